@@ -1,0 +1,1 @@
+"""The methods LFM is compared with: one public file is one detector (or one family of it)."""

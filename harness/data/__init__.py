@@ -1,0 +1,1 @@
+"""Images on disk: samples, manifests, suites, decoding, preprocessing, loading."""

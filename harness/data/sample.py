@@ -1,0 +1,66 @@
+"""One image of a test set: where its bytes are, what it is called, whether it is fake."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One image.
+
+    Args:
+        id: unique inside its manifest; for files the POSIX path below the subset's folder.
+        label: 0 real, 1 fake.
+        path: the image file, or the Parquet file that holds it.
+        row: row number inside a Parquet file; None for an image file.
+        sha256: hex digest of the encoded bytes; "" until it is known.
+        generator: what made it ("photo" for a real), where the data set says so.
+    """
+
+    id: str
+    label: int
+    path: Path
+    row: int | None = None
+    sha256: str = ""
+    generator: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The images of one subset, in the order in which they are scored and stored.
+
+    Args:
+        name: ``suite/subset``.
+        samples: sorted by label, then id; ids are unique.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over id, label and content hash of every sample: which data exactly.
+
+        Raises:
+            ValueError: a sample has no content hash yet (see ``harness.data.index``).
+        """
+        lines = []
+        for sample in self.samples:
+            if not sample.sha256:
+                raise ValueError(f"{self.name}: {sample.id} has no content hash")
+            lines.append(f"{sample.id}\t{sample.label}\t{sample.sha256}\n")
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def n_real(self) -> int:
+        """Images with label 0."""
+        return sum(sample.label == 0 for sample in self.samples)
+
+    @property
+    def n_fake(self) -> int:
+        """Images with label 1."""
+        return sum(sample.label == 1 for sample in self.samples)

@@ -1,0 +1,71 @@
+"""What a test set is: its subsets, how they lie on disk, where to obtain them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.data.sample import Sample
+
+Certainty = Literal["documented", "third party", "inferred", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """One column of a table: one generator's images with their reals.
+
+    Args:
+        name: as typed after the suite (``forensynths:biggan``) and stored in results.
+        title: as printed in tables; "" = name.
+        folders: folder names under which releases keep it, the first is preferred.
+        n_real, n_fake: expected counts; None when nobody states them.
+        counts_source: who states the counts.
+        certainty: how sure the counts are.
+        real_pool: folder whose ``0_real`` holds the reals, where a release pairs them by table.
+        group: group inside the suite (mini only), selectable as ``mini:GROUP``.
+    """
+
+    name: str
+    title: str = ""
+    folders: tuple[str, ...] = ()
+    n_real: int | None = None
+    n_fake: int | None = None
+    counts_source: str = ""
+    certainty: Certainty = "unknown"
+    real_pool: str = ""
+    group: str = ""
+
+
+Adapter = Callable[["Suite", Subset, Path], "list[Sample]"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A test set.
+
+    Args:
+        name: registered name, as typed after ``--suite``.
+        title: as printed in tables.
+        subsets: exactly the scored subsets, in the paper's order.
+        adapter: ``adapter(suite, subset, root)`` lists a subset's samples (unhashed, any order), or
+            raises DataError saying which folder is absent. ``root`` is the suite's own folder.
+        folders: names under which the suite's folder is looked for below the data root.
+        known_extras: folders that releases contain and the paper does not score.
+        licence, citation, obtain: terms, how to cite, how to get the data (text for people).
+        aliases: other accepted names.
+        embedded: the data is committed in this repository; no data root is needed.
+    """
+
+    name: str
+    title: str
+    subsets: tuple[Subset, ...]
+    adapter: Adapter
+    folders: tuple[str, ...] = ()
+    known_extras: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    obtain: str = ""
+    aliases: tuple[str, ...] = ()
+    embedded: bool = False

@@ -1,0 +1,88 @@
+"""Every error the harness raises on purpose, and the exit code each ends the program with.
+
+    HarnessError                 1   a cell failed, a number is off
+    ├── UsageError               2   bad flag, unknown name, bad config key, bad preprocess text
+    ├── DataError                3   data absent, layout wrong
+    │   └── BadImageError        3   one file that cannot be decoded
+    ├── WeightsError             3   checkpoint absent, wrong sha256, keys that do not fit
+    ├── DetectorError            4   a detector breaks its contract
+    │   └── InputSizeError       4   an image whose size the detector cannot take
+    └── SchemaError              5   a record or prediction file of another schema, or damaged
+
+A message names the thing, what was found and what was expected; ``hint`` is what to type next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what was wrong: the thing's name, got, expected.
+        hint: the next command to type or thing to do; printed on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
+
+
+class UsageError(HarnessError):
+    """The command line, a config file or a text given by the user is wrong."""
+
+    exit_code = 2
+
+
+class DataError(HarnessError):
+    """Test data is absent or not laid out as expected."""
+
+    exit_code = 3
+
+
+class BadImageError(DataError):
+    """One image file cannot be decoded. ``name`` is the file, ``reason`` says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class WeightsError(HarnessError):
+    """A checkpoint is absent, damaged, or does not fit the network."""
+
+    exit_code = 3
+
+
+class DetectorError(HarnessError):
+    """A detector breaks its contract (shape, finiteness, determinism)."""
+
+    exit_code = 4
+
+
+class InputSizeError(DetectorError):
+    """An image has a size that a detector cannot take."""
+
+
+class SchemaError(HarnessError):
+    """A stored record or prediction file has another schema or is damaged."""
+
+    exit_code = 5
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """A UsageError for ``name`` that lists what exists and guesses what was meant."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return UsageError(f"unknown {kind} {name!r}", hint=f"{guess}known: {', '.join(names)}")

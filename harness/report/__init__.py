@@ -1,0 +1,1 @@
+"""Tables: records and the paper's numbers to Markdown, LaTeX, HTML, CSV; and the diff."""

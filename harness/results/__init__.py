@@ -1,0 +1,1 @@
+"""Result records: schema and store."""

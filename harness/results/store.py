@@ -1,0 +1,115 @@
+"""Run records on disk: one JSON file for each detector, checkpoint, preprocessing and suite."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SchemaError
+from harness.results.records import SCHEMA, Metric, RunRecord, SubsetResult, WeightsRef
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader or a kill sees the old one or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def canonical_json(value: object) -> str:
+    """The one JSON text of a value: sorted keys, no NaN, newline at the end."""
+    return json.dumps(value, sort_keys=True, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+
+
+def record_path(root: Path, record: RunRecord) -> Path:
+    """Where a record is kept: a readable name plus a digest of all that sets it apart.
+
+    The threshold and the environment are not part of it: a rerun replaces its own record.
+    """
+    identity = [
+        record.detector,
+        record.version,
+        record.variant,
+        record.weights.sha256,
+        record.weights.label,
+        record.preprocess,
+        record.perturbation,
+        record.precision,
+        record.limit,
+    ]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", record.weights.label).strip("-")[-60:]
+    stem = f"{record.detector}@{label}" if label else record.detector
+    return root / "results" / record.suite / f"{stem}.{digest}.json"
+
+
+def save_record(root: Path, record: RunRecord) -> Path:
+    """Writes a record below the output folder and returns its path."""
+    path = record_path(root, record)
+    write_atomic(path, canonical_json(dataclasses.asdict(record)).encode())
+    return path
+
+
+def load_record(path: Path) -> RunRecord:
+    """Reads one record.
+
+    Raises:
+        SchemaError: the file is damaged or of another schema.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["schema"] != SCHEMA:
+            raise SchemaError(
+                f"{path}: record schema {raw['schema']}, this version reads {SCHEMA}",
+                hint=f"delete {path} and run again, or use the version that wrote it",
+            )
+        return _record(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SchemaError(
+            f"{path}: not a run record ({type(error).__name__}: {error})",
+            hint=f"delete {path} and run again",
+        ) from error
+
+
+def load_records(root: Path) -> list[RunRecord]:
+    """All records below an output folder, sorted by path; empty when there is none."""
+    return [load_record(path) for path in sorted((root / "results").glob("*/*.json"))]
+
+
+def _record(raw: dict[str, Any]) -> RunRecord:
+    subsets = tuple(
+        SubsetResult(
+            **{
+                **subset,
+                "metrics": _metrics(subset["metrics"]),
+                "skipped": tuple(subset["skipped"]),
+            }
+        )
+        for subset in raw["subsets"]
+    )
+    fields = {
+        **raw,
+        "weights": WeightsRef(**raw["weights"]),
+        "subsets": subsets,
+        "mean": _metrics(raw["mean"]),
+    }
+    return RunRecord(**fields)
+
+
+def _metrics(raw: dict[str, dict[str, Any]]) -> dict[str, Metric]:
+    return {name: Metric(**value) for name, value in raw.items()}

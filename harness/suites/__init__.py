@@ -1,0 +1,1 @@
+"""Test sets: one public file (or folder) is one suite, found by scanning."""

@@ -1,0 +1,1 @@
+"""Training: from a manifest of images to a folder with weights."""
