@@ -37,6 +37,11 @@ class Subset:
     real_pool: str = ""
     group: str = ""
 
+    @property
+    def in_mean(self) -> bool:
+        """Controls are real photographs: they show false alarms and enter no mean."""
+        return self.group != "controls"
+
 
 Adapter = Callable[["Suite", Subset, Path], "list[Sample]"]
 

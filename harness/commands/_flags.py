@@ -1,0 +1,64 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+OUT = Path("runs")
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """``--out``: the folder of predictions, results, trained weights and caches."""
+    parser.add_argument(
+        "--out", type=Path, default=OUT, help="output folder (default: %(default)s)"
+    )
+
+
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    """``--data-root``: the folder that holds the official test sets."""
+    default = os.environ.get("LFM_DATA")
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        default=Path(default) if default else None,
+        help="folder of the official test sets (default: the environment's LFM_DATA)",
+    )
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def add_compute(parser: argparse.ArgumentParser) -> None:
+    """``--device``, ``--precision``, ``--runtime``, ``--batch-size``, ``--workers``."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16 is faster and changes numbers; it is part of a result's key",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=("torch", "onnxruntime"),
+        default="torch",
+        help="onnxruntime is faster on CPUs (extra `onnx`); fp32 scores agree within 1e-4",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=None,
+        help="images in a forward pass (default: 1 on a CPU, where small is fastest; 32 elsewhere)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=None,
+        help="threads that read, decode and, on a CPU, score (default: one a core)",
+    )

@@ -1,0 +1,24 @@
+"""``python -m harness rescore``: metrics made anew from kept scores, without images."""
+
+from __future__ import annotations
+
+import argparse
+
+from harness import recording
+from harness.commands import _flags
+
+HELP = "make every record's metrics anew from the kept scores, without images or a GPU"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``rescore``."""
+    _flags.add_out(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rescores all records below ``--out``."""
+    for record in recording.rescore(args.out):
+        label = f":{record.weights.label}" if record.weights.label else ""
+        scored = sum(bool(result.predictions) for result in record.subsets)
+        print(f"{record.suite}  {record.detector}{label}  {scored} subsets rescored")
+    return 0

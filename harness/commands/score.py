@@ -1,0 +1,115 @@
+"""``python -m harness score FILE_OR_DIR...``: a score, the decision and the threshold a picture."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness import registry
+from harness.commands import _flags, _jobs, _text
+from harness.data import decode
+from harness.data.adapters import walk_images
+from harness.data.loader import ordered_map
+from harness.data.preprocess import Preprocess, parse, to_tensor
+from harness.data.sample import Sample
+from harness.engine import Compute, Scorer, make_job
+from harness.errors import HarnessError, UsageError
+
+HELP = "score single pictures or folders: score, decision, threshold for each"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is printed of one picture; either a score and a decision, or an error."""
+
+    path: str
+    score: float | None = None
+    decision: str = ""
+    threshold: float
+    error: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``score``."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR")
+    parser.add_argument("--method", default="lfm", help="one detector, `name` or `name:WEIGHTS`")
+    parser.add_argument("--weights", type=Path, help="checkpoint file or training run folder")
+    parser.add_argument(
+        "--preprocess", default="", help="override the detector's published default geometry"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="path, score, decision, threshold, error")
+    form.add_argument("--json", action="store_true", help="one JSON list of the same fields")
+    _flags.add_compute(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scores all pictures; 3 when one of them could not be scored."""
+    name, _, token = args.method.partition(":")
+    spec = registry.detector(name)
+    preprocess = parse(args.preprocess or spec.geometry["*"])
+    files = list(_files(args.paths))
+    compute = _jobs.compute(args)
+    scorer = Scorer(spec, make_job(spec, token or str(args.weights or "")).loaded, compute)
+    rows = _score(files, scorer, preprocess, compute)
+    if args.json:
+        print(json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False))
+    elif args.csv:
+        writer = csv.DictWriter(sys.stdout, list(asdict(rows[0])))
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    else:
+        print(f"{args.method} on {preprocess}; fake when the score exceeds the threshold")
+        print(_text.table(["path", "decision", "score", "threshold"], _lines(rows)))
+    return 3 if any(row.error for row in rows) else 0
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            found = walk_images(path)
+            if not found:
+                raise UsageError(f"{path}: no image below this folder")
+            yield from found
+        elif path.exists():
+            yield path
+        else:
+            raise UsageError(f"{path}: no such file or folder")
+
+
+def _score(
+    files: Sequence[Path], scorer: Scorer, preprocess: Preprocess, compute: Compute
+) -> list[Row]:
+    threshold = scorer.spec.score.threshold
+
+    def score(path: Path) -> float:
+        data = decode.read_bytes(Sample(id=path.name, label=0, path=path))
+        if not scorer.reads_pixels:
+            return scorer.header(decode.read_header(data, str(path)))
+        image = preprocess(decode.decode(data, str(path)))
+        return float(scorer.pixels(to_tensor(image)[None], str(path))[0])
+
+    rows = []
+    for outcome in ordered_map(score, files, workers=compute.workers, ahead=2 * compute.workers):
+        path = str(outcome.item)
+        if isinstance(outcome.error, HarnessError):
+            rows.append(Row(path=path, threshold=threshold, error=outcome.error.message))
+            continue
+        value = outcome.get()
+        decision = "fake" if value > threshold else "real"
+        rows.append(Row(path=path, score=value, decision=decision, threshold=threshold))
+    return rows
+
+
+def _lines(rows: Sequence[Row]) -> list[list[str]]:
+    return [
+        [row.path, row.decision, f"{row.score:.4f}", f"{row.threshold:g}"]
+        if row.score is not None
+        else [row.path, "error", row.error, ""]
+        for row in rows
+    ]

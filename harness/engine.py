@@ -1,0 +1,130 @@
+"""A detector made ready to score: weights loaded, on its device, in its fastest equal form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.accelerate import accelerate
+from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
+from harness.errors import DetectorError, InputSizeError
+from harness.results.records import WeightsRef
+from harness.weights import LoadedWeights, load_into, resolve
+
+Scores = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where and how networks run.
+
+    Args:
+        device: as resolved, never ``auto``.
+        precision: ``fp32`` or ``bf16``.
+        runtime: ``torch`` or ``onnxruntime``.
+        batch_size: images in a forward pass.
+        workers: threads that read and decode; with batch size 1 on a CPU they also score.
+    """
+
+    device: torch.device
+    precision: str = "fp32"
+    runtime: str = "torch"
+    batch_size: int = 1
+    workers: int = 1
+
+    @property
+    def per_image(self) -> bool:
+        """Each worker takes an image from file to score: fastest on a CPU, and batch-free."""
+        return self.device.type == "cpu" and self.batch_size == 1
+
+
+class Scorer:
+    """A detector with its weights; :meth:`pixels` and :meth:`header` may be called by threads.
+
+    Args:
+        spec: the detector's spec.
+        loaded: its weights, or None for a detector that has none.
+        compute: where it runs.
+    """
+
+    def __init__(self, spec: DetectorSpec, loaded: LoadedWeights, compute: Compute) -> None:
+        self.spec = spec
+        detector = spec.build(**spec.variants.get(loaded.variant, {}))
+        load_into(detector, loaded, spec)
+        self._function: Callable[[Tensor], Tensor] | None = None
+        self._headers = detector if isinstance(detector, HeaderDetector) else None
+        if isinstance(detector, Detector):
+            self._function = accelerate(
+                detector,
+                device=compute.device,
+                precision=compute.precision,
+                runtime=compute.runtime,
+            )
+        elif self._headers is None:
+            raise DetectorError(f"{spec.name}: has neither score() nor score_headers()")
+
+    @property
+    def reads_pixels(self) -> bool:
+        """False for a detector that sees file headers only."""
+        return self._function is not None
+
+    def pixels(self, images: Tensor, name: str) -> Scores:
+        """(N, 3, H, W) float32 in [0, 1] -> (N,) scores; ``name`` is an image for messages."""
+        height, width = images.shape[2:]
+        problem = self.spec.input_rule.problem(height, width)
+        if problem:
+            raise InputSizeError(
+                f"{name} is {width}x{height} (width x height) after preprocessing: "
+                f"{self.spec.name} cannot take it: {problem}",
+                hint="give another geometry, e.g. --preprocess 'resize(256,256)' "
+                "or 'crop_multiple(2)'",
+            )
+        assert self._function is not None
+        return self._checked(self._function(images).numpy(), len(images))
+
+    def header(self, header: FileHeader) -> float:
+        """One header -> its score."""
+        assert self._headers is not None
+        return float(self._checked(self._headers.score_headers([header]), 1)[0])
+
+    def _checked(self, scores: Scores, count: int) -> Scores:
+        if scores.shape != (count,):
+            raise DetectorError(f"{self.spec.name}: {count} images gave scores {scores.shape}")
+        if not np.isfinite(scores).all():
+            raise DetectorError(f"{self.spec.name}: gave a score that is not finite: {scores}")
+        return scores.astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A detector with one checkpoint: a row of a table.
+
+    Args:
+        spec: the detector.
+        loaded: its weights, read and hashed; the network is built when there is work for it.
+        token: as typed after the detector's name, "" for its default.
+    """
+
+    spec: DetectorSpec
+    loaded: LoadedWeights
+    token: str = ""
+
+    @property
+    def weights(self) -> WeightsRef:
+        """Which checkpoint."""
+        return self.loaded.ref
+
+    @property
+    def label(self) -> str:
+        """``lfm:released``: how logs and tables call it."""
+        return f"{self.spec.name}:{self.weights.label}" if self.weights.label else self.spec.name
+
+
+def make_job(spec: DetectorSpec, token: str) -> Job:
+    """Resolves a detector's weights; WeightsError says what to fetch or train."""
+    return Job(spec=spec, loaded=resolve(spec, token), token=token)

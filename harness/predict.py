@@ -1,0 +1,206 @@
+"""Predictions on disk: one row an image (id, label, raw float64 score), and the journal before it.
+
+While a subset is being scored its scores go to a journal, one line an image, flushed after every
+batch; a kill loses at most the batch in flight and the next run goes on behind it. When the last
+image is scored the rows become a Parquet file and the journal is deleted. Both carry the key that
+made them; equal keys give byte-equal Parquet files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.data.sample import Sample
+from harness.errors import SchemaError, UsageError
+from harness.results.records import SCHEMA, PredictionKey
+from harness.results.store import write_atomic
+
+_METADATA = b"lfm_bench"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Kept scores of one detector on one subset.
+
+    Args:
+        key: what made them.
+        ids: image ids, in manifest order; skipped images are absent.
+        labels: (N,) int8, 0 real, 1 fake.
+        scores: (N,) float64, raw, larger = more fake.
+        skipped: ids of unreadable images (``--on-bad-image skip``).
+    """
+
+    key: PredictionKey
+    ids: tuple[str, ...]
+    labels: np.ndarray[Any, np.dtype[np.int8]]
+    scores: np.ndarray[Any, np.dtype[np.float64]]
+    skipped: tuple[str, ...] = ()
+
+
+def prediction_path(root: Path, key: PredictionKey) -> Path:
+    """``predictions/<suite>/<subset>/<detector>/<digest of the key>.parquet`` below ``root``."""
+    digest = hashlib.sha256(_key_json(key).encode()).hexdigest()[:16]
+    # Own data may name its groups anything, a path or dots included.
+    suite, subset = (
+        quote(name, safe=" ").replace("..", "%2E.") for name in (key.suite, key.subset)
+    )
+    return root / "predictions" / suite / subset / key.detector / f"{digest}.parquet"
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Writes atomically; the same predictions give the same bytes."""
+    table = pa.table(
+        {
+            "id": pa.array(predictions.ids, pa.string()),
+            "label": pa.array(predictions.labels, pa.int8()),
+            "score": pa.array(predictions.scores, pa.float64()),
+        }
+    )
+    head = {
+        "schema": SCHEMA,
+        "key": dataclasses.asdict(predictions.key),
+        "skipped": list(predictions.skipped),
+    }
+    table = table.replace_schema_metadata({_METADATA: json.dumps(head, sort_keys=True).encode()})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    write_atomic(path, buffer.getvalue())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Reads a prediction file.
+
+    Raises:
+        SchemaError: damaged, or not written by this schema.
+    """
+    try:
+        table = pq.read_table(path)
+        head = json.loads((table.schema.metadata or {})[_METADATA])
+        if head["schema"] != SCHEMA:
+            raise SchemaError(f"{path}: prediction schema {head['schema']}, expected {SCHEMA}")
+        return Predictions(
+            key=PredictionKey(**head["key"]),
+            ids=tuple(table["id"].to_pylist()),
+            labels=table["label"].to_numpy(),
+            scores=table["score"].to_numpy(),
+            skipped=tuple(head["skipped"]),
+        )
+    except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+        raise SchemaError(
+            f"{path}: not a prediction file of this version ({type(error).__name__}: {error})",
+            hint=f"delete {path} and run again",
+        ) from error
+
+
+class Journal:
+    """Scores of an unfinished subset, one line an image: ``index<TAB>score as a hex float``.
+
+    The first line is the key. An image that was skipped has ``skip`` in place of its score. A last
+    line cut short by a kill is ignored. The file is locked while it is open.
+
+    Attributes:
+        scores: index in the manifest -> score.
+        skipped: indices of skipped images.
+    """
+
+    def __init__(self, path: Path, key: PredictionKey) -> None:
+        self.path = path
+        self.scores: dict[int, float] = {}
+        self.skipped: set[int] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise UsageError(
+                f"{path} is being written by another process",
+                hint="wait for it, or give this run another --out",
+            ) from None
+        self._load(_key_json(key).encode() + b"\n")
+
+    def _load(self, head: bytes) -> None:
+        self._file.seek(0)
+        content = self._file.read()
+        keep = content.rfind(b"\n") + 1
+        if not content.startswith(head):
+            keep = 0
+        self._file.truncate(keep)
+        if not keep:
+            self._file.write(head)
+            self._file.flush()
+            return
+        for line in content[len(head) : keep].splitlines():
+            index, _, score = line.partition(b"\t")
+            if score == b"skip":
+                self.skipped.add(int(index))
+            else:
+                self.scores[int(index)] = float.fromhex(score.decode())
+
+    def add(self, scores: Iterable[tuple[int, float]]) -> None:
+        """Appends finite scores and hands them to the operating system."""
+        lines = []
+        for index, score in scores:
+            if not math.isfinite(score):
+                raise ValueError(f"score of image {index} is {score}")
+            self.scores[index] = score
+            lines.append(f"{index}\t{score.hex()}\n")
+        self._file.write("".join(lines).encode())
+        self._file.flush()
+
+    def skip(self, index: int) -> None:
+        """Notes that an unreadable image was left out."""
+        self.skipped.add(index)
+        self._file.write(f"{index}\tskip\n".encode())
+        self._file.flush()
+
+    def __contains__(self, index: int) -> bool:
+        return index in self.scores or index in self.skipped
+
+    def close(self) -> None:
+        """Closes and unlocks; the file stays."""
+        self._file.close()
+
+    def finish(self, path: Path, key: PredictionKey, samples: tuple[Sample, ...]) -> Predictions:
+        """Turns a complete journal into the prediction file at ``path`` and deletes the journal."""
+        rows = [i for i in range(len(samples)) if i not in self.skipped]
+        predictions = Predictions(
+            key=key,
+            ids=tuple(samples[i].id for i in rows),
+            labels=np.array([samples[i].label for i in rows], dtype=np.int8),
+            scores=np.array([self.scores[i] for i in rows], dtype=np.float64),
+            skipped=tuple(samples[i].id for i in sorted(self.skipped)),
+        )
+        write_predictions(path, predictions)
+        self.path.unlink()
+        self.close()
+        return predictions
+
+
+@contextlib.contextmanager
+def open_journal(path: Path, key: PredictionKey) -> Iterator[Journal]:
+    """A journal that is closed whatever happens."""
+    journal = Journal(path, key)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _key_json(key: PredictionKey) -> str:
+    return json.dumps(dataclasses.asdict(key), sort_keys=True)

@@ -1,0 +1,206 @@
+"""Images to scores: every file is read and decoded once for all detectors that still need it.
+
+Two ways with equal results within float rounding. On a CPU each worker thread takes one image from
+file to scores (batch 1, one thread a forward pass): activations stay in cache, and no score
+depends on what else is in a batch. Elsewhere threads read ahead and the caller's thread runs
+batches of equally sized images.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.data import decode
+from harness.data.loader import ordered_map
+from harness.data.preprocess import Preprocess, to_tensor
+from harness.data.sample import Sample
+from harness.engine import Compute, Scorer
+from harness.errors import BadImageError, HarnessError
+from harness.predict import Journal
+
+Image8 = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(kw_only=True)
+class Task:
+    """One detector's share of a subset.
+
+    Args:
+        scorer: the detector.
+        preprocess: its geometry here.
+        journal: where its scores go; images in it are not scored again.
+        error: why it stopped, None while all is well. Other tasks go on.
+    """
+
+    scorer: Scorer
+    preprocess: Preprocess
+    journal: Journal
+    error: HarnessError | None = None
+
+    def wants(self, index: int) -> bool:
+        """Whether this image is still to be scored."""
+        return self.error is None and index not in self.journal
+
+
+@dataclass(kw_only=True)
+class _Loaded:
+    """A read image: its pixels by preprocess text, and what is already known of it by task."""
+
+    pixels: dict[str, Image8] = field(default_factory=dict)
+    results: dict[int, float | HarnessError] = field(default_factory=dict)
+
+
+class SubsetScoring:
+    """Scores the images of one subset for several tasks.
+
+    Args:
+        samples: the images, in manifest order.
+        tasks: the detectors.
+        compute: batch size and workers.
+        skip_bad: leave unreadable images out (noted in the journals) instead of failing.
+        tick: called with the number of scores just finished.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        tasks: Sequence[Task],
+        compute: Compute,
+        *,
+        skip_bad: bool,
+        tick: Callable[[int], object],
+    ) -> None:
+        self.samples = samples
+        self.tasks = tasks
+        self.compute = compute
+        self.skip_bad = skip_bad
+        self.tick = tick
+        self._buckets: dict[tuple[str, tuple[int, ...]], list[tuple[int, Image8]]] = defaultdict(
+            list
+        )
+
+    def run(self) -> None:
+        """Scores until every task is done or has failed; failures are left in ``task.error``."""
+        pending = [i for i in range(len(self.samples)) if any(t.wants(i) for t in self.tasks)]
+        per_image = self.compute.per_image
+        work = self._load_and_score if per_image else self._load
+        workers = self.compute.workers
+        ahead = 2 * workers if per_image else 2 * self.compute.batch_size + workers
+        for outcome in ordered_map(work, pending, workers=workers, ahead=ahead):
+            if outcome.error is not None:
+                self._bad_image(outcome.item, outcome.error)
+            else:
+                self._take(outcome.item, outcome.get())
+            if all(task.error for task in self.tasks):
+                return
+        for bucket in list(self._buckets):
+            self._flush(bucket)
+
+    def _load(self, index: int) -> _Loaded:
+        """Reads and decodes one image for all tasks that want it; runs in a worker thread."""
+        sample = self.samples[index]
+        name = decode.display_name(sample)
+        data = decode.read_bytes(sample)
+        loaded = _Loaded()
+        image: Image8 | None = None
+        for number, task in enumerate(self.tasks):
+            if not task.wants(index):
+                continue
+            if not task.scorer.reads_pixels:
+                header = decode.read_header(data, name)
+                loaded.results[number] = _attempt(lambda t=task, h=header: t.scorer.header(h))
+            elif str(task.preprocess) not in loaded.pixels:
+                image = decode.decode(data, name) if image is None else image
+                loaded.pixels[str(task.preprocess)] = task.preprocess(image)
+        return loaded
+
+    def _load_and_score(self, index: int) -> _Loaded:
+        """One image from file to scores; runs in a worker thread, one thread a forward pass."""
+        _single_threaded()
+        loaded = self._load(index)
+        name = decode.display_name(self.samples[index])
+        tensors = {text: to_tensor(pixels)[None] for text, pixels in loaded.pixels.items()}
+        for number, task in enumerate(self.tasks):
+            if task.scorer.reads_pixels and task.wants(index):
+                images = tensors[str(task.preprocess)]
+                loaded.results[number] = _attempt(
+                    lambda t=task, x=images: float(t.scorer.pixels(x, name)[0])
+                )
+        return _Loaded(results=loaded.results)
+
+    def _take(self, index: int, loaded: _Loaded) -> None:
+        for number, result in loaded.results.items():
+            self._keep(self.tasks[number], [index], [result])
+        for text, pixels in loaded.pixels.items():
+            bucket = (text, pixels.shape)
+            self._buckets[bucket].append((index, pixels))
+            if len(self._buckets[bucket]) >= self.compute.batch_size:
+                self._flush(bucket)
+        # Many odd sizes must not pile up: the fullest bucket goes early.
+        if sum(map(len, self._buckets.values())) > 4 * self.compute.batch_size:
+            self._flush(max(self._buckets, key=lambda bucket: len(self._buckets[bucket])))
+
+    def _flush(self, bucket: tuple[str, tuple[int, ...]]) -> None:
+        """Scores a bucket of equally sized images with every task of that geometry."""
+        items = self._buckets.pop(bucket)
+        images = torch.stack([to_tensor(pixels) for _, pixels in items])
+        for task in self.tasks:
+            if not task.scorer.reads_pixels or str(task.preprocess) != bucket[0]:
+                continue
+            wanted = [row for row, (index, _) in enumerate(items) if task.wants(index)]
+            if not wanted:
+                continue
+            indices = [items[row][0] for row in wanted]
+            name = decode.display_name(self.samples[indices[0]])
+            batch = images if len(wanted) == len(items) else images[wanted]
+            result = _attempt(lambda t=task, x=batch, n=name: t.scorer.pixels(x, n).tolist())
+            failed = isinstance(result, HarnessError)
+            self._keep(task, indices, [result] * len(indices) if failed else result)
+
+    def _keep(
+        self, task: Task, indices: Sequence[int], results: Sequence[float | HarnessError]
+    ) -> None:
+        for result in results:
+            if isinstance(result, HarnessError):
+                task.error = task.error or result
+                return
+        task.journal.add(zip(indices, results, strict=True))  # type: ignore[arg-type]
+        self.tick(len(indices))
+
+    def _bad_image(self, index: int, error: Exception) -> None:
+        if not isinstance(error, BadImageError):
+            raise error
+        for task in self.tasks:
+            if not task.wants(index):
+                continue
+            if self.skip_bad:
+                task.journal.skip(index)
+                self.tick(1)
+            else:
+                task.error = BadImageError(error.name, error.reason)
+                task.error.hint = (
+                    "`python -m harness check --deep` lists every bad file; "
+                    "`--on-bad-image skip` leaves them out and says so"
+                )
+
+
+def _attempt(function: Callable[[], Any]) -> Any:
+    """The function's value, or as a HarnessError what it raised: one detector must not stop all."""
+    try:
+        return function()
+    except HarnessError as error:
+        return error
+    except Exception as error:
+        return HarnessError(f"{type(error).__name__}: {error}")
+
+
+def _single_threaded() -> None:
+    """Sets this thread's share of torch to one core; the pool of workers uses the others."""
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)

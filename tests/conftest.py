@@ -1,0 +1,47 @@
+"""Shared fixtures: facts handed to the developers (absent elsewhere), small generated images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SHARED = CHECKOUT.parent / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Small tensors are faster on one thread, and sums come out in one order."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of goldens and checkpoints; tests that need it are skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def released_weights(shared: Path) -> Path:
+    """The published LFM checkpoint."""
+    return shared / "weights" / "lfm_bs_model.pth"
+
+
+def noise(seed: int, height: int = 64, width: int = 64) -> np.ndarray:
+    """(H, W, 3) uint8: smooth colour plus noise, different for each seed."""
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(0, 160, width)[None, :, None] * np.ones((height, 1, 3))
+    return np.clip(ramp + rng.integers(0, 90, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+def write_images(folder: Path, seeds: range, height: int = 64, width: int = 64) -> None:
+    """PNG files ``000.png`` ... of :func:`noise`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        Image.fromarray(noise(seed, height, width)).save(folder / f"{seed:03d}.png")

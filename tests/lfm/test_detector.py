@@ -1,0 +1,150 @@
+"""LFM's network: parity with the authors' numbers, strict loading, loss, sizes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.data.preprocess import parse, to_tensor
+from lfm.detector import VARIANTS, build
+from lfm.network import cell_residual, final_side
+from tests.goldens import close, fill
+
+SPEC = registry.detector("lfm")
+
+
+def test_residual_equals_the_frozen_convolutions_bit_for_bit() -> None:
+    network = build().network
+    images = torch.randn(2, 3, 10, 14)
+    down_up = network.upsample_conv(network.downsample_conv(images))
+    assert torch.equal(cell_residual(images), images - down_up)
+
+
+def test_other_residual_kernels_are_refused() -> None:
+    detector = build()
+    state = {name: value.clone() for name, value in detector.state_dict().items()}
+    state["upsample_conv.weight"][0, 0, 0, 0] = 2
+    with pytest.raises(RuntimeError, match="upsample_conv"):
+        detector.load_state_dict(state)
+
+
+@pytest.mark.parametrize(("side", "expected"), [(256, 30), (128, 14), (48, 4), (24, 1), (22, 0)])
+def test_final_side_is_what_the_network_gives(side: int, expected: int) -> None:
+    assert final_side(side) == expected
+    if expected:
+        network = build().network.eval()
+        assert network.maps(torch.rand(1, 3, side, side)).shape[-1] == expected
+
+
+SIZES = [
+    (48, 48, True),
+    (46, 46, False),
+    (24, 200, True),
+    (32, 256, True),
+    (22, 400, False),
+    (49, 48, False),
+]
+
+
+@pytest.mark.parametrize(("height", "width", "fine"), SIZES)
+def test_sizes_as_stated(height: int, width: int, fine: bool) -> None:
+    assert (SPEC.input_rule.problem(height, width) == "") is fine
+    if fine:
+        detector = build()
+        detector.module.eval()
+        assert detector.score(torch.rand(1, 3, height, width)).shape == (1,)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_loss_is_the_main_bce_plus_the_weighted_auxiliary_one(variant: str) -> None:
+    detector = build(**VARIANTS[variant])
+    detector.module.train()
+    images, labels = torch.rand(4, 3, 48, 48), torch.tensor([0.0, 1.0, 0.0, 1.0])
+    torch.manual_seed(0)
+    loss = detector.loss(images, labels, torch.Generator().manual_seed(3))
+    logits, auxiliary = detector.network.training_logits(
+        detector.module.normalise(images), torch.Generator().manual_seed(3)
+    )
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = bce(logits.flatten(), labels)
+    if variant == "algorithm1":
+        assert auxiliary is not None
+        expected = expected + 0.02 * bce(auxiliary.flatten(), labels)
+    else:
+        assert auxiliary is None
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_auxiliary_weight_is_configurable() -> None:
+    images, labels = torch.rand(2, 3, 48, 48), torch.tensor([0.0, 1.0])
+    losses = []
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        detector = build(**{**VARIANTS["algorithm1"], "auxiliary_weight": weight})
+        detector.module.train()
+        losses.append(detector.loss(images, labels, torch.Generator().manual_seed(0)).item())
+    assert losses[1] > losses[0] + 0.3  # an untrained BCE adds about ln 2
+
+
+def test_evaluation_is_deterministic_with_random_k_on() -> None:
+    detector = build(**VARIANTS["algorithm1"])
+    detector.module.eval()
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(detector.score(images), detector.score(images))
+
+
+def test_variants_differ_in_order_only_when_evaluated() -> None:
+    torch.manual_seed(0)
+    released, paper = build(**VARIANTS["released"]), build(**VARIANTS["algorithm1"])
+    paper.load_state_dict(released.state_dict())
+    released.module.eval(), paper.module.eval()
+    images = torch.rand(1, 3, 64, 64)
+    one, two = (d.embed(images).reshape(64, 16) for d in (released, paper))
+    assert torch.equal(one.flip(-1), two)
+
+
+def test_keys_are_the_published_ones(shared: Path) -> None:
+    listed = json.loads((shared / "methods/cards/lfm.keys.json").read_text())
+    state = build().state_dict()
+    assert [[name, list(v.shape), str(v.dtype)[6:]] for name, v in state.items()] == listed
+    assert sum(p.numel() for p in build().network.parameters()) == 725_641
+
+
+def test_goldens_with_rule_weights(shared: Path) -> None:
+    gold = np.load(shared / "methods/goldens/lfm.npz")
+    detector = fill(build(), keep=("downsample_conv.weight", "upsample_conv.weight"))
+    images = torch.from_numpy(gold["input"])
+    with torch.no_grad():
+        close(detector.network(images), gold["logits"])
+        close(detector.network(images[:, :, :128, :192]), gold["logits_crop128x192"])
+        pooled = detector.network.pool(detector.network.maps(images))
+    close(
+        pooled[:, :8], gold["pooled_first8"] if gold["pooled_first8"].ndim == 2 else pooled[:, :8]
+    )
+
+
+def test_goldens_with_the_released_weights(shared: Path, released_weights: Path) -> None:
+    gold = np.load(shared / "methods/goldens/lfm.npz")
+    detector = build(**VARIANTS["released"])
+    detector.load_state_dict(torch.load(released_weights, weights_only=True, map_location="cpu"))
+    detector.module.eval()
+    photos = torch.stack([to_tensor(photo) for photo in gold["photos_u8"]])
+    with torch.no_grad():
+        close(detector.network(torch.from_numpy(gold["input"])), gold["real_logits_synth"], 1e-4)
+        close(detector.score(photos)[:, None], gold["real_logits_photos"], 1e-4)
+
+
+def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
+    gold = np.load(shared / "methods/goldens/lfm.npz")
+    preprocess = parse(SPEC.preprocess_for("diffusion"))
+    normalise = build().module.normalise
+    odd = normalise(to_tensor(preprocess(gold["odd_u8"]))[None])[0]
+    assert np.abs(odd.numpy() - gold["odd_input"]).max() <= 1e-5
+    for image, stored in zip(gold["images_u8"], gold["input"], strict=True):
+        got = normalise(to_tensor(preprocess(image))[None])[0]
+        assert np.abs(got.numpy() - stored).max() <= 1e-5
