@@ -1,0 +1,227 @@
+"""What every detector must do, checked one property at a time; for our tests and outside authors.
+
+``python -m harness contract NAME`` runs all checks on a registered detector with untrained,
+seeded weights. A check raises DetectorError with what was found; it returns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.api import (
+    Detector,
+    DetectorSpec,
+    FileHeader,
+    HasEmbedding,
+    HasModule,
+    HasState,
+    HeaderDetector,
+)
+from harness.data.preprocess import parse
+from harness.errors import DetectorError
+
+Check = Callable[[DetectorSpec], None]
+
+HEADERS = (
+    FileHeader(format="PNG", width=64, height=64, mode="RGB"),
+    FileHeader(
+        format="JPEG", width=500, height=333, mode="RGB", jpeg_quality=75, subsampling="4:2:0"
+    ),
+    FileHeader(format="WEBP", width=1, height=9, mode="P", frames=3, has_exif=True),
+)
+
+# Scores of the same picture may differ by this much between batches: kernels sum in other orders.
+TOLERANCE = 1e-4
+
+
+def built(spec: DetectorSpec) -> Any:
+    """A detector with seeded untrained weights, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        detector = spec.build(**next(iter(spec.variants.values()), {}))
+    if isinstance(detector, HasModule):
+        detector.module.eval()
+    return detector
+
+
+def size_of(spec: DetectorSpec) -> int:
+    """A side that the detector takes, small enough to be quick."""
+    sides = range(64, 512)
+    return next(side for side in sides if not spec.input_rule.problem(side, side))
+
+
+def pictures(count: int, height: int, width: int) -> Tensor:
+    """(count, 3, height, width) seeded uniform noise in [0, 1], as 8-bit images have it."""
+    draw = np.random.default_rng(0).integers(0, 256, (count, 3, height, width))
+    return torch.from_numpy(draw).float() / 255
+
+
+@torch.inference_mode()
+def scored(detector: Any, images: Tensor) -> Tensor:
+    """Scores of pictures, or of fixed headers for a detector that sees no pixel."""
+    if isinstance(detector, Detector):
+        scores: Tensor = detector.score(images)
+        return scores
+    return torch.from_numpy(detector.score_headers(list(HEADERS)))
+
+
+def check_capabilities(spec: DetectorSpec) -> None:
+    """It scores pictures or headers, and one of them only; trained ones have a state."""
+    detector = built(spec)
+    if isinstance(detector, Detector) == isinstance(detector, HeaderDetector):
+        raise DetectorError(f"{spec.name}: must have either score() or score_headers()")
+    if (spec.weights or spec.recipe) and not isinstance(detector, HasState):
+        raise DetectorError(f"{spec.name}: has weights or a recipe, but no state_dict()")
+
+
+def check_spec(spec: DetectorSpec) -> None:
+    """Geometry has a default and parses; weights and variants fit together."""
+    if "*" not in spec.geometry:
+        raise DetectorError(f"{spec.name}: geometry has no '*' entry")
+    for suite, text in spec.geometry.items():
+        if parse(text).is_random:
+            raise DetectorError(f"{spec.name}: geometry of {suite} is random: {text}")
+    for weights in spec.weights:
+        if weights.variant and weights.variant not in spec.variants:
+            raise DetectorError(f"{spec.name}: {weights.name} names variant {weights.variant!r}")
+    if not spec.title or not spec.citation:
+        raise DetectorError(f"{spec.name}: needs a title and a citation")
+
+
+def check_shape_and_finiteness(spec: DetectorSpec) -> None:
+    """(N,) finite scores for N pictures, 0 and 1 valued ones included."""
+    detector, side = built(spec), size_of(spec)
+    images = torch.cat([pictures(2, side, side), torch.zeros(1, 3, side, side)])
+    images[0] = 1.0
+    scores = scored(detector, images)
+    if scores.shape != (3,) or not scores.isfinite().all():
+        raise DetectorError(f"{spec.name}: 3 images gave {tuple(scores.shape)}: {scores.tolist()}")
+
+
+def check_batch_and_order(spec: DetectorSpec) -> None:
+    """A picture's score does not depend on what else is in the batch, or where."""
+    detector, side = built(spec), size_of(spec)
+    if not isinstance(detector, Detector):
+        together = detector.score_headers(list(HEADERS))
+        alone = [detector.score_headers([header])[0] for header in HEADERS]
+        backwards = detector.score_headers(list(reversed(HEADERS)))[::-1]
+    else:
+        images = pictures(3, side, side)
+        together = scored(detector, images).double().numpy()
+        alone = [scored(detector, image[None]).item() for image in images]
+        backwards = scored(detector, images.flip(0)).double().numpy()[::-1]
+    for other in (alone, backwards):
+        if not np.allclose(together, other, rtol=TOLERANCE, atol=TOLERANCE):
+            raise DetectorError(f"{spec.name}: scores depend on the batch: {together} {other}")
+
+
+def check_determinism(spec: DetectorSpec) -> None:
+    """Twice the same, bit for bit, whatever the global random state is, which it leaves alone."""
+    detector, side = built(spec), size_of(spec)
+    images = pictures(2, side, side)
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = scored(detector, images)
+    if not torch.equal(torch.random.get_rng_state(), before):
+        raise DetectorError(f"{spec.name}: draws from the global random generator")
+    torch.manual_seed(2)
+    if not torch.equal(scored(detector, images), first):
+        raise DetectorError(f"{spec.name}: gives other scores the second time")
+
+
+def check_input_is_kept(spec: DetectorSpec) -> None:
+    """Scoring does not write into the caller's tensor."""
+    detector, side = built(spec), size_of(spec)
+    images = pictures(2, side, side)
+    kept = images.clone()
+    scored(detector, images)
+    if not torch.equal(images, kept):
+        raise DetectorError(f"{spec.name}: changes the images it is given")
+
+
+def check_sizes(spec: DetectorSpec) -> None:
+    """It takes its stated smallest size, a rectangle, and every size its rule accepts."""
+    detector = built(spec)
+    if not isinstance(detector, Detector):
+        return
+    height, width = spec.input_rule.smallest
+    step = spec.input_rule.multiple_of
+    side = size_of(spec)
+    sizes = [(height, width), (side, side + 3 * step), (side + 5, side + 8), (side + 1, side + 1)]
+    if problem := spec.input_rule.problem(height, width):
+        raise DetectorError(f"{spec.name}: refuses its own smallest size: {problem}")
+    for height, width in sizes:
+        if not spec.input_rule.problem(height, width):
+            scores = scored(detector, pictures(1, height, width))
+            if scores.shape != (1,) or not scores.isfinite().all():
+                raise DetectorError(f"{spec.name}: {height}x{width} gave {scores}")
+
+
+def check_smallest_is_smallest(spec: DetectorSpec) -> None:
+    """One step below the stated smallest square the rule refuses."""
+    height, width = spec.input_rule.smallest
+    step = spec.input_rule.multiple_of
+    smaller = height - step, width - step
+    if min(smaller) > 0 and not spec.input_rule.problem(*smaller):
+        raise DetectorError(f"{spec.name}: {smaller[0]}x{smaller[1]} is accepted too")
+
+
+def check_gray_picture(spec: DetectorSpec) -> None:
+    """A picture with three equal channels is scored like any other."""
+    detector, side = built(spec), size_of(spec)
+    gray = pictures(1, side, side)[:, :1].expand(-1, 3, -1, -1)
+    scores = scored(detector, gray)
+    if not scores.isfinite().all():
+        raise DetectorError(f"{spec.name}: a gray picture gave {scores.tolist()}")
+
+
+def check_state_round_trip(spec: DetectorSpec) -> None:
+    """Its state loads into a fresh detector and gives the same scores; a part of it is refused."""
+    detector = built(spec)
+    if not isinstance(detector, HasState):
+        return
+    other, side = spec.build(**next(iter(spec.variants.values()), {})), size_of(spec)
+    state = {name: value.clone() for name, value in detector.state_dict().items()}
+    other.load_state_dict(state)
+    if isinstance(other, HasModule):
+        other.module.eval()
+    images = pictures(2, side, side)
+    if not torch.equal(scored(detector, images), scored(other, images)):
+        raise DetectorError(f"{spec.name}: scores change when the state is loaded elsewhere")
+    state.pop(next(iter(state)))
+    try:
+        other.load_state_dict(state)
+    except RuntimeError:
+        return
+    raise DetectorError(f"{spec.name}: a state that lacks an entry is accepted")
+
+
+def check_embedding(spec: DetectorSpec) -> None:
+    """Where it offers an embedding: (N, D), finite."""
+    detector, side = built(spec), size_of(spec)
+    if not isinstance(detector, HasEmbedding):
+        return
+    with torch.inference_mode():
+        vectors = detector.embed(pictures(2, side, side))
+    if vectors.ndim != 2 or len(vectors) != 2 or not vectors.isfinite().all():
+        raise DetectorError(f"{spec.name}: embedding of 2 images is {tuple(vectors.shape)}")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_spec,
+    check_capabilities,
+    check_shape_and_finiteness,
+    check_batch_and_order,
+    check_determinism,
+    check_input_is_kept,
+    check_sizes,
+    check_smallest_is_smallest,
+    check_gray_picture,
+    check_state_round_trip,
+    check_embedding,
+)

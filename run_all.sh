@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# The recipe of the whole result, readable from top to bottom:
+# set up -> train for the embedded suite -> score -> render the tables -> compare with references.
+# Everything that is on disk is taken from there, so a second run ends in seconds.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+    cat <<'TEXT'
+usage: ./run_all.sh [--quick] [--data-root DIR] [--out DIR]
+       ./run_all.sh test [PYTEST ARGUMENTS]
+
+Makes .venv, installs, and regenerates the tables in tables/out.
+  (nothing)         the embedded suite `mini`, from nothing: train, score, tables
+  --quick           a smoke run of it, under two minutes once installed; writes to runs/quick only
+  --data-root DIR   also every official suite found in DIR (or set LFM_DATA); absent ones are named
+  --out DIR         predictions, results, trained weights (default: runs)
+  test              runs the tests
+
+Environment:
+  LFM_DATA      folder of the official test sets
+  LFM_WEIGHTS   folder of published checkpoints (default: weights)
+  PYTHON        the Python (3.10 or newer) that makes .venv (default: python3)
+  PIP_...       pip's own settings (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_CONSTRAINT, ...). Without
+                an index of yours, a Linux machine that has no NVIDIA GPU takes torch from the
+                PyTorch project's CPU index, which saves several gigabytes.
+
+Exit code: 0 all done; 1 a cell failed or differs from a reference that it should equal;
+2 wrong usage; 3 data or weights absent; 130 interrupted (run it again to go on).
+TEXT
+}
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+# ---------------------------------------------------------------------------------- set up
+
+pip_index() { # the CPU index of the PyTorch project, where it spares a CUDA stack nobody can use
+    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null &&
+        ! .venv/bin/pip config list | grep -qE 'index-url|find-links'; then
+        echo "--extra-index-url https://download.pytorch.org/whl/cpu"
+    fi
+}
+
+set_up() { # set_up [EXTRA]: installs once for each state of pyproject.toml and constraints.txt
+    local extra=${1:-} python=${PYTHON:-python3}
+    local stamp=.venv/.installed${extra:+-$extra}
+    if [ ! -x .venv/bin/python ]; then
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
+            echo "error: $("$python" --version 2>&1) is too old: Python 3.10 or newer is needed" >&2
+            echo "  next: PYTHON=/path/to/python3.10 ./run_all.sh" >&2
+            exit 2
+        }
+        say "making .venv with $("$python" --version)"
+        "$python" -m venv .venv
+    fi
+    if ! cat pyproject.toml constraints.txt | cmp -s - "$stamp"; then
+        say "installing${extra:+ (with extra $extra)}"
+        local constraints=(-c constraints.txt)
+        [ -z "${PIP_CONSTRAINT:-}" ] || constraints=() # the user's own constraints win
+        # shellcheck disable=SC2046
+        .venv/bin/pip install $(pip_index) "${constraints[@]}" -e ".${extra:+[$extra]}"
+        cat pyproject.toml constraints.txt >"$stamp"
+    fi
+}
+
+harness() { .venv/bin/python -m harness "$@"; }
+
+failed=0
+step() { # step COMMAND...: a failed cell (exit code 1) is remembered, anything worse stops the recipe
+    local code=0
+    "$@" || code=$?
+    [ $code -le 1 ] || exit $code
+    [ $code -eq 0 ] || failed=1
+}
+
+# ---------------------------------------------------------------------------------- arguments
+
+if [ "${1:-}" = test ]; then
+    shift
+    set_up dev
+    exec .venv/bin/python -m pytest "$@"
+fi
+
+out=runs quick=
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help) usage && exit 0 ;;
+    --quick) quick=yes ;;
+    --data-root) export LFM_DATA=${2:?--data-root needs a folder} && shift ;;
+    --out) out=${2:?--out needs a folder} && shift ;;
+    *)
+        echo "error: unknown argument $1" >&2
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+set_up
+
+# ---------------------------------------------------------------------------------- the recipe
+
+trained=lfm,npr,gap,gap-rgb,trivial,metadata
+if [ -n "$quick" ]; then
+    say "smoke run: one short training, four images a class and set"
+    out=runs/quick
+    step harness train --method lfm,trivial --suite mini-train --seeds 0 --epochs 1 --out $out
+    step harness run --method lfm,trivial,chance --suite mini --limit 4 \
+        --weights $out/training/mini-train --out $out
+    step harness tables --out $out --to $out/tables
+    exit $failed
+fi
+
+say "training on the embedded suite: three seeds each"
+step harness train --method $trained --suite mini-train --seeds 0,1,2 --out "$out"
+
+say "scoring the embedded suite"
+step harness run --method $trained,chance --suite mini \
+    --weights "$out/training/mini-train" --out "$out"
+
+say "the published LFM checkpoint"
+published=
+if harness weights --fetch lfm:released; then
+    published=lfm:released
+    step harness run --method $published --suite mini --out "$out"
+else
+    echo "without it there is no row lfm:released and no official suite can be scored" >&2
+fi
+
+if [ -n "${LFM_DATA:-}" ] && [ -n "$published" ]; then
+    say "official suites found in $LFM_DATA"
+    step harness run --method $published,chance --suite paper --skip-absent --out "$out"
+fi
+
+say "tables"
+step harness tables --out "$out" --to tables/out
+
+say "differences to the paper and to the expected numbers of the embedded suite"
+step harness diff --out "$out" --fail-over 0.5
+exit $failed

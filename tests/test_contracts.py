@@ -1,0 +1,96 @@
+"""Every registered detector keeps the contract; and the checks notice detectors that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness import contracts, registry
+from harness.api import DetectorSpec, InputRule, ScoreSpec, Weights
+from harness.errors import DetectorError
+
+# (detector, check) -> why it is known to fail; a pass is then an error (strict).
+KNOWN_FAILURES: dict[tuple[str, str], str] = {}
+
+
+def cases() -> list[Any]:
+    found = []
+    for spec in registry.detectors().values():
+        for check in contracts.CHECKS:
+            reason = KNOWN_FAILURES.get((spec.name, check.__name__))
+            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+            found.append(pytest.param(spec, check, id=f"{spec.name}-{check.__name__}", marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("spec", "check"), cases())
+def test_contract(spec: DetectorSpec, check: contracts.Check) -> None:
+    check(spec)
+
+
+def spec_of(score: Callable[[Tensor], Tensor], **changes: Any) -> DetectorSpec:
+    spec = DetectorSpec(
+        name="bad",
+        title="Bad",
+        family="test",
+        build=lambda: SimpleNamespace(score=score),
+        score=ScoreSpec(kind="uncalibrated", threshold=0.0),
+        geometry={"*": "native"},
+        citation="nobody",
+    )
+    return replace(spec, **changes)
+
+
+def mean(images: Tensor) -> Tensor:
+    return images.mean((1, 2, 3))
+
+
+def in_place(images: Tensor) -> Tensor:
+    return mean(images.mul_(2))
+
+
+def wanting_more(images: Tensor) -> Tensor:
+    return mean(images) if images.shape[-1] > 10 else torch.full((len(images),), float("nan"))
+
+
+WEIGHTS = Weights(
+    name="w", filename="w", url="", sha256="", size=0, licence="", trained_on="", variant="none"
+)
+BAD = [
+    (contracts.check_spec, spec_of(mean, geometry={"ufd": "native"})),
+    (contracts.check_spec, spec_of(mean, geometry={"*": "random_crop(4)"})),
+    (contracts.check_spec, spec_of(mean, weights=(WEIGHTS,))),
+    (contracts.check_spec, spec_of(mean, citation="")),
+    (contracts.check_capabilities, spec_of(mean, build=SimpleNamespace)),
+    (contracts.check_capabilities, spec_of(mean, weights=(WEIGHTS,))),
+    (contracts.check_shape_and_finiteness, spec_of(lambda x: x.mean((2, 3)))),
+    (contracts.check_shape_and_finiteness, spec_of(lambda x: mean(x).log())),
+    (contracts.check_batch_and_order, spec_of(lambda x: mean(x) - mean(x).mean())),
+    (contracts.check_batch_and_order, spec_of(lambda x: mean(x) + torch.arange(len(x)))),
+    (contracts.check_determinism, spec_of(lambda x: mean(x) + torch.rand(len(x)))),
+    (contracts.check_input_is_kept, spec_of(in_place)),
+    (contracts.check_sizes, spec_of(wanting_more)),
+    (contracts.check_sizes, spec_of(mean, input_rule=InputRule(smallest=(3, 3), multiple_of=2))),
+    (contracts.check_smallest_is_smallest,
+     spec_of(mean, input_rule=InputRule(smallest=(8, 8), check=lambda h, w: ""))),
+    (contracts.check_gray_picture, spec_of(lambda x: 1 / x.std(1).mean((1, 2)))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "spec"), BAD)
+def test_checks_notice(check: contracts.Check, spec: DetectorSpec) -> None:
+    check(spec_of(mean))
+    with pytest.raises(DetectorError, match="bad"):
+        check(spec)
+
+
+def test_two_detectors_of_one_name_name_both_files() -> None:
+    spec = spec_of(mean)
+    with pytest.raises(DetectorError, match="one_file and other_file"):
+        registry.collect([("one_file", spec), ("other_file", spec)])
