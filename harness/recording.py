@@ -11,7 +11,7 @@ from harness.data.suite import Subset, Suite
 from harness.errors import DataError, HarnessError
 from harness.metrics import aggregate, classification
 from harness.predict import Predictions, read_predictions
-from harness.results.records import Metric, RunRecord, SubsetResult, WeightsRef
+from harness.results.records import Metric, RunRecord, Status, SubsetResult, WeightsRef
 from harness.results.store import load_record, save_record
 
 
@@ -53,7 +53,7 @@ def not_scored(subset: Subset) -> SubsetResult:
 
 def missing(subset: Subset, error: HarnessError) -> SubsetResult:
     """The result of a subset whose images cannot be listed."""
-    status = "missing" if isinstance(error, DataError) else "failed"
+    status: Status = "missing" if isinstance(error, DataError) else "failed"
     return dataclasses.replace(not_scored(subset), status=status, error=str(error))
 
 

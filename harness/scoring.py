@@ -9,9 +9,9 @@ batches of equally sized images.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from harness.errors import BadImageError, HarnessError
 from harness.predict import Journal
 
 Image8 = np.ndarray[Any, np.dtype[np.uint8]]
+Value = TypeVar("Value")
 
 
 @dataclass(kw_only=True)
@@ -114,7 +115,7 @@ class SubsetScoring:
                 continue
             if not task.scorer.reads_pixels:
                 header = decode.read_header(data, name)
-                loaded.results[number] = _attempt(lambda t=task, h=header: t.scorer.header(h))
+                loaded.results[number] = _attempt(task.scorer.header, header)
             elif str(task.preprocess) not in loaded.pixels:
                 image = decode.decode(data, name) if image is None else image
                 loaded.pixels[str(task.preprocess)] = task.preprocess(image)
@@ -129,8 +130,9 @@ class SubsetScoring:
         for number, task in enumerate(self.tasks):
             if task.scorer.reads_pixels and task.wants(index):
                 images = tensors[str(task.preprocess)]
-                loaded.results[number] = _attempt(
-                    lambda t=task, x=images: float(t.scorer.pixels(x, name)[0])
+                scores = _attempt(task.scorer.pixels, images, name)
+                loaded.results[number] = (
+                    scores if isinstance(scores, HarnessError) else float(scores[0])
                 )
         return _Loaded(results=loaded.results)
 
@@ -159,18 +161,19 @@ class SubsetScoring:
             indices = [items[row][0] for row in wanted]
             name = decode.display_name(self.samples[indices[0]])
             batch = images if len(wanted) == len(items) else images[wanted]
-            result = _attempt(lambda t=task, x=batch, n=name: t.scorer.pixels(x, n).tolist())
-            failed = isinstance(result, HarnessError)
-            self._keep(task, indices, [result] * len(indices) if failed else result)
+            scores = _attempt(task.scorer.pixels, batch, name)
+            self._keep(task, indices, [scores] if isinstance(scores, HarnessError) else scores)
 
     def _keep(
-        self, task: Task, indices: Sequence[int], results: Sequence[float | HarnessError]
+        self, task: Task, indices: Sequence[int], results: Iterable[float | HarnessError]
     ) -> None:
-        for result in results:
-            if isinstance(result, HarnessError):
-                task.error = task.error or result
-                return
-        task.journal.add(zip(indices, results, strict=True))  # type: ignore[arg-type]
+        """Journals scores; an error among them ends the task."""
+        scores = list(results)
+        error = next((score for score in scores if isinstance(score, HarnessError)), None)
+        if error is not None:
+            task.error = task.error or error
+            return
+        task.journal.add(zip(indices, map(float, scores), strict=True))  # type: ignore[arg-type]
         self.tick(len(indices))
 
     def _bad_image(self, index: int, error: Exception) -> None:
@@ -190,10 +193,10 @@ class SubsetScoring:
                 )
 
 
-def _attempt(function: Callable[[], Any]) -> Any:
+def _attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
     """The function's value, or as a HarnessError what it raised: one detector must not stop all."""
     try:
-        return function()
+        return function(*arguments)
     except HarnessError as error:
         return error
     except Exception as error:

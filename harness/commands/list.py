@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the registry and the suites."""
     detectors, suites = registry.detectors(), all_suites()
     if args.long:
-        known = {**suites, **detectors}
+        known: dict[str, DetectorSpec | Suite] = {**suites, **detectors}
         known |= {alias: suite for suite in suites.values() for alias in suite.aliases}
         if args.long not in known:
             raise unknown_name("detector or suite", args.long, known)

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            found = walk_images(path)
+            found = list(walk_images(path))
             if not found:
                 raise UsageError(f"{path}: no image below this folder")
             yield from found

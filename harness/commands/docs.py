@@ -1,0 +1,105 @@
+"""``python -m harness docs``: the reference pages, written from the registry and the suites."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import registry
+from harness.api import DetectorSpec
+from harness.commands import _sources
+from harness.commands.list import parameters
+from harness.data.suite import Suite
+from harness.data.suites import all_suites
+from harness.report.findings import findings
+from harness.report.paper import load_paper
+from harness.report.render import Renderer
+from harness.results.store import write_atomic
+
+HELP = "write docs/: detectors with their deviations, suites, the paper's inconsistencies"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``docs``."""
+    parser.add_argument("--to", type=Path, default=Path("docs"), help="folder (default: docs)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes every page and prints its name."""
+    for name, text in pages().items():
+        write_atomic(args.to / name, text.encode())
+        print(args.to / name)
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """File name -> Markdown."""
+    paper = findings(load_paper(_sources.TABLES / "paper"))
+    return {
+        "detectors.md": "\n".join(_detectors()) + "\n",
+        "suites.md": "\n".join(_suites()) + "\n",
+        "paper.md": Renderer(_sources.TABLES / "templates").findings(paper),
+    }
+
+
+def _detectors() -> Iterator[str]:
+    yield "# Detectors\n"
+    yield "Written by `python -m harness docs` from the registry; edit the detector's file instead."
+    for spec in registry.detectors().values():
+        yield f"\n## {spec.name}: {spec.title}\n"
+        yield from _facts(spec)
+        if spec.deviations:
+            yield "\nWhere paper and released code differ:\n"
+            yield "| what | paper | released code | here |\n|---|---|---|---|"
+            for deviation in spec.deviations:
+                cells = (deviation.what, deviation.paper, deviation.code, deviation.here)
+                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _facts(spec: DetectorSpec) -> Iterator[str]:
+    count = parameters(spec)
+    yield f"- {spec.citation}"
+    yield f"- parameters: {'no network' if count is None else f'{count:,}'}"
+    shown = (f"{suite}: `{text}`" for suite, text in spec.geometry.items())
+    yield f"- geometry (`*` = every other suite): {', '.join(shown)}"
+    yield f"- score: {spec.score.kind}; fake when it exceeds {spec.score.threshold:g}"
+    if spec.notes:
+        yield f"- {spec.notes}"
+    if spec.variants:
+        yield f"- training behaviours: {', '.join(f'`{name}`' for name in spec.variants)}"
+    for weights in spec.weights:
+        sha = weights.sha256 or "not known"
+        yield (
+            f"- checkpoint `{spec.name}:{weights.name}`: {weights.url}, sha256 {sha}; "
+            f"licence: {weights.licence}; trained on {weights.trained_on}"
+            + (f"; note: {weights.note}" if weights.note else "")
+        )
+    if spec.recipe and spec.recipe.epochs > 1:
+        recipe = spec.recipe
+        yield (
+            f"- recipe: Adam, lr {recipe.lr:g} x {recipe.lr_gamma:g} every {recipe.lr_step} epochs, "
+            f"batch {recipe.batch_size}, {recipe.epochs} epochs, `{recipe.train_preprocess}` "
+            f"({recipe.source})"
+        )
+
+
+def _suites() -> Iterator[str]:
+    yield "# Suites\n"
+    yield "Written by `python -m harness docs` from `harness/suites/`; edit the suite's file instead."
+    for suite in all_suites().values():
+        names = ", ".join([suite.name, *suite.aliases])
+        yield f"\n## {names}: {suite.title}\n"
+        yield f"- {suite.citation}\n- licence: {suite.licence}\n- obtain: {suite.obtain}"
+        if suite.known_extras:
+            yield f"- in releases, not scored: {', '.join(suite.known_extras)}"
+        yield from _subsets(suite)
+
+
+def _subsets(suite: Suite) -> Iterator[str]:
+    yield "\n| subset | group | real | fake | counts | folders |\n|---|---|---|---|---|---|"
+    for subset in suite.subsets:
+        real, fake = ("?" if n is None else f"{n:,}" for n in (subset.n_real, subset.n_fake))
+        source = f"{subset.certainty}: {subset.counts_source}" if subset.counts_source else ""
+        folders = ", ".join(f"`{folder}`" for folder in subset.folders)
+        yield f"| {subset.name} | {subset.group} | {real} | {fake} | {source} | {folders} |"
