@@ -168,8 +168,8 @@ def explain(found: Reconciled) -> list[str]:
     lines = [
         f"{found.flops} {verdict} {found.figure:,} by {found.counter} at "
         f"{PRINTED_SIZE[0]}x{PRINTED_SIZE[1]}: {' + '.join(terms)}",
-        f"fvcore counts {found.fvcore:,} for the released network "
-        f"({100 * (found.figure / found.fvcore - 1):+.1f} % to the printed counter): "
+        f"fvcore counts {found.fvcore:,} for the released network, the printed counter "
+        f"{100 * (found.figure / found.fvcore - 1):.1f} % more: "
         + " + ".join(
             [f"{found.ours.macs:,} here", *(f"{a.macs:,} for {a.what}" for a in found.additions)]
         ),

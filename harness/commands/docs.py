@@ -78,15 +78,15 @@ def _facts(spec: DetectorSpec) -> Iterator[str]:
     if spec.recipe and spec.recipe.epochs > 1:
         recipe = spec.recipe
         yield (
-            f"- recipe: Adam, lr {recipe.lr:g} x {recipe.lr_gamma:g} every {recipe.lr_step} epochs, "
-            f"batch {recipe.batch_size}, {recipe.epochs} epochs, `{recipe.train_preprocess}` "
+            f"- recipe: Adam, lr {recipe.lr:g} x {recipe.lr_gamma:g} every {recipe.lr_step} "
+            f"epochs, batch {recipe.batch_size}, {recipe.epochs} epochs, `{recipe.train_preprocess}` "
             f"({recipe.source})"
         )
 
 
 def _suites() -> Iterator[str]:
     yield "# Suites\n"
-    yield "Written by `python -m harness docs` from `harness/suites/`; edit the suite's file instead."
+    yield "Written by `python -m harness docs` from `harness/suites/`; edit the files there instead."
     for suite in all_suites().values():
         names = ", ".join([suite.name, *suite.aliases])
         yield f"\n## {names}: {suite.title}\n"

@@ -1,0 +1,144 @@
+"""What a run ran on: versions, processor, threads, device, commit; kept with every record.
+
+Authors name "another environment" first among the reasons for numbers that do not reproduce: an
+image library decodes a JPEG with other last bits, a processor sums in another order.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import PIL
+import PIL.features
+import torch
+
+from harness.errors import UsageError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def environment(device: torch.device | None = None) -> dict[str, str]:
+    """Name -> text of everything around the code that can move a number.
+
+    Args:
+        device: where the networks run; None = the CPU.
+
+    Returns:
+        ``python``, ``platform``, ``torch``, ``torchvision``, ``numpy``, ``pillow``,
+        ``libjpeg_turbo``, ``zlib``, ``webp``, ``cpu``, ``cpu_capability``, ``threads``, ``device``
+        and ``commit`` (with ``-dirty`` when tracked files are changed); "" where not known. No
+        times, paths or host names: equal environments give equal texts.
+    """
+    return {
+        **_unchanging(),
+        "threads": str(torch.get_num_threads()),
+        "device": device_name(device or torch.device("cpu")),
+    }
+
+
+def resolve_device(text: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` -> a device that is there.
+
+    Raises:
+        UsageError: an unknown name, or a device that this machine or this torch does not have.
+    """
+    kind, _, index = text.partition(":")
+    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
+        raise UsageError(f"unknown device {text!r}", hint=f"--device {'|'.join(DEVICES)}")
+    if kind == "auto":
+        kind = _best_kind()
+    count = _device_count(kind)
+    if not count:
+        raise UsageError(f"device {text!r}: {_why_absent(kind)}", hint="--device cpu")
+    if index and int(index) >= count:
+        raise UsageError(
+            f"device {text!r}: this machine has {count}, numbered from 0", hint="--device cuda:0"
+        )
+    return torch.device(f"{kind}:{index}" if index else kind)
+
+
+def device_name(device: torch.device) -> str:
+    """``cpu``, ``mps`` or, with CUDA, ``cuda (the card's name)``."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def _best_kind() -> str:
+    return next((kind for kind in ("cuda", "mps") if _device_count(kind)), "cpu")
+
+
+def _device_count(kind: str) -> int:
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    return 1
+
+
+def _why_absent(kind: str) -> str:
+    if not getattr(torch.backends, kind).is_built():
+        return f"torch {torch.__version__} is built without {kind}"
+    return f"torch {torch.__version__} finds no {kind} device on this machine"
+
+
+@cache
+def _unchanging() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "torch": torch.__version__,
+        "torchvision": _version("torchvision"),
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "libjpeg_turbo": PIL.features.version("libjpeg_turbo") or "",
+        "zlib": PIL.features.version("zlib") or "",
+        "webp": PIL.features.version("webp") or "",
+        "cpu": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "commit": _commit(CHECKOUT),
+    }
+
+
+def _version(package: str) -> str:
+    # Asked of the package's metadata: importing torchvision takes a second and may fail.
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _cpu_model() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit(checkout: Path) -> str:
+    if not (checkout / ".git").exists():
+        return ""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(
+            command,
+            cwd=checkout,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()

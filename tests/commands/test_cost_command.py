@@ -1,0 +1,87 @@
+"""``python -m harness cost`` on the registered detectors, counted and (one of them) timed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+
+import pytest
+
+from harness.commands import cost as command
+from harness.errors import UsageError
+from harness.latency import Speed
+
+
+def run(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments))
+
+
+def test_counts_as_text(capsys):
+    assert run("--method", "lfm,chance", "--repeats", "0", "--device", "cpu") == 0
+    text = capsys.readouterr().out
+    assert "lfm (LFM), 1 image of 256x256" in text
+    assert "MAC + BN as fvcore counts" in text
+    assert "topk x1" in text
+    assert "725,641, trainable 725,569" in text
+    assert "1.61B = 1,608,859,648 by the rule of thop at 256x256" in text
+    assert "n/a (no network)" in text
+    assert "latency" not in text
+
+
+def test_json_with_times(capsys):
+    arguments = "--method chance,metadata --repeats 2 --batch-size 3 --size 20x30 --device cpu"
+    assert run(*arguments.split(), "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    chance, metadata = content["costs"]
+    assert content["environment"]["device"] == "cpu"
+    assert chance["counts"] is None and metadata["speed"] is None
+    assert chance["size"] == [20, 30]
+    assert chance["speed"]["batch_size"] == 3
+    assert chance["speed"]["latency_ms"] > 0 and chance["speed"]["peak_bytes"] > 0
+
+
+def test_times_as_text():
+    speed = Speed(
+        size=(8, 8),
+        latency_ms=1.234,
+        latency_p90_ms=2.345,
+        batch_size=4,
+        images_per_s=987.65,
+        peak_bytes=3 * 2**20,
+        memory="measured so",
+        repeats=5,
+        device="cpu",
+        threads=2,
+    )
+    text = "\n".join(command._speed_lines(speed))
+    for part in (
+        "median 1.23 ms, p90 2.35 ms (batch 1, 5 calls)",
+        "987.6 images/s (batch 4)",
+        "3 MiB at batch 4 (measured so)",
+        "cpu, 2 threads, eager, fp32",
+    ):
+        assert part in text
+    text = "\n".join(command._speed_lines(replace(speed, peak_bytes=None, memory="not measured")))
+    assert "peak memory                not measured" in text
+    assert "n/a (sees no pixels)" in command._speed_lines(None)[0]
+
+
+def test_a_size_that_one_cannot_take_does_not_stop_the_others(capsys):
+    assert run("--method", "lfm,gap-rgb", "--size", "65x65", "--repeats", "0") == 4
+    captured = capsys.readouterr()
+    assert "lfm cannot take 65x65" in captured.err
+    assert "gap-rgb (GAP on RGB), 1 image of 65x65" in captured.out
+
+
+@pytest.mark.parametrize("text", ["256", "0x4", "axb", "-1x5", "8x8x8"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected HEIGHTxWIDTH"):
+        command.image_size(text)
+
+
+def test_unknown_detector():
+    with pytest.raises(UsageError, match="unknown detector 'lmf'"):
+        run("--method", "lmf")

@@ -1,0 +1,238 @@
+"""Fetching against a local server: whole, cut off, without ranges, wrong, absent."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from harness import download
+from harness.api import Weights
+from harness.download import fetch
+from harness.errors import WeightsError
+
+CONTENT = bytes(range(256)) * 4000  # about 1 MB: four chunks
+
+
+class Server(ThreadingHTTPServer):
+    """One file; ``cut`` closes the connection after so many bytes, ``requests`` keeps ranges."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = CONTENT
+        self.cut = []
+        self.ranges = True
+        self.status = None
+        self.sends_length = True
+        self.requests = []
+
+    def handle_error(self, request, client_address):
+        pass  # the client hung up, as some of these tests make it do
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/some/bs_model.pth"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        server, asked = self.server, self.headers.get("Range")
+        server.requests.append(asked)
+        self.close_connection = True
+        if server.status:
+            self.send_error(server.status)
+            return
+        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and server.ranges else 0
+        if start >= len(server.content):
+            self.send_error(416)
+            return
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            last = len(server.content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{last + 1}")
+        if server.sends_length:
+            self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body[: server.cut.pop(0)] if server.cut else body)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def checkpoint(url, **changes):
+    facts = {
+        "name": "released",
+        "filename": "model.pth",
+        "url": url,
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "size": len(CONTENT),
+        "licence": "Apache-2.0",
+        "trained_on": "ProGAN",
+    }
+    return Weights(**{**facts, **changes})
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whole_download_then_nothing_more(server, tmp_path, capsys):
+    folder = tmp_path / "new" / "weights"
+    path = fetch(checkpoint(server.url), folder)
+    assert path == folder / "model.pth"
+    assert path.read_bytes() == CONTENT
+    assert names(folder) == ["model.pth"]
+    assert capsys.readouterr().out == ""
+    assert fetch(checkpoint(server.url), folder) == path
+    assert server.requests == [None]
+
+
+def test_a_dropped_connection_is_continued_where_it_broke(server, tmp_path):
+    server.cut = [300_000, 200_000]
+    path = fetch(checkpoint(server.url), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=300000-", "bytes=500000-"]
+
+
+def test_a_later_call_continues_what_an_earlier_one_kept(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    server.cut = [400_000]
+    with pytest.raises(WeightsError, match=r"400,000 bytes are kept in model\.pth\.part") as caught:
+        fetch(checkpoint(server.url), tmp_path)
+    assert "run the same command again" in caught.value.hint
+    assert names(tmp_path) == ["model.pth.part"]
+    assert fetch(checkpoint(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=400000-"]
+    assert names(tmp_path) == ["model.pth"]
+
+
+def test_attempts_end_when_nothing_more_comes(server, tmp_path):
+    server.cut = [1000, 0, 0, 0]
+    with pytest.raises(WeightsError, match="closed after 1,000 of 1,024,000 bytes"):
+        fetch(checkpoint(server.url), tmp_path)
+    assert server.requests == [None, "bytes=1000-"]
+
+
+def test_a_finished_part_needs_no_server(tmp_path):
+    (tmp_path / "model.pth.part").write_bytes(CONTENT)
+    path = fetch(checkpoint("http://127.0.0.1:1/x"), tmp_path)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("extra", [0, 10])
+def test_a_part_that_is_too_long_is_begun_again(server, tmp_path, extra):
+    (tmp_path / "model.pth.part").write_bytes(b"x" * (len(CONTENT) + extra))
+    weights = checkpoint(server.url, size=len(CONTENT) if extra else 0)
+    assert fetch(weights, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_everything_again(server, tmp_path):
+    server.ranges = False
+    server.cut = [300_000]
+    assert fetch(checkpoint(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=300000-"]
+
+
+def test_a_server_that_names_no_length(server, tmp_path):
+    server.sends_length = False
+    assert fetch(checkpoint(server.url, size=0), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_wrong_file_never_takes_the_name(server, tmp_path):
+    server.content = CONTENT[:-1] + b"!"
+    with pytest.raises(WeightsError, match="expected " + checkpoint("").sha256):
+        fetch(checkpoint(server.url), tmp_path)
+    assert names(tmp_path) == ["model.pth.bad"]
+    server.content = CONTENT
+    assert fetch(checkpoint(server.url), tmp_path).read_bytes() == CONTENT
+    assert names(tmp_path) == ["model.pth", "model.pth.bad"]
+
+
+def test_a_part_of_another_file_is_found_out_and_not_kept_for_ever(server, tmp_path):
+    (tmp_path / "model.pth.part").write_bytes(b"x" * 1000)
+    with pytest.raises(WeightsError, match="sha256"):
+        fetch(checkpoint(server.url), tmp_path)
+    assert fetch(checkpoint(server.url), tmp_path).read_bytes() == CONTENT
+
+
+def test_another_size_is_refused_before_the_download(server, tmp_path):
+    with pytest.raises(WeightsError, match="offers 1,024,000 bytes, expected 12"):
+        fetch(checkpoint(server.url, size=12), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_more_than_the_size_without_a_length(server, tmp_path):
+    server.sends_length = False
+    with pytest.raises(WeightsError, match="sends more than the expected 12 bytes"):
+        fetch(checkpoint(server.url, size=12), tmp_path)
+
+
+def test_offline_says_what_to_do_by_hand(tmp_path):
+    url = "http://127.0.0.1:1/bs_model.pth"  # nobody listens on port 1
+    with pytest.raises(WeightsError, match=r"download stopped .*refused") as caught:
+        fetch(checkpoint(url), tmp_path)
+    for part in (url, str(tmp_path / "model.pth"), "1,024,000 bytes", checkpoint("").sha256):
+        assert part in caught.value.hint
+    assert caught.value.exit_code == 3
+    assert names(tmp_path) == []
+
+
+def test_absent_and_broken_servers(server, tmp_path):
+    server.status = 404
+    with pytest.raises(WeightsError, match="HTTP 404 Not Found"):
+        fetch(checkpoint(server.url), tmp_path)
+    server.status = 503
+    with pytest.raises(WeightsError, match=r"download stopped .*HTTP 503"):
+        fetch(checkpoint(server.url), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_only_web_addresses(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match="only http and https"):
+        fetch(checkpoint(secret.as_uri()), tmp_path)
+    assert names(tmp_path) == ["secret"]
+
+
+def test_without_a_sha256_nothing_is_fetched(server, tmp_path):
+    with pytest.raises(WeightsError, match="sha256 is not known") as caught:
+        fetch(checkpoint(server.url, sha256=""), tmp_path)
+    assert "--weights PATH" in caught.value.hint
+    assert server.requests == []
+
+
+def test_another_file_of_that_name_stays(server, tmp_path):
+    (tmp_path / "model.pth").write_bytes(b"mine")
+    with pytest.raises(WeightsError, match="another file has its name") as caught:
+        fetch(checkpoint(server.url), tmp_path)
+    assert "move" in caught.value.hint
+    assert (tmp_path / "model.pth").read_bytes() == b"mine"
+    assert server.requests == []
+
+
+def test_a_right_file_under_another_name_is_enough(server, tmp_path):
+    (tmp_path / "bs_model.pth").write_bytes(CONTENT)
+    assert fetch(checkpoint(server.url), tmp_path) == tmp_path / "bs_model.pth"
+    assert server.requests == []

@@ -1,0 +1,402 @@
+"""Finding, identifying and strictly loading checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from harness import registry
+from harness import weights as module
+from harness.api import DetectorSpec, Recipe, ScoreSpec, TorchDetector, Weights
+from harness.errors import WeightsError
+from harness.results.records import WeightsRef
+from harness.training import run_folder
+from harness.weights import (
+    load_into,
+    presence,
+    read_state,
+    resolve,
+    sha256_of,
+    weights_dir,
+)
+
+
+class Net(nn.Module):
+    def __init__(self, width=2):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 1)
+        self.fc = nn.Linear(width, 1)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).mean((2, 3)))
+
+
+def build(width=2):
+    return TorchDetector(Net(width))
+
+
+def state(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(value.shape, generator=generator)
+        for name, value in Net().state_dict().items()
+    }
+
+
+def save(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path)
+    return path
+
+
+def published(path, **changes):
+    facts = {
+        "name": "released",
+        "filename": "model.pth",
+        "url": "https://example.org/model.pth",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path else "0" * 64,
+        "size": path.stat().st_size if path else 7,
+        "licence": "MIT",
+        "trained_on": "ProGAN",
+        "note": "picked on the test set",
+        "variant": "wide",
+    }
+    return Weights(**{**facts, **changes})
+
+
+def spec(*weights, **changes):
+    facts = {
+        "name": "net",
+        "title": "Net",
+        "family": "test",
+        "build": build,
+        "score": ScoreSpec(kind="logit", threshold=0.0),
+        "geometry": {"*": "native"},
+        "weights": weights,
+        "recipe": Recipe(epochs=1, batch_size=1, lr=0.1),
+        "variants": {"plain": {}, "wide": {"width": 2}},
+    }
+    return DetectorSpec(**{**facts, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path / "weights"))
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
+
+
+def same(given, expected):
+    assert given.keys() == expected.keys()
+    assert all(torch.equal(given[name], expected[name]) for name in expected)
+
+
+def test_folder_from_the_environment_or_the_checkout(monkeypatch, tmp_path):
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
+    assert weights_dir() == tmp_path
+    monkeypatch.setenv("LFM_WEIGHTS", "")
+    assert weights_dir() == module.CHECKOUT / "weights"
+    assert (module.CHECKOUT / "harness" / "weights.py").is_file()
+
+
+def test_published_by_default_and_by_name(folder):
+    first = published(save(folder / "model.pth", state(1)))
+    second = published(
+        save(folder / "second.pth", state(2)), name="second", filename="second.pth", variant=""
+    )
+    detector = spec(first, second)
+    loaded = resolve(detector)
+    assert loaded.ref == WeightsRef(
+        label="released",
+        sha256=first.sha256,
+        trained_on="ProGAN",
+        licence="MIT",
+        note="picked on the test set",
+    )
+    assert (loaded.variant, loaded.path) == ("wide", folder / "model.pth")
+    same(loaded.state, state(1))
+    assert resolve(detector, "released").ref == loaded.ref
+    assert resolve(detector, "second").ref.label == "second"
+    same(resolve(detector, "second").state, state(2))
+
+
+def test_loading_gives_the_network_the_weights(folder):
+    path = save(folder / "model.pth", state(3))
+    detector = build()
+    load_into(detector, resolve(spec(published(path))), spec())
+    same(dict(detector.state_dict()), state(3))
+
+
+def test_accepted_under_another_name_by_size_and_hash(folder):
+    right = save(folder / "other name.pth", state(1))
+    weights = published(right)
+    (folder / "decoy.pth").write_bytes(b"x" * weights.size)
+    assert presence(weights, folder).path == right
+    assert presence(weights, folder).state == "as other name.pth"
+    assert resolve(spec(weights)).path == right
+    # A wrong file under the right name does not hide the right one.
+    (folder / "model.pth").write_bytes(b"y" * weights.size)
+    assert presence(weights, folder).path == right
+
+
+def test_absent_says_how_to_get_it(folder):
+    weights = published(None)
+    assert presence(weights, folder) == module.Presence(path=None, state="absent")
+    with pytest.raises(WeightsError, match=r"net:released: model.pth in .*: absent") as caught:
+        resolve(spec(weights))
+    assert caught.value.exit_code == 3
+    assert "python -m harness weights --fetch net:released" in caught.value.hint
+    for part in (weights.url, weights.sha256, str(folder / "model.pth"), "LFM_WEIGHTS"):
+        assert part in caught.value.hint
+
+
+def test_an_absent_folder_is_an_absent_checkpoint(tmp_path):
+    assert presence(published(None), tmp_path / "nowhere").state == "absent"
+
+
+def test_a_wrong_file_is_not_taken_for_the_published_one(folder):
+    path = save(folder / "model.pth", state(1))
+    with pytest.raises(WeightsError, match=f"another file has its name .sha256 {sha256_of(path)}"):
+        resolve(spec(published(None)))
+
+
+def test_unknown_sha256_is_loaded_and_said_so(folder):
+    weights = published(None, sha256="", size=0)
+    with pytest.raises(WeightsError, match="absent") as caught:
+        resolve(spec(weights))
+    assert "cannot be fetched" in caught.value.hint
+    path = save(folder / "model.pth", state(1))
+    ref = resolve(spec(weights)).ref
+    assert ref.sha256 == sha256_of(path)
+    assert ref.note == f"picked on the test set; {module.UNVERIFIED}"
+
+
+def test_no_published_checkpoint_tells_to_train(folder):
+    with pytest.raises(WeightsError, match="net has no published checkpoint") as caught:
+        resolve(spec())
+    assert "harness train --method net" in caught.value.hint
+
+
+def test_a_detector_without_weights(folder):
+    chance = spec(recipe=None)
+    loaded = resolve(chance)
+    assert loaded.ref == WeightsRef()
+    load_into(object(), loaded, chance)  # nothing to load, nothing asked of it
+    with pytest.raises(WeightsError, match="net has no weights, got 'released'"):
+        resolve(chance, "released")
+
+
+def test_a_token_that_is_nothing(folder):
+    with pytest.raises(WeightsError, match="no published checkpoint of net, no file") as caught:
+        resolve(spec(published(None)), "relased")
+    assert "published: released" in caught.value.hint
+
+
+def test_a_local_file(folder, tmp_path):
+    path = save(tmp_path / "own.pt", state(4))
+    loaded = resolve(spec(published(None)), str(path))
+    assert loaded.ref == WeightsRef(label="own.pt", sha256=sha256_of(path), note=module.LOCAL)
+    assert loaded.variant == ""
+    same(loaded.state, state(4))
+
+
+def test_a_local_file_that_is_the_published_one(folder, tmp_path):
+    path = save(tmp_path / "copy.pth", state(4))
+    assert resolve(spec(published(path)), str(path)).ref.label == "released"
+
+
+def test_a_local_safetensors_file(folder, tmp_path):
+    path = tmp_path / "own.safetensors"
+    safetensors.torch.save_file(state(5), path)
+    same(resolve(spec(), str(path)).state, state(5))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"model": s, "optimizer": {"lr": 0.1}, "total_steps": 3},
+        lambda s: {"state_dict": s, "epoch": 1},
+        lambda s: {f"module.{name}": value for name, value in s.items()},
+        lambda s: {"model": {f"module.{name}": value for name, value in s.items()}},
+        lambda s: {name: nn.Parameter(value) for name, value in s.items()},
+    ],
+)
+def test_what_training_scripts_wrap_around_a_state(tmp_path, wrap):
+    read = read_state(save(tmp_path / "a.pth", wrap(state())))
+    same(read, state())
+    assert not any(value.requires_grad for value in read.values())
+
+
+def test_names_are_mapped_for_published_layouts(folder, tmp_path):
+    renamed = {f"net.{name}": value for name, value in state().items()}
+    path = save(folder / "model.pth", renamed)
+    weights = published(path, mapping=lambda name: name.removeprefix("net."))
+    same(resolve(spec(weights)).state, state())
+    # Somebody's own training in the same layout, known by the published file name.
+    own = save(tmp_path / "model.pth", {**renamed, "net.fc.bias": torch.ones(1)})
+    loaded = resolve(spec(weights), str(own))
+    assert loaded.state["fc.bias"].item() == 1
+    assert (loaded.ref.label, loaded.ref.trained_on) == ("model.pth", "")
+    with pytest.raises(WeightsError, match="two of its names map to 'x'"):
+        resolve(spec(replace(weights, mapping=lambda name: "x")))
+
+
+def test_misfits_name_the_first_of_each_kind(tmp_path):
+    given = state()
+    given.pop("conv.bias")
+    given["head.weight"] = torch.zeros(1)
+    given["fc.weight"] = torch.zeros(1, 9)
+    loaded = resolve(spec(), str(save(tmp_path / "own.pth", given)))
+    with pytest.raises(WeightsError) as caught:
+        load_into(build(), loaded, spec())
+    assert str(tmp_path / "own.pth") in caught.value.message
+    assert (
+        "1 of 4 names missing, first 'conv.bias'; 1 unexpected, first 'head.weight'; 1 of another "
+        "shape, first 'fc.weight' has shape (1, 9), expected (1, 2)" in caught.value.message
+    )
+
+
+def test_what_a_network_refuses_for_its_own_reason_is_passed_on(tmp_path):
+    class Picky(TorchDetector):
+        def load_state_dict(self, given):
+            raise RuntimeError("the residual kernel is fixed")
+
+    loaded = resolve(spec(), str(save(tmp_path / "own.pth", state())))
+    with pytest.raises(WeightsError, match="does not fit net: the residual kernel is fixed"):
+        load_into(Picky(Net()), loaded, spec())
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = save(tmp_path / "bomb.pth", {"model": Bomb()})
+    with pytest.raises(WeightsError, match="loading it could run code"):
+        read_state(path)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut"])
+def test_damaged_files(tmp_path, name, damage):
+    path = tmp_path / name
+    if name.endswith(".pth"):
+        torch.save(state(), path)
+    else:
+        safetensors.torch.save_file(state(), path)
+    whole = path.read_bytes()
+    path.write_bytes({"empty": b"", "text": b"<html>404</html>", "cut": whole[:300]}[damage])
+    with pytest.raises(WeightsError, match=name):
+        read_state(path)
+
+
+@pytest.mark.parametrize("content", [{}, [torch.zeros(1)], {"a": 1}, {3: torch.zeros(1)}])
+def test_files_that_hold_no_state(tmp_path, content):
+    with pytest.raises(WeightsError, match="expected"):
+        read_state(save(tmp_path / "a.pth", content))
+
+
+def test_other_file_types(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"expected a file ending in \.pth, \.pt, \.safetensors"):
+        resolve(spec(), str(path))
+
+
+FACTS = {
+    "detector": "net",
+    "variant": "wide",
+    "seed": 2,
+    "trained_on": "mini-train",
+    "recipe": {"epochs": 3, "lr": 0.001},
+    "scaling": "a third",
+    "train": {"digest": "t" * 64, "n_real": 1},
+    "val": {"digest": "v" * 64},
+}
+
+
+def training(path, **changes):
+    path.mkdir(parents=True)
+    run_folder.write(path, state(6), {**FACTS, **changes})
+    return path
+
+
+def test_a_training_run(tmp_path):
+    folder = training(tmp_path / "seed2")
+    loaded = resolve(spec(published(None)), str(folder))
+    file = folder / "weights.safetensors"
+    assert loaded.ref == WeightsRef(
+        label="mini-train/seed2",
+        sha256=sha256_of(file),
+        trained_on="mini-train",
+        seed=2,
+        recipe={
+            "epochs": 3,
+            "lr": 0.001,
+            "scaling": "a third",
+            "train_manifest": "t" * 64,
+            "val_manifest": "v" * 64,
+        },
+    )
+    assert (loaded.variant, loaded.path) == ("wide", file)
+    same(loaded.state, state(6))
+    assert resolve(spec(), str(file)).ref == loaded.ref  # its file means the run
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detector": "npr"}, "is a training of npr, not of net"),
+        ({"variant": "deep"}, "net has no variant 'deep'; it has plain, wide"),
+        ({"seed": "2"}, "seed is '2', expected int"),
+    ],
+)
+def test_training_runs_that_do_not_belong(tmp_path, changes, message):
+    with pytest.raises(WeightsError, match=message):
+        resolve(spec(), str(training(tmp_path / "run", **changes)))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "run.json"])
+def test_unfinished_and_damaged_training_runs(tmp_path, name):
+    folder = training(tmp_path / "run")
+    (folder / "run.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"run\.json is damaged .KeyError: 'detector'"):
+        resolve(spec(), str(folder))
+    (folder / name).unlink()
+    with pytest.raises(WeightsError, match=f"no finished training run: it has no {name}"):
+        resolve(spec(), str(folder))
+
+
+def test_weights_that_are_not_those_of_the_record(tmp_path):
+    folder = training(tmp_path / "run")
+    safetensors.torch.save_file(state(7), folder / "weights.safetensors")
+    with pytest.raises(WeightsError, match=r"sha256 .*, run\.json says"):
+        resolve(spec(), str(folder))
+
+
+def test_the_published_lfm_checkpoint(released_weights, monkeypatch):
+    monkeypatch.setenv("LFM_WEIGHTS", str(released_weights.parent))
+    lfm = registry.detector("lfm")
+    loaded = resolve(lfm)
+    assert (loaded.ref.label, loaded.variant, len(loaded.state)) == ("released", "released", 33)
+    assert loaded.ref.sha256.startswith("903036979adb186c")
+    detector = lfm.build(**lfm.variants[loaded.variant])
+    load_into(detector, loaded, lfm)
+    same(dict(detector.state_dict()), dict(loaded.state))
+
+
+def test_a_changed_file_is_hashed_again(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    first = sha256_of(path)
+    path.write_bytes(b"other")
+    assert sha256_of(path) == hashlib.sha256(b"other").hexdigest() != first
