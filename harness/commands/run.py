@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import recording
 from harness.api import DetectorSpec
 from harness.commands import _flags, _jobs, _text
-from harness.data.adapters import images_suite, manifest_suite
+from harness.data.adapters import own_suite
 from harness.data.preprocess import parse
 from harness.data.suites import Selection, find_root, parse_selection
 from harness.engine import Job, make_job
@@ -86,7 +86,7 @@ def _present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErr
     if bool(args.suite) == bool(args.images):
         raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
     if args.images:
-        suite = images_suite(args.images) if args.images.is_dir() else manifest_suite(args.images)
+        suite = own_suite(args.images)
         return [Selection(suite=suite, subsets=suite.subsets)], []
     present: list[Selection] = []
     absent: list[HarnessError] = []

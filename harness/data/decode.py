@@ -1,0 +1,214 @@
+"""The one decoding policy: encoded bytes to 8-bit RGB, and what a file's header says of itself.
+
+Policy (version :data:`DECODE_VERSION`): the pixels are those of Pillow's
+``Image.open(file).convert("RGB")``, which is what the detectors' releases run. So EXIF orientation
+is not applied (except by Pillow itself in TIFF files), alpha is dropped, palettes are expanded, the
+first frame of an animation is taken, CMYK goes through Pillow's formula, and JPEGs are decoded in
+full (no draft mode). It differs from the releases in four places, each on purpose:
+
+* A truncated or damaged file is an error; the releases set ``LOAD_TRUNCATED_IMAGES`` and score a
+  picture that is partly grey.
+* 16-bit grey is reduced by ``>> 8``, as Pillow does itself for 16-bit RGB; its ``convert`` clips,
+  which turns nearly every 16-bit picture white.
+* 32-bit integer and float pixels are an error: no range is defined for them, and ``convert`` gives
+  a black or a white picture.
+* A header that claims more than :data:`MAX_PIXELS` is an error before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
+
+from harness.api import FileHeader
+from harness.data.sample import Sample
+from harness.errors import BadImageError
+
+DECODE_VERSION = 1
+MAX_PIXELS = 178_956_970
+"""Pillow's own limit for an error: twice its ``MAX_IMAGE_PIXELS``."""
+
+# Named so that no other plug-in runs on test data (EPS, for one, starts an external program).
+# Multi-picture JPEGs (MPO) come through JPEG.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+Image.init()  # all plug-ins now, rather than by whichever thread is first
+
+Image8 = np.ndarray[Any, np.dtype[np.uint8]]
+
+# As `warnings.filterwarnings("ignore", module=...)` stores it.
+_PILLOW_FILTER = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+
+def read_bytes(sample: Sample) -> bytes:
+    """The encoded bytes of a sample.
+
+    Raises:
+        BadImageError: the file cannot be read.
+    """
+    try:
+        if sample.row is None:
+            return sample.path.read_bytes()
+        stamp = sample.path.stat().st_mtime_ns
+        data: bytes = _image_column(sample.path, stamp)[sample.row].as_py()
+    except (OSError, IndexError) as error:
+        raise BadImageError(display_name(sample), f"cannot be read: {error}") from error
+    return data
+
+
+def display_name(sample: Sample) -> str:
+    """What messages call a sample: the file, with the id where the file holds many."""
+    return str(sample.path) if sample.row is None else f"{sample.path}#{sample.id}"
+
+
+@lru_cache(maxsize=16)
+def _image_column(path: Path, _stamp: int) -> Any:
+    """The ``image`` column of a Parquet file; whole, because embedded files are small."""
+    return pq.read_table(path, columns=["image"]).column("image").combine_chunks()
+
+
+def decode(data: bytes, name: str) -> Image8:
+    """Encoded bytes -> (H, W, 3) uint8 RGB, writable, by the policy of this module.
+
+    Args:
+        data: a whole encoded file.
+        name: what messages call it.
+
+    Raises:
+        BadImageError: empty, not an image, truncated, damaged, too many pixels, 32-bit pixels.
+    """
+    with _opened(data, name) as image:
+        if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+            return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+        if image.mode in ("I", "F"):
+            raise BadImageError(
+                name, f"has 32-bit pixels (mode {image.mode}), which have no defined range"
+            )
+        return np.array(image.convert("RGB"))
+
+
+def read_header(data: bytes, name: str) -> FileHeader:
+    """What a file's header says; no pixel is decoded.
+
+    Args:
+        data: a whole encoded file.
+        name: what messages call it.
+
+    Raises:
+        BadImageError: empty, not an image, or too many pixels.
+    """
+    with _opened(data, name) as image:
+        tables: dict[int, list[int]] = getattr(image, "quantization", None) or {}
+        quantization = tuple(tuple(tables[key]) for key in sorted(tables))
+        return FileHeader(
+            format=image.format or "",
+            width=image.width,
+            height=image.height,
+            mode=image.mode,
+            jpeg_quality=estimate_jpeg_quality(quantization[0]) if quantization else None,
+            quantization=quantization,
+            subsampling=_subsampling(image),
+            has_exif=bool(image.info.get("exif")),
+            has_icc=bool(image.info.get("icc_profile")),
+            frames=int(getattr(image, "n_frames", 1)),
+        )
+
+
+@contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
+    """An opened image; whatever Pillow raises inside the block becomes a BadImageError."""
+    _set_pillow_globals()
+    if not data:
+        raise BadImageError(name, "is empty (0 bytes)")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImageError(name, _bomb(f"{image.width}x{image.height}"))
+            yield image
+    except (BadImageError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        reason = f"is not a {'/'.join(FORMATS)} image: it starts with {data[:8]!r}"
+        raise BadImageError(name, reason) from error
+    except Image.DecompressionBombError as error:
+        raise BadImageError(name, _bomb(str(error))) from error
+    except Exception as error:  # Pillow raises nearly any type on damaged files
+        reason = f"is truncated or damaged: {error or type(error).__name__}"
+        raise BadImageError(name, reason) from error
+
+
+def _bomb(found: str) -> str:
+    return f"has a header that claims more than {MAX_PIXELS:,} pixels ({found}); not decoded"
+
+
+def _set_pillow_globals() -> None:
+    """Pins the process-wide state of Pillow that other libraries are known to change.
+
+    ``warnings.catch_warnings`` is not safe with threads, so Pillow's warnings (large image, odd
+    EXIF, palette transparency) are filtered by module instead; what is wrong enough raises.
+    """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    if list(warnings.filters[:1]) != [_PILLOW_FILTER]:
+        warnings.filterwarnings("ignore", module=_PILLOW_FILTER[3].pattern)
+
+
+def _subsampling(image: Image.Image) -> str:
+    """Chroma subsampling of a colour JPEG, "" for everything else."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or len(image.layer) < 3:
+        return ""
+    names = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+    return names.get(JpegImagePlugin.get_sampling(image), "other")
+
+
+# The luminance table of ITU-T T.81, Annex K.1, in row-major order.
+_T81_LUMINANCE = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ],
+    dtype=np.int64,
+).ravel()
+
+
+def _ijg_tables() -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(101, 64) luminance tables of libjpeg for quality 0 to 100 (0 is treated as 1)."""
+    quality = np.maximum(np.arange(101), 1)
+    scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    return np.clip((_T81_LUMINANCE * scale[:, np.newaxis] + 50) // 100, 1, 255)
+
+
+_IJG_TABLES = _ijg_tables()
+
+
+@lru_cache(maxsize=4096)
+def estimate_jpeg_quality(luminance: tuple[int, ...]) -> int:
+    """Quality (0 to 100) whose libjpeg luminance table is nearest to this one.
+
+    Downwards from 100, for as long as the mean squared distance does not grow: the estimator of
+    Grommelt et al., "Fake or JPEG?" (arXiv 2403.17608). Exact for libjpeg tables of quality 2 to
+    100; for other encoders' tables it is a near match that may stop at a local minimum.
+
+    Args:
+        luminance: 64 steps in row-major order, as Pillow gives them.
+    """
+    distance = ((_IJG_TABLES - np.asarray(luminance)) ** 2).mean(axis=1)
+    best = 100
+    while best > 0 and distance[best - 1] <= distance[best]:
+        best -= 1
+    return best

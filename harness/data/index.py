@@ -1,0 +1,145 @@
+"""Content hashes of images, remembered by file state, so that a manifest says which data exactly.
+
+``<out>/cache/hashes/<suite>.parquet`` holds (path, size, mtime_ns) -> SHA-256 of the encoded file.
+A file whose size and modification time are unchanged is not read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from harness.data.adapters import refuse_duplicates, sample_order
+from harness.data.loader import ordered_map
+from harness.data.sample import Manifest, Sample
+from harness.data.suite import Subset, Suite
+
+UNREADABLE = "unreadable"
+"""Stands for the hash of a file that cannot be read: the manifest still has a digest, and reading
+the image raises BadImageError, which the run treats like any other bad image."""
+
+_SCHEMA = pa.schema(
+    [("path", pa.binary()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("sha256", pa.string())]
+)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What tells that a file is unchanged."""
+
+    size: int
+    mtime_ns: int
+
+
+def load_manifest(
+    suite: Suite, subset: Subset, root: Path, out: Path, *, workers: int = 4
+) -> Manifest:
+    """The images of a subset with their content hashes, sorted by label, then id.
+
+    Args:
+        suite: the suite.
+        subset: one of its subsets.
+        root: the suite's own folder, from ``harness.data.suites.find_root``.
+        out: output folder; the hash cache lives in ``<out>/cache``.
+        workers: threads that read files.
+
+    Raises:
+        DataError: the subset is absent or two of its images have one id.
+    """
+    samples = suite.adapter(suite, subset, root)
+    name = f"{suite.name}/{subset.name}"
+    refuse_duplicates(name, samples)
+    cache_file = out / "cache" / "hashes" / f"{suite.name}.parquet"
+    hashed = hash_samples(samples, cache_file, name=name, workers=workers)
+    return Manifest(name, tuple(sorted(hashed, key=sample_order)))
+
+
+def hash_samples(
+    samples: Iterable[Sample], cache_file: Path, *, name: str = "", workers: int = 4
+) -> list[Sample]:
+    """The samples, each with its content hash, in the given order.
+
+    Args:
+        samples: those that have a hash already (from Parquet) keep it.
+        cache_file: Parquet file, read if there and replaced when something was added.
+        name: shown beside the progress bar.
+        workers: threads that read files.
+    """
+    samples = list(samples)
+    states = {sample.path: _state(sample.path) for sample in samples if not sample.sha256}
+    if not states:
+        return samples
+    known = _read_cache(cache_file)
+    digests: dict[Path, str] = {}
+    for path, state in states.items():
+        cached_state, digest = known.get(os.fsencode(path.absolute()), (None, ""))
+        if state is None or state == cached_state:
+            digests[path] = digest if state else UNREADABLE
+    todo = [path for path in states if path not in digests]
+    try:
+        for path, digest in _read_all(todo, name, workers):
+            digests[path] = digest
+    finally:  # what was hashed before an interruption is kept
+        fresh = {
+            os.fsencode(path.absolute()): (state, digests[path])
+            for path in todo
+            if (state := states[path]) and digests.get(path, UNREADABLE) != UNREADABLE
+        }
+        if fresh:
+            _write_cache(cache_file, {**known, **fresh})
+    return [s if s.sha256 else replace(s, sha256=digests[s.path]) for s in samples]
+
+
+def _read_all(paths: list[Path], name: str, workers: int) -> Iterator[tuple[Path, str]]:
+    bar = tqdm(total=len(paths), desc=f"hash {name}", unit="file", leave=False, disable=not paths)
+    with bar:
+        for outcome in ordered_map(_file_sha256, paths, workers=workers):
+            bar.update()
+            unreadable = isinstance(outcome.error, OSError)
+            yield outcome.item, UNREADABLE if unreadable else outcome.get()
+
+
+def _state(path: Path) -> _State | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _State(status.st_size, status.st_mtime_ns)
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_cache(file: Path) -> dict[bytes, tuple[_State, str]]:
+    """Remembered hashes by absolute path; a damaged or foreign cache counts as empty."""
+    try:
+        table = pq.read_table(file, schema=_SCHEMA)
+    except (OSError, pa.ArrowException):
+        return {}
+    columns = [table.column(name).to_pylist() for name in _SCHEMA.names]
+    return {
+        path: (_State(size, mtime), sha) for path, size, mtime, sha in zip(*columns, strict=True)
+    }
+
+
+def _write_cache(file: Path, known: dict[bytes, tuple[_State, str]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"path": path, "size": state.size, "mtime_ns": state.mtime_ns, "sha256": digest}
+        for path, (state, digest) in sorted(known.items())
+    ]
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), temporary)
+    temporary.replace(file)

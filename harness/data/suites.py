@@ -1,0 +1,177 @@
+"""Which suites there are, what ``--suite`` text means, and where a suite's folder lies."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+from harness.data.adapters import find_folder, subset_folder
+from harness.data.suite import Subset, Suite
+from harness.errors import DataError, HarnessError, UsageError, unknown_name
+
+GROUPS = {"paper": ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")}
+"""Names that stand for several suites. ``paper``: Test Set 1 to 5 of the paper, in order."""
+
+# The embedded group that resembles a suite most, offered where its data is absent.
+_STAND_IN = {
+    "forensynths": "mini:gan",
+    "gangen": "mini:gan",
+    "diffusion": "mini:diffusion",
+    "ufd": "mini:diffusion",
+    "diffusion1k": "mini:diffusion",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What to score of one suite: its chosen subsets, in the declared order."""
+
+    suite: Suite
+    subsets: tuple[Subset, ...]
+
+
+@lru_cache(maxsize=1)
+def all_suites() -> Mapping[str, Suite]:
+    """Every suite by name: the scan of ``harness/suites`` for modules with a ``SUITE``, sorted.
+
+    Raises:
+        HarnessError: two files define one name, alias or group.
+    """
+    package = importlib.import_module("harness.suites")
+    modules = [
+        importlib.import_module(f"{package.__name__}.{info.name}")
+        for info in pkgutil.iter_modules(package.__path__)
+        if not info.name.startswith("_")
+    ]
+    return collect(modules)
+
+
+def collect(modules: Iterable[ModuleType]) -> Mapping[str, Suite]:
+    """Suites of these modules by name, sorted; see :func:`all_suites`."""
+    suites: dict[str, Suite] = {}
+    owners = dict.fromkeys(GROUPS, __file__)
+    for module in modules:
+        suite = getattr(module, "SUITE", None)
+        if not isinstance(suite, Suite):
+            continue
+        for name in (suite.name, *suite.aliases):
+            if name in owners:
+                raise HarnessError(
+                    f"the suite name {name!r} is defined twice: {owners[name]} and "
+                    f"{module.__file__}"
+                )
+            owners[name] = str(module.__file__)
+        suites[suite.name] = suite
+    return dict(sorted(suites.items()))
+
+
+def get_suite(name: str) -> Suite:
+    """The suite of this name or alias.
+
+    Raises:
+        UsageError: unknown; says what exists and what was probably meant.
+    """
+    suites = all_suites()
+    by_name = {alias: suite for suite in suites.values() for alias in suite.aliases} | dict(suites)
+    if name not in by_name:
+        raise unknown_name("suite", name, [*by_name, *GROUPS])
+    return by_name[name]
+
+
+def parse_selection(text: str) -> list[Selection]:
+    """``--suite`` text -> what to score.
+
+    Args:
+        text: comma-separated ``SUITE``, ``GROUP`` (``paper``) or ``SUITE:SELECTOR``, where a
+            selector is a subset or a group of subsets: ``mini:gan``, ``forensynths:biggan``.
+
+    Returns:
+        One selection a suite, in order of first mention; mentions of one suite are united.
+
+    Raises:
+        UsageError: an unknown or empty name.
+    """
+    chosen: dict[str, tuple[Suite, set[str]]] = {}
+    for part in text.split(","):
+        name, colon, selector = part.strip().partition(":")
+        if not name or (colon and not selector):
+            raise UsageError(
+                f"--suite {text!r}: an empty name", hint="for example --suite mini:gan"
+            )
+        if name in GROUPS and colon:
+            raise UsageError(f"--suite {part.strip()!r}: a group of suites takes no selector")
+        for suite in map(get_suite, GROUPS.get(name, (name,))):
+            names = chosen.setdefault(suite.name, (suite, set()))[1]
+            names.update(_selected(suite, selector))
+    return [
+        Selection(suite=suite, subsets=tuple(s for s in suite.subsets if s.name in names))
+        for suite, names in chosen.values()
+    ]
+
+
+def _selected(suite: Suite, selector: str) -> list[str]:
+    if not selector:
+        return [subset.name for subset in suite.subsets]
+    found = [subset.name for subset in suite.subsets if selector in (subset.name, subset.group)]
+    if not found:
+        known = {name for subset in suite.subsets for name in (subset.name, subset.group) if name}
+        raise unknown_name(f"subset of {suite.name}", selector, known)
+    return found
+
+
+def find_root(suite: Suite, data_root: Path | None) -> Path:
+    """The suite's own folder.
+
+    Looked for, by each of the suite's folder names and ignoring letter case: in the data root, in
+    its ``Generalization_Test`` (LFM's layout), and the data root itself where it bears the name;
+    each also with the name repeated inside, as archives unpack. A place that holds a declared
+    subset wins over one that does not. An embedded suite, or one's own data, needs no data root.
+
+    Raises:
+        DataError: says where it was looked for, how to obtain it, and what runs without it.
+    """
+    places = _places(suite, data_root)
+    found = [place for place in places if place.exists()]
+    holding = [place for place in found if any(subset_folder(s, place) for s in suite.subsets)]
+    if holding or found:
+        return (holding or found)[0]
+    raise _absent(suite, data_root)
+
+
+def _absent(suite: Suite, data_root: Path | None) -> DataError:
+    names = ", ".join(suite.folders)
+    if Path(suite.folders[0]).is_absolute():
+        return DataError(f"suite {suite.name}: no {names}", hint=suite.obtain)
+    looked = f"no folder {names} in {data_root}" if data_root else "no data root is set"
+    stand_in = _STAND_IN.get(suite.name)
+    offer = f"; or, without any download: --suite {stand_in}" if stand_in else ""
+    return DataError(
+        f"suite {suite.name} ({suite.title}): its data is absent: {looked}",
+        hint=f"obtain {suite.obtain}; then give --data-root or set LFM_DATA{offer}",
+    )
+
+
+def _places(suite: Suite, data_root: Path | None) -> list[Path]:
+    absolute = [Path(folder) for folder in suite.folders if Path(folder).is_absolute()]
+    if data_root is None or absolute:
+        return absolute
+    places = []
+    for parent in (data_root, data_root / "Generalization_Test"):
+        places += [found for name in suite.folders if (found := _descend(parent, name))]
+    own_names = {Path(folder).name.casefold() for folder in suite.folders}
+    if data_root.resolve().name.casefold() in own_names:
+        places.append(data_root)
+    return [nested for place in places for nested in (place, place / place.name)]
+
+
+def _descend(parent: Path, name: str) -> Path | None:
+    """``parent/name`` for a name of one or more levels, ignoring letter case."""
+    folder: Path | None = parent
+    for level in Path(name).parts:
+        folder = find_folder(folder, level) if folder else None
+    return folder

@@ -1,0 +1,51 @@
+"""ForenSynths: the test set of CNNDetection (Wang et al., CVPR 2020), as NPR and LFM score it."""
+
+from __future__ import annotations
+
+from harness.data.adapters import folder_adapter
+from harness.data.suite import Subset, Suite
+
+
+def _subset(name: str, title: str, n_real: int, n_fake: int) -> Subset:
+    return Subset(
+        name=name,
+        title=title,
+        folders=(name,),
+        n_real=n_real,
+        n_fake=n_fake,
+        counts_source="archive listing in github mirrorcall96/SAFAID",
+        certainty="third party",
+    )
+
+
+SUITE = Suite(
+    name="forensynths",
+    title="ForenSynths",
+    subsets=(
+        _subset("progan", "ProGAN", 4000, 4000),
+        _subset("stylegan", "StyleGAN", 5991, 5991),
+        _subset("stylegan2", "StyleGAN2", 7988, 7988),
+        _subset("biggan", "BigGAN", 2000, 2000),
+        _subset("cyclegan", "CycleGAN", 1321, 1321),
+        _subset("stargan", "StarGAN", 1999, 1999),
+        _subset("gaugan", "GauGAN", 5000, 5000),
+        _subset("deepfake", "Deepfake", 2707, 2698),
+    ),
+    adapter=folder_adapter,
+    folders=(
+        "ForenSynths",
+        "ForenSynths_test",
+        "ForenSynths/test",
+        "ForenSynths_train_val/test",
+        "CNN_synth_testset",
+        "CNNDetection",
+    ),
+    known_extras=("crn", "imle", "san", "seeingdark", "whichfaceisreal"),
+    licence="CC-BY-NC-SA-4.0; the reals keep their own terms (LSUN, ImageNet, COCO, CelebA, FF++)",
+    citation="Wang et al., CNN-generated images are surprisingly easy to spot, CVPR 2020",
+    obtain=(
+        "https://huggingface.co/sywang/CNNDetection: CNN_synth_testset.zip (20,052,866,587 bytes, "
+        "sha256 d87eeff4eb6d1061f57620aa1bd54e699a18cc9860fcdc6a55bf4cf643008d85); unpack it as "
+        "<data root>/ForenSynths/{progan,stylegan,...}"
+    ),
+)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from image_files import noise
+from PIL import Image
+
+from harness.api import IMAGENET_MEAN, IMAGENET_STD
+from harness.data.preprocess import OPS, parse, to_tensor
+from harness.errors import DataError, UsageError
+from harness.torchvision_cpu import ensure_torchvision
+
+ensure_torchvision()
+from torchvision import transforms  # noqa: E402  (needs the line above)
+
+GOLDENS = Path(__file__).parents[3] / "shared/methods/goldens"
+SIDE = st.integers(1, 40)
+
+
+def _torchvision(transform: object, image: np.ndarray) -> np.ndarray:
+    assert callable(transform)
+    return np.asarray(transform(Image.fromarray(image)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(old=st.tuples(SIDE, SIDE), new=st.tuples(SIDE, SIDE))
+def test_resize_to_a_size_equals_torchvision(old: tuple[int, int], new: tuple[int, int]) -> None:
+    image = noise(*old)
+    ours = parse(f"resize({new[0]},{new[1]})")(image)
+    np.testing.assert_array_equal(ours, _torchvision(transforms.Resize(new), image))
+    assert ours.shape == (*new, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(old=st.tuples(SIDE, SIDE), short=SIDE)
+def test_resize_of_the_short_side_equals_torchvision(old: tuple[int, int], short: int) -> None:
+    image = noise(*old)
+    ours = parse(f"resize({short})")(image)
+    np.testing.assert_array_equal(ours, _torchvision(transforms.Resize(short), image))
+    assert min(ours.shape[:2]) == short
+
+
+@settings(max_examples=100, deadline=None)
+@given(old=st.tuples(SIDE, SIDE), new=st.tuples(SIDE, SIDE))
+def test_center_crop_equals_torchvision(old: tuple[int, int], new: tuple[int, int]) -> None:
+    image = noise(*old)
+    ours = parse(f"center_crop({new[0]},{new[1]})")(image)
+    np.testing.assert_array_equal(ours, _torchvision(transforms.CenterCrop(new), image))
+
+
+def test_to_tensor_equals_torchvision() -> None:
+    image = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    image.flags.writeable = False  # torch would warn of it, and warnings are errors here
+    ours = to_tensor(image)
+    assert (ours.dtype, tuple(ours.shape)) == (torch.float32, (3, 16, 16))
+    assert torch.equal(ours, transforms.ToTensor()(Image.fromarray(image)))
+
+
+def test_to_tensor_of_a_batch_is_that_of_its_images() -> None:
+    batch = np.stack([noise(5, 7, seed) for seed in range(3)])
+    assert torch.equal(to_tensor(batch), torch.stack([to_tensor(image) for image in batch]))
+
+
+def test_resize_to_its_own_size_changes_nothing() -> None:
+    image = noise(9, 7)
+    np.testing.assert_array_equal(parse("resize(9,7)")(image), image)
+    np.testing.assert_array_equal(parse("resize(7)")(image), image)
+
+
+def test_resize_is_antialiased() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    small = parse("resize(16,16)")(stripes)
+    assert abs(int(small[8, 8, 0]) - 127) <= 2  # without antialiasing: 0 or 255
+
+
+def test_crop_multiple_drops_the_last_rows_and_columns() -> None:
+    image = noise(7, 10)
+    np.testing.assert_array_equal(parse("crop_multiple(4)")(image), image[:4, :8])
+    np.testing.assert_array_equal(parse("crop_multiple(2)")(noise(6, 8)), noise(6, 8))
+    with pytest.raises(DataError, match=r"1x10 \(height x width\)"):
+        parse("crop_multiple(2)")(noise(1, 10))
+
+
+def test_native_changes_nothing() -> None:
+    image = noise(5, 6)
+    assert parse("native")(image) is image
+
+
+@settings(max_examples=50, deadline=None)
+@given(size=st.tuples(st.integers(4, 20), st.integers(4, 20)), seed=st.integers(0, 99))
+def test_random_crop_is_a_window_of_the_image(size: tuple[int, int], seed: int) -> None:
+    rows, columns = np.indices(size, dtype=np.uint8)
+    image = np.dstack([rows, columns, rows])
+    crop = parse("random_crop(4,3)").apply(image, np.random.default_rng(seed))
+    top, left = crop[0, 0, :2]
+    np.testing.assert_array_equal(crop, image[top : top + 4, left : left + 3])
+
+
+def test_random_crop_reaches_every_position() -> None:
+    image = np.dstack([*np.indices((6, 5), dtype=np.uint8), np.zeros((6, 5), np.uint8)])
+    rng = np.random.default_rng(0)
+    crop = parse("random_crop(4)")
+    corners = {tuple(crop.apply(image, rng)[0, 0, :2].tolist()) for _ in range(200)}
+    assert corners == {(y, x) for y in range(3) for x in range(2)}
+
+
+def test_random_operations_draw_only_from_the_generator() -> None:
+    chain = parse("random_crop(5)|hflip(0.5)")
+    runs = [
+        [chain.apply(noise(9, 9), rng) for _ in range(20)]
+        for rng in (np.random.default_rng(3), np.random.default_rng(3))
+    ]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert len({image.tobytes() for image in runs[0]}) > 10
+
+
+def test_hflip() -> None:
+    image, rng = noise(4, 5), np.random.default_rng(0)
+    np.testing.assert_array_equal(parse("hflip(1)").apply(image, rng), image[:, ::-1])
+    np.testing.assert_array_equal(parse("hflip(0)").apply(image, rng), image)
+    flips = sum(parse("hflip(0.25)").apply(image, rng) is not image for _ in range(2000))
+    assert 420 < flips < 580
+
+
+def test_a_random_text_is_refused_without_a_generator() -> None:
+    chain = parse("resize(8,8)|random_crop(4)")
+    assert chain.is_random
+    assert not parse("center_crop(4)").is_random
+    with pytest.raises(UsageError, match=r"random_crop\(4\) is random"):
+        chain(noise(8, 8))
+
+
+def test_random_crop_of_a_smaller_image_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"smaller, 3x9 \(height x width\)"):
+        parse("random_crop(4)").apply(noise(3, 9), np.random.default_rng(0))
+
+
+_ARGUMENTS = {
+    "resize": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "center_crop": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "random_crop": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "crop_multiple": st.tuples(SIDE),
+    "hflip": st.tuples(st.floats(0, 1)),
+    "native": st.just(()),
+}
+_STEP = st.sampled_from(sorted(_ARGUMENTS)).flatmap(
+    lambda name: _ARGUMENTS[name].map(lambda args: (name, args))
+)
+_SPACE = st.sampled_from(["", " ", "  "])
+
+
+def _text(name: str, args: tuple[object, ...], space: str) -> str:
+    inside = f"{space},{space}".join(map(repr, args))
+    return f"{space}{name}{space}({space}{inside}{space})" if args else f"{space}{name}{space}"
+
+
+def test_every_operation_is_in_the_round_trip() -> None:
+    assert set(_ARGUMENTS) == set(OPS)
+
+
+@given(steps=st.lists(_STEP, min_size=1, max_size=4), space=_SPACE)
+def test_the_canonical_text_round_trips(steps: list, space: str) -> None:
+    text = "|".join(_text(name, args, space) for name, args in steps)
+    parsed = parse(text)
+    canonical = str(parsed)
+    assert " " not in canonical
+    assert parse(canonical) == parsed
+    assert str(parse(canonical)) == canonical
+    kept = [(name, args) for name, args in steps if name != "native"]
+    assert [step.op.name for step in parsed.steps] == [name for name, _ in kept]
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("native", "native"),
+        (" native | native ", "native"),
+        ("native|resize( 256 ,256)", "resize(256,256)"),
+        ("resize(256,256)|center_crop(224,224)", "resize(256,256)|center_crop(224)"),
+        ("resize(256)", "resize(256)"),  # the short side: not the same as (256,256)
+        ("hflip(1)", "hflip(1.0)"),
+    ],
+)
+def test_canonical_texts(text: str, canonical: str) -> None:
+    assert str(parse(text)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "problem"),
+    [
+        ("resise(2,2)", 1, "unknown operation 'resise'"),
+        ("resize(2,2)|blurr(1)", 2, "unknown operation 'blurr'"),
+        ("", 1, "'' is not of the form"),
+        ("resize(2,2)||native", 2, "'' is not of the form"),
+        ("resize(2,2", 1, "is not of the form"),
+        ("resize", 1, "takes 1 or 2 sides, got 0"),
+        ("resize(1,2,3)", 1, "takes 1 or 2 sides, got 3"),
+        ("resize(0,2)", 1, "1 or more"),
+        ("resize(-4)", 1, "1 or more"),
+        ("resize(2.5)", 1, "whole numbers"),
+        ("resize(a)", 1, "'a' is not a number"),
+        ("resize(4,)", 1, "'' is not a number"),
+        ("hflip(1.5)", 1, "between 0 and 1"),
+        ("hflip()", 1, "one probability"),
+        ("crop_multiple(2,2)", 1, "one whole number"),
+        ("native(3)", 1, "takes no arguments"),
+    ],
+)
+def test_a_wrong_text_says_what_and_where(text: str, position: int, problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert repr(text) in caught.value.message
+    assert f"step {position}:" in caught.value.message
+    assert problem in caught.value.message
+    for name in OPS:
+        assert name in caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.skipif(not GOLDENS.exists(), reason="goldens are beside the checkout only")
+@pytest.mark.parametrize(
+    ("golden", "text"),
+    [("lfm", "resize(256,256)"), ("npr", "resize(256,256)"), ("cnndetection", "center_crop(224)")],
+)
+def test_preprocessing_equals_the_releases(golden: str, text: str) -> None:
+    arrays = np.load(GOLDENS / f"{golden}.npz")
+    chain = parse(text)
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    images = [*arrays["images_u8"], arrays["odd_u8"]]
+    inputs = [*arrays["input"], arrays["odd_input"]]
+    for image, expected in zip(images, inputs, strict=True):
+        ours = (to_tensor(chain(image)) - mean) / std
+        np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=1e-6)
