@@ -45,7 +45,7 @@ def pages() -> dict[str, str]:
 
 def _detectors() -> Iterator[str]:
     yield "# Detectors\n"
-    yield "Written by `python -m harness docs` from the registry; edit the detector's file instead."
+    yield "Written by `python -m harness docs` from the registry; edit the detectors' files."
     for spec in registry.detectors().values():
         yield f"\n## {spec.name}: {spec.title}\n"
         yield from _facts(spec)
@@ -79,14 +79,14 @@ def _facts(spec: DetectorSpec) -> Iterator[str]:
         recipe = spec.recipe
         yield (
             f"- recipe: Adam, lr {recipe.lr:g} x {recipe.lr_gamma:g} every {recipe.lr_step} "
-            f"epochs, batch {recipe.batch_size}, {recipe.epochs} epochs, `{recipe.train_preprocess}` "
-            f"({recipe.source})"
+            f"epochs, batch {recipe.batch_size}, {recipe.epochs} epochs, "
+            f"`{recipe.train_preprocess}` ({recipe.source})"
         )
 
 
 def _suites() -> Iterator[str]:
     yield "# Suites\n"
-    yield "Written by `python -m harness docs` from `harness/suites/`; edit the files there instead."
+    yield "Written by `python -m harness docs` from `harness/suites/`; edit the files there."
     for suite in all_suites().values():
         names = ", ".join([suite.name, *suite.aliases])
         yield f"\n## {names}: {suite.title}\n"

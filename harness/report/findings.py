@@ -1,0 +1,345 @@
+"""The paper's own inconsistencies, each recomputed from ``tables/paper``.
+
+One function a finding. The same texts are the footnotes of the tables, the reasons that ``diff``
+gives, the output of ``python -m harness paper`` and ``tables/out/paper_inconsistencies.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from harness.report.paper import CellKey, Paper
+
+SET_TABLES = ("forensynths", "gangen", "diffusion", "ufd")
+TEST_SETS = {
+    "Test Set1": "forensynths",
+    "Test Set2": "gangen",
+    "Test Set3": "diffusion",
+    "Test Set4": "ufd",
+}
+SUBSETS_PER_SET = (8, 9, 8, 8, 5)
+_SETS = tuple(f"Test Set{number}" for number in range(1, 6))
+_METRICS = ("ACC", "AP")
+# A mean of numbers with one printed decimal is known to 0.05, and is itself printed to 0.05.
+_FITS = 0.1
+_PRINTS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One inconsistency.
+
+    Args:
+        key: short name.
+        title: one line.
+        text: what was recomputed and what came out.
+        header, rows: a small table of the recomputed numbers; may be empty.
+        marks: cells of the paper that it touches -> footnote.
+    """
+
+    key: str
+    title: str
+    text: str
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    marks: Mapping[CellKey, str] = field(default_factory=dict)
+
+
+def findings(paper: Paper) -> list[Finding]:
+    """Every inconsistency that the numbers really show, in a fixed order."""
+    found = (
+        copied_cost(paper),
+        transposed_pair(paper),
+        swapped_sets(paper),
+        mean_rule(paper),
+        row_means(paper),
+        set_means(paper),
+        shared_reals(paper),
+        counters(paper),
+    )
+    return [finding for finding in found if finding is not None]
+
+
+def marks(paper: Paper) -> dict[CellKey, tuple[str, ...]]:
+    """Cell of the paper -> its footnotes."""
+    notes: dict[CellKey, tuple[str, ...]] = {}
+    for finding in findings(paper):
+        for cell, note in finding.marks.items():
+            notes[cell] = (*notes.get(cell, ()), note)
+    return notes
+
+
+def copied_cost(paper: Paper) -> Finding | None:
+    """A row whose FLOPs and parameters are the same digits."""
+    noted: dict[CellKey, str] = {}
+    texts = []
+    for method in paper.methods("summary"):
+        flops, params = (paper.value("summary", method, "cost", m) for m in ("flops", "params"))
+        if flops != params:
+            continue
+        note = f"{method}: FLOPs {flops:.2f}B and Params {params:.2f}M are the same digits"
+        facts = [
+            f"{fact.counter} {fact.value / scale:.2f}{unit}"
+            for quantity, scale, unit in (("flops", 1e9, "G"), ("params", 1e6, "M"))
+            for fact in paper.facts_of(method, quantity).values()
+        ]
+        texts.append(f"{note}; one is a copy of the other. Counted: {', '.join(facts)}.")
+        noted |= {("summary", method, "cost", metric): note for metric in ("flops", "params")}
+    if not texts:
+        return None
+    return Finding(
+        key="copied-cost",
+        title="FLOPs equal to parameters",
+        text=" ".join(texts),
+        marks=noted,
+    )
+
+
+def transposed_pair(paper: Paper) -> Finding | None:
+    """An ACC / AP pair printed the other way round than the row's Mean needs."""
+    rows: list[tuple[str, ...]] = []
+    noted: dict[CellKey, str] = {}
+    for method in paper.methods("summary"):
+        for column in _SETS:
+            acc, ap = (paper.cells["summary", method, column, metric] for metric in _METRICS)
+            scan, read = (acc.as_printed, ap.as_printed), (acc.value, ap.value)
+            if scan != read[::-1] or _fit(paper, method, column, scan):
+                continue
+            if not _fit(paper, method, column, read):
+                continue
+            for order, pair in (("as printed", scan), ("exchanged", read)):
+                cells = [f"{method} {column}, {order}", f"{pair[0]:.1f} / {pair[1]:.1f}"]
+                for metric, value in zip(_METRICS, pair, strict=True):
+                    over_38, over_5 = _means(paper, method, metric, {column: value})
+                    cells.append(f"{over_38:.2f} / {over_5:.2f}")
+                    cells.append(f"{paper.value('summary', method, 'mean', metric):.1f}")
+                rows.append(tuple(cells))
+            note = (
+                f"{method} {column}: printed ACC {acc.as_printed:.1f}, AP {ap.as_printed:.1f}; "
+                f"the row's Mean fits only the exchanged pair, which is shown"
+            )
+            noted |= {("summary", method, column, metric): note for metric in _METRICS}
+    if not rows:
+        return None
+    return Finding(
+        key="transposed-pair",
+        title="ACC and AP exchanged",
+        text="The Mean of the row, recomputed over 38 subsets / over 5 sets with the pair as "
+        "printed and exchanged: only the exchanged pair fits what is printed as Mean.",
+        header=("cell", "ACC / AP", "ACC mean", "printed", "AP mean", "printed"),
+        rows=tuple(rows),
+        marks=noted,
+    )
+
+
+def swapped_sets(paper: Paper) -> Finding | None:
+    """Rows whose Test Set 3 is what others report for UniversalFakeDetect, which is set 4."""
+    rows: list[tuple[str, ...]] = []
+    noted: dict[CellKey, str] = {}
+    for method in paper.methods("summary"):
+        for metric in _METRICS:
+            for fact in paper.facts_of(method, f"UniversalFakeDetect {metric}").values():
+                third, fourth = (paper.value("summary", method, _SETS[i], metric) for i in (2, 3))
+                if abs(third - fact.value) > _FITS or abs(fourth - fact.value) <= _FITS:
+                    continue
+                rows.append((method, metric, f"{third:.1f}", f"{fourth:.1f}", f"{fact.value:.2f}"))
+                note = (
+                    f"{method}: Test Set3 and Test Set4 look exchanged "
+                    f"({fact.source}: {metric} {fact.value:.2f} on UniversalFakeDetect)"
+                )
+                for index in (2, 3):
+                    for each in _METRICS:
+                        noted.setdefault(("summary", method, _SETS[index], each), note)
+    if not rows:
+        return None
+    return Finding(
+        key="swapped-sets",
+        title="Test Set 3 and 4 exchanged",
+        text="Test Set 4 is UniversalFakeDetect. These rows print as Test Set 3 what is known of "
+        "them on UniversalFakeDetect. Both sets have 8 subsets, so that the Mean cannot tell.",
+        header=("row", "metric", "Test Set3", "Test Set4", "UniversalFakeDetect elsewhere"),
+        rows=tuple(rows),
+        marks=noted,
+    )
+
+
+def mean_rule(paper: Paper) -> Finding | None:
+    """Which mean the column Mean of the summary is, row by row."""
+    rows: list[tuple[str, ...]] = []
+    noted: dict[CellKey, str] = {}
+    for method in paper.methods("summary"):
+        for metric in _METRICS:
+            printed = paper.value("summary", method, "mean", metric)
+            over_38, over_5 = _means(paper, method, metric)
+            fits_38, fits_5 = (abs(mean - printed) <= _FITS for mean in (over_38, over_5))
+            verdict = "38 subsets" if fits_38 else "5 sets" if fits_5 else "neither"
+            rows.append(
+                (method, metric, f"{printed:.1f}", f"{over_38:.2f}", f"{over_5:.2f}", verdict)
+            )
+            if not fits_38:
+                rule = "is the mean over the 5 sets" if fits_5 else "fits neither mean"
+                noted["summary", method, "mean", metric] = (
+                    f"{method}: the printed Mean {metric} {printed:.1f} {rule} "
+                    f"(over 38 subsets {over_38:.2f}, over 5 sets {over_5:.2f})"
+                )
+    odd = sum(row[-1] != "38 subsets" for row in rows)
+    if not odd:
+        return None
+    return Finding(
+        key="mean-rule",
+        title="Mean over 38 subsets or over 5 sets",
+        text=f"The column Mean is the plain mean over the 38 subsets (8 + 9 + 8 + 8 + 5) in "
+        f"{len(rows) - odd} of {len(rows)} cells, recomputed from the printed set means; "
+        f"{odd} follow another rule.",
+        header=("row", "metric", "printed", "over 38 subsets", "over 5 sets", "fits"),
+        rows=tuple(rows),
+        marks=noted,
+    )
+
+
+def row_means(paper: Paper) -> Finding | None:
+    """Rows of the four set tables whose printed mean is not the mean of their cells."""
+    rows: list[tuple[str, ...]] = []
+    noted: dict[CellKey, str] = {}
+    for table in SET_TABLES:
+        columns = [column for column in paper.columns(table) if column != "mean"]
+        for method in paper.methods(table):
+            for metric in _METRICS:
+                cells = [paper.cells[table, method, column, metric] for column in columns]
+                printed = paper.value(table, method, "mean", metric)
+                read = fmean(cell.value for cell in cells)
+                scan = fmean(cell.as_printed for cell in cells)
+                if max(abs(read - printed), abs(scan - printed)) <= _PRINTS + 1e-9:
+                    continue
+                rows.append((table, method, metric, f"{printed:.1f}", f"{read:.2f}", f"{scan:.2f}"))
+                noted[table, method, "mean", metric] = (
+                    f"{method}: the printed mean {metric} is {printed:.1f}; the row's cells give "
+                    f"{read:.2f}" + (f", as scanned {scan:.2f}" if scan != read else "")
+                )
+    if not rows:
+        return None
+    return Finding(
+        key="row-means",
+        title="Row means that do not fit their cells",
+        text="Means of the printed cells that do not round to the printed mean, with the cells as "
+        "read and with the characters of the scan. Up to 0.1 can come from rounding the cells.",
+        header=("table", "row", "metric", "printed mean", "of cells as read", "as scanned"),
+        rows=tuple(rows),
+        marks=noted,
+    )
+
+
+def set_means(paper: Paper) -> Finding | None:
+    """Summary cells that differ from the mean in the set's own table."""
+    rows: list[tuple[str, ...]] = []
+    noted: dict[CellKey, str] = {}
+    for column, table in TEST_SETS.items():
+        for method in paper.methods("summary"):
+            for metric in _METRICS:
+                own = paper.get(table, method, "mean", metric)
+                cell = paper.cells["summary", method, column, metric]
+                if own is None or cell.as_printed == own.value:
+                    continue
+                rows.append((method, column, metric, f"{cell.as_printed:.1f}", f"{own.value:.1f}"))
+                noted["summary", method, column, metric] = (
+                    f"{method} {column}: the summary prints {metric} {cell.as_printed:.1f}, the "
+                    f"table of that set {own.value:.1f}; shown is {cell.value:.1f}"
+                )
+    if not rows:
+        return None
+    return Finding(
+        key="set-means",
+        title="Summary against the sets' own tables",
+        text="The same number printed twice with different digits (the scan may be at fault).",
+        header=("row", "column", "metric", "summary", "own table"),
+        rows=tuple(rows),
+        marks=noted,
+    )
+
+
+def shared_reals(paper: Paper) -> Finding | None:
+    """Subsets of GANGen in which a row has one and the same ACC: their reals are shared."""
+    columns = ("CramerGAN", "InfoMaxGAN", "MMDGAN", "SNGAN")
+    noted: dict[CellKey, str] = {}
+    texts = []
+    for method in paper.methods("gangen"):
+        values = {paper.value("gangen", method, column, "ACC") for column in columns}
+        if len(values) > 1:
+            continue
+        note = (
+            f"{method}: ACC {values.pop():.1f} in {', '.join(columns)} alike; these subsets "
+            f"probably share their real images"
+        )
+        texts.append(
+            f"{note}, so that one false-alarm rate counts {len(columns)} times in the mean."
+        )
+        noted |= {("gangen", method, column, "ACC"): note for column in columns}
+    if not texts:
+        return None
+    return Finding(
+        key="shared-reals",
+        title="One accuracy in four columns",
+        text=" ".join(texts),
+        marks=noted,
+    )
+
+
+def counters(paper: Paper) -> Finding | None:
+    """The cost columns against counts made from the released networks."""
+    rows: list[tuple[str, ...]] = []
+    noted: dict[CellKey, str] = {}
+    for method in paper.methods("summary"):
+        for quantity, scale, unit, title in (
+            ("flops", 1e9, "B", "FLOPs"),
+            ("params", 1e6, "M", "Params"),
+        ):
+            printed = paper.value("summary", method, "cost", quantity)
+            counts = {
+                fact.counter: fact.value / scale
+                for fact in paper.facts_of(method, quantity).values()
+            }
+            if not counts:
+                continue
+            shown = ", ".join(f"{name} {value:.3f}{unit}" for name, value in counts.items())
+            rows.append((method, title, f"{printed:.2f}{unit}", shown))
+            own = [counts[name] for name in ("fvcore", "network in use") if name in counts]
+            own = own or list(counts.values())[-1:]
+            if round(own[0], 2) != printed:
+                noted["summary", method, "cost", quantity] = (
+                    f"{method} {title}: printed {printed:.2f}{unit}, counted {shown}"
+                )
+    if not rows:
+        return None
+    return Finding(
+        key="counters",
+        title="FLOPs by another counter",
+        text="The printed FLOPs are multiply-accumulates as thop counts them (batch norm at 4 per "
+        "element, layers of unknown type skipped), not fvcore's, which this project uses; LFM's "
+        "0.72M parameters are 0.7256M cut, not rounded. Counts of the released networks:",
+        header=("row", "quantity", "printed", "counted"),
+        rows=tuple(rows),
+        marks=noted,
+    )
+
+
+def _fit(paper: Paper, method: str, column: str, pair: tuple[float, float]) -> bool:
+    """Whether the printed Mean of ACC and of AP is one of the two means, with this pair."""
+    for metric, value in zip(_METRICS, pair, strict=True):
+        printed = paper.value("summary", method, "mean", metric)
+        means = _means(paper, method, metric, {column: value})
+        if min(abs(mean - printed) for mean in means) > _FITS:
+            return False
+    return True
+
+
+def _means(
+    paper: Paper, method: str, metric: str, instead: Mapping[str, float] | None = None
+) -> tuple[float, float]:
+    """Mean over the 38 subsets and over the 5 sets, from the summary's set means."""
+    values = [paper.value("summary", method, column, metric) for column in _SETS]
+    if instead:
+        values = [instead.get(column, v) for column, v in zip(_SETS, values, strict=True)]
+    weighted = sum(n * value for n, value in zip(SUBSETS_PER_SET, values, strict=True))
+    return weighted / sum(SUBSETS_PER_SET), fmean(values)

@@ -1,0 +1,227 @@
+"""Table -> what is printed where: header groups, blocks of lines, texts, footnote numbers.
+
+Every format prints this one layout, so that templates only place and mark what stands here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from harness.report.table import Cell, Column, Emphasis, Row, Table
+
+HOLE = "—"
+UNDEFINED = ""
+_KIND_MARK = {"trivial": "trivial reference", "control": "control"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One printed cell: ``notes`` are footnote numbers."""
+
+    text: str
+    emphasis: Emphasis = ""
+    hole: bool = False
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """A header cell over ``span`` columns."""
+
+    text: str
+    span: int = 1
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One printed row: its label and its cells. ``role``: paper, ours, difference or a row kind."""
+
+    label: str
+    role: str
+    notes: tuple[int, ...]
+    cells: tuple[Text, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Lines under one label."""
+
+    label: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Everything a template needs.
+
+    Args:
+        groups: upper header, spanning ``heads``; empty when no column has a group.
+        heads: lower header, one for each column.
+        stub: headers of the two label columns.
+        joined: neighbouring columns of one group may be printed as one (Markdown: ``ACC / AP``).
+        notes: footnotes; number n is entry n - 1.
+        statements: sentences below the table.
+    """
+
+    name: str
+    title: str
+    caption: str
+    stub: tuple[str, str]
+    groups: tuple[Head, ...]
+    heads: tuple[Head, ...]
+    blocks: tuple[Block, ...]
+    joined: bool
+    notes: tuple[str, ...]
+    statements: tuple[str, ...]
+
+
+class _Notes:
+    """Numbers footnotes in the order in which they first appear."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def __call__(self, *texts: str) -> tuple[int, ...]:
+        numbers = []
+        for text in texts:
+            if text not in self.texts:
+                self.texts.append(text)
+            numbers.append(self.texts.index(text) + 1)
+        return tuple(numbers)
+
+
+def lay_out(table: Table) -> Layout:
+    """Places a table: by row with the lines paper / ours / difference, or by metric."""
+    notes = _Notes()
+    if table.by_metric:
+        metrics = list(dict.fromkeys(column.metric for column in table.columns))
+        shown = [column for column in table.columns if column.metric == metrics[0]]
+        groups, heads = _grouped(shown), tuple(_head(column, notes) for column in shown)
+        blocks = tuple(_metric_block(table, metric, notes) for metric in metrics)
+        stub = ("Metric", "Detector")
+    else:
+        groups, heads = _by_title(table.columns, notes)
+        blocks = tuple(_row_block(table, row, notes) for row in table.rows)
+        stub = ("Method", "Source")
+    return Layout(
+        name=table.name,
+        title=table.title,
+        caption=table.caption,
+        stub=stub,
+        groups=groups,
+        heads=heads,
+        blocks=blocks,
+        joined=not table.by_metric,
+        notes=tuple(notes.texts),
+        statements=table.statements,
+    )
+
+
+def _grouped(columns: Sequence[Column]) -> tuple[Head, ...]:
+    if not any(column.group for column in columns):
+        return ()
+    runs = groupby(columns, key=lambda column: column.group)
+    return tuple(Head(text=group, span=len(list(members))) for group, members in runs)
+
+
+def _by_title(
+    columns: Sequence[Column], notes: _Notes
+) -> tuple[tuple[Head, ...], tuple[Head, ...]]:
+    groups = []
+    for title, members in groupby(columns, key=lambda column: column.title):
+        listed = list(members)
+        marks = notes(listed[0].note) if listed[0].note else ()
+        groups.append(Head(text=title, span=len(listed), notes=marks))
+    heads = tuple(Head(text="" if c.metric in c.title else c.metric) for c in columns)
+    return tuple(groups), heads
+
+
+def _head(column: Column, notes: _Notes) -> Head:
+    return Head(text=column.title, notes=notes(column.note) if column.note else ())
+
+
+def _row_block(table: Table, row: Row, notes: _Notes) -> Block:
+    return Block(label=row.title, lines=tuple(_row_lines(table, row, notes)))
+
+
+def _row_lines(table: Table, row: Row, notes: _Notes) -> Iterator[Line]:
+    pairs = list(zip(row.cells, table.columns, strict=True))
+    if row.kind == "paper":
+        cells = tuple(
+            _text(cell.paper, column, cell.paper_emphasis, notes(*cell.paper_notes))
+            for cell, column in pairs
+        )
+        yield Line(label="paper", role="paper", notes=(), cells=cells)
+    yield _ours(pairs, "ours", "ours", row.notes, notes)
+    if any(cell.difference is not None for cell in row.cells):
+        cells = tuple(
+            Text(text=UNDEFINED)
+            if cell.difference is None
+            else Text(text=signed(cell.difference, column.decimals))
+            for cell, column in pairs
+        )
+        yield Line(label="difference", role="difference", notes=(), cells=cells)
+
+
+def _metric_block(table: Table, metric: str, notes: _Notes) -> Block:
+    lines = []
+    for row in table.rows:
+        pairs = [
+            (cell, column)
+            for cell, column in zip(row.cells, table.columns, strict=True)
+            if column.metric == metric
+        ]
+        kind = _KIND_MARK.get(row.kind, "")
+        label = f"{row.title} [{kind}]" if kind else row.title
+        lines.append(_ours(pairs, label, row.kind, row.notes, notes))
+    return Block(label=metric, lines=tuple(lines))
+
+
+def _ours(
+    pairs: Sequence[tuple[Cell, Column]],
+    label: str,
+    role: str,
+    row_notes: Sequence[str],
+    notes: _Notes,
+) -> Line:
+    """A line of our numbers; where it has none, the commonest reason stands at the label."""
+    reasons = Counter(cell.reason for cell, _ in pairs if cell.status == "hole")
+    empty = not any(cell.status == "measured" for cell, _ in pairs)
+    shared = reasons.most_common(1)[0][0] if empty and reasons else ""
+    marks = notes(*row_notes, *([shared] if shared else []))
+    cells = []
+    for cell, column in pairs:
+        own = () if cell.reason in ("", shared) else notes(cell.reason)
+        hole = cell.status == "hole"
+        cells.append(
+            Text(text=HOLE, hole=True, notes=own)
+            if hole
+            else _text(cell.value, column, cell.emphasis, own, cell.spread)
+        )
+    return Line(label=label, role=role, notes=marks, cells=tuple(cells))
+
+
+def _text(
+    value: float | None,
+    column: Column,
+    emphasis: Emphasis,
+    marks: tuple[int, ...],
+    spread: float | None = None,
+) -> Text:
+    if value is None:
+        return Text(text=UNDEFINED, notes=marks)
+    text = f"{value:.{column.decimals}f}"
+    if spread is not None:
+        text += f" ± {spread:.{column.decimals}f}"
+    return Text(text=text, emphasis=emphasis, notes=marks)
+
+
+def signed(value: float, decimals: int) -> str:
+    """``+0.3``, ``−0.2``, and ``0.0`` without a sign for what rounds to nothing."""
+    if round(value, decimals) == 0:
+        return f"{0:.{decimals}f}"
+    return f"{value:+.{decimals}f}".replace("-", "−")

@@ -1,0 +1,253 @@
+"""Run records of the embedded suite -> the mini tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
+
+from harness.errors import SchemaError
+from harness.report.build import Sources
+from harness.report.layout import signed
+from harness.report.measured import Measured, newest, subset_value, weights_kind
+from harness.report.spec import SetSpec, TableSpec
+from harness.report.table import Cell, Column, Row, RowKind, Table, ranked
+from harness.results.records import RunRecord
+
+BLOCKS = {
+    "AP": "ap",
+    "ACC": "acc",
+    "called fake": "fake_acc",
+}
+"""Block of rows -> record metric of a set that holds fakes."""
+_SEEN = "In-domain: holds the generator that the mini weights were trained on."
+_MINI_WEIGHTS = "mini-train"
+_Identity = tuple[str, str, str, str, int]
+
+
+def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
+    """A table of kind ``mini``: mean and standard deviation over training seeds.
+
+    Only records of ``spec.suite`` at fp32 without perturbation enter. One row for each detector
+    and kind of weights; a partial run shows only where there is no full one, and is marked.
+    """
+    runs = _runs(spec, sources.records)
+    columns = [(entry, block) for block in BLOCKS for entry in spec.sets]
+    rows = [
+        _row(spec, identity, records, columns, variants=_variants(identity, runs))
+        for identity, records in runs.items()
+    ]
+    for row in spec.rows:
+        if not any(identity[0] == row.detector for identity in runs):
+            rows.append(_absent_row(spec, row.detector, columns, sources))
+    rows.sort(key=lambda row: _order(spec, row))
+    table = Table(
+        name=spec.name,
+        title=spec.title,
+        caption=spec.caption,
+        by_metric=True,
+        columns=tuple(_column(entry, block) for entry, block in columns),
+        rows=tuple(rows),
+        statements=(*_comparison(spec, runs), *spec.footnotes),
+    )
+    return ranked(table)
+
+
+def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[_Identity, list[RunRecord]]:
+    """Detector, variant, kind of weights, own preprocess, limit -> one record a seed."""
+    runs: dict[_Identity, list[RunRecord]] = {}
+    for record in newest(records):
+        if record.suite != spec.suite or record.perturbation or record.precision != "fp32":
+            continue
+        _check_sets(spec, record)
+        own = "" if record.preprocess == record.published_preprocess else record.preprocess
+        identity = (record.detector, record.variant, weights_kind(record), own, record.limit)
+        runs.setdefault(identity, []).append(record)
+    full = {identity[:-1] for identity in runs if not identity[-1]}
+    kept = {i: found for i, found in runs.items() if not i[-1] or i[:-1] not in full}
+    return dict(sorted(kept.items()))
+
+
+def _check_sets(spec: TableSpec, record: RunRecord) -> None:
+    known = {name for entry in spec.sets for name in entry.sets}
+    unknown = [result.subset for result in record.subsets if result.subset not in known]
+    if unknown:
+        raise SchemaError(
+            f"the record of {record.detector} on {record.suite} has the set {unknown[0]!r}, "
+            f"which the table {spec.name!r} does not show",
+            hint=f"add it to tables/specs/{spec.name}.toml",
+        )
+
+
+def _variants(identity: _Identity, runs: Iterable[_Identity]) -> bool:
+    """Whether the variant must be named to tell the row from another."""
+    return any(i[0] == identity[0] and i[1] != identity[1] and i[2:] == identity[2:] for i in runs)
+
+
+def _row(
+    spec: TableSpec,
+    identity: _Identity,
+    records: Sequence[RunRecord],
+    columns: Sequence[tuple[SetSpec, str]],
+    *,
+    variants: bool,
+) -> Row:
+    detector, variant, kind, own, limit = identity
+    about = [variant] if variants and variant else []
+    if kind == _MINI_WEIGHTS:
+        about.append(f"{len(records)} seed{'s' if len(records) > 1 else ''}")
+    elif kind:
+        about.append(kind)
+    notes = []
+    if own:
+        notes.append(f"Other preprocess than published: {own}.")
+    if limit:
+        notes.append(f"Partial: at most {limit} images of each class.")
+    labels = {record.weights.label for record in records}
+    if len(labels) < len(records):
+        notes.append(f"{len(records)} checkpoints share {len(labels)} labels; all are counted.")
+    title = records[0].title
+    return Row(
+        key="|".join(str(part) for part in identity if part),
+        title=f"{title} ({', '.join(about)})" if about else title,
+        detector=detector,
+        kind=_kind(spec, detector),
+        cells=tuple(_cell(entry, block, records) for entry, block in columns),
+        notes=tuple(notes),
+    )
+
+
+def _absent_row(
+    spec: TableSpec, detector: str, columns: Sequence[tuple[SetSpec, str]], sources: Sources
+) -> Row:
+    known = detector in sources.published
+    reason = f"not run on {spec.suite}" if known else "detector not implemented yet"
+    cells = tuple(
+        Cell(status="hole", reason=reason) if _defined(entry, block) else Cell(status="undefined")
+        for entry, block in columns
+    )
+    kind = _kind(spec, detector)
+    return Row(key=detector, title=detector, detector=detector, kind=kind, cells=cells)
+
+
+def _order(spec: TableSpec, row: Row) -> tuple[int, str]:
+    names = [entry.detector for entry in spec.rows]
+    return (names.index(row.detector) if row.detector in names else len(names), row.key)
+
+
+def _kind(spec: TableSpec, detector: str) -> RowKind:
+    for row in spec.rows:
+        if row.detector == detector and row.role:
+            return row.role
+    return "method"
+
+
+def _column(entry: SetSpec, block: str) -> Column:
+    return Column(
+        key=entry.title,
+        title=entry.title,
+        metric=block,
+        group=entry.group,
+        # A detector that calls nothing fake is no better for being right about every real.
+        ranked=block != "called fake" and entry.fakes and not entry.reals,
+        note=_SEEN if entry.seen else "",
+    )
+
+
+def _defined(entry: SetSpec, block: str) -> bool:
+    """AP needs both classes: neither the reals alone nor a control set has one."""
+    return block != "AP" or (entry.fakes and not entry.reals)
+
+
+def _cell(entry: SetSpec, block: str, records: Sequence[RunRecord]) -> Cell:
+    if not _defined(entry, block):
+        return Cell(status="undefined")
+    values = []
+    for record in records:
+        found = _value(entry, block, record)
+        if found.value is None:
+            return Cell(status="hole", reason=found.reason)
+        values.append(found.value)
+    return Cell(
+        value=fmean(values),
+        status="measured",
+        spread=stdev(values) if len(values) > 1 else None,
+        seeds=len(values),
+    )
+
+
+def _value(entry: SetSpec, block: str, record: RunRecord) -> Measured:
+    """The plain mean over the column's sets for one record, or the first hole in it."""
+    of_reals = entry.reals or not entry.fakes
+    metric = "real_acc" if of_reals else BLOCKS[block]
+    values = []
+    for name in entry.sets:
+        found = subset_value(record, name, metric)
+        if found.value is None:
+            return Measured(reason=f"{name}: {found.reason}")
+        flip = of_reals and block == "called fake"
+        values.append(100 - found.value if flip else found.value)
+    return Measured(value=fmean(values))
+
+
+def _comparison(spec: TableSpec, runs: Mapping[_Identity, Sequence[RunRecord]]) -> tuple[str, ...]:
+    """A sentence for each metric about the two detectors of ``spec.compare``, as it came out."""
+    if len(spec.compare) != 2:
+        return ()
+    fakes = tuple(dict.fromkeys(s for e in spec.sets if e.fakes and not e.reals for s in e.sets))
+    everything = SetSpec(title="all", sets=fakes)
+    names = " and ".join(spec.compare)
+    sides = [_trained(runs, detector) for detector in spec.compare]
+    if not all(sides):
+        return (f"{names} cannot be compared: not both were run with mini weights.",)
+    sentences = []
+    for block in ("AP", "ACC"):
+        values = [
+            [v for r in side if (v := _value(everything, block, r).value) is not None]
+            for side in sides
+        ]
+        sentences.append(compare_means(spec.compare, block, len(fakes), values))
+    return tuple(sentences)
+
+
+def _trained(runs: Mapping[_Identity, Sequence[RunRecord]], detector: str) -> Sequence[RunRecord]:
+    """The full records of a detector's first variant with weights trained on mini."""
+    for identity, records in runs.items():
+        if identity[0] == detector and identity[2:] == (_MINI_WEIGHTS, "", 0):
+            return records
+    return ()
+
+
+def compare_means(
+    names: Sequence[str], metric: str, sets: int, values: Sequence[Sequence[float]]
+) -> str:
+    """Difference of two means over seeds, against two standard errors.
+
+    Args:
+        names: the two detectors.
+        metric: what the values are.
+        sets: number of sets that each value is a mean of.
+        values: for each detector one value a seed, percent.
+    """
+    left, right = values
+    head = f"{metric} over {sets} sets of fakes, {names[0]} against {names[1]}"
+    if min(len(left), len(right)) < 2:
+        return f"{head}: fewer than two seeds each, so nothing can be said of a difference."
+    spreads = (stdev(left), stdev(right))
+    freedom = len(left) + len(right) - 2
+    pooled = (
+        sum((len(v) - 1) * s * s for v, s in zip(values, spreads, strict=True)) / freedom
+    ) ** 0.5
+    error = pooled * (1 / len(left) + 1 / len(right)) ** 0.5
+    difference = fmean(left) - fmean(right)
+    verdict = (
+        "less than two standard errors: these runs do not tell the two apart"
+        if abs(difference) < 2 * error
+        else "more than two standard errors: these runs tell the two apart"
+    )
+    shown = " against ".join(
+        f"{fmean(v):.1f} ± {s:.1f} ({len(v)} seeds)" for v, s in zip(values, spreads, strict=True)
+    )
+    return (
+        f"{head}: {shown}; difference {signed(difference, 1)}, pooled sd {pooled:.1f}, "
+        f"standard error {error:.1f}; {verdict}. The spread is over training seeds only."
+    )

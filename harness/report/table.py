@@ -1,0 +1,144 @@
+"""A table as data: rows of cells, with no format in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Emphasis = Literal["", "best", "second"]
+Status = Literal["measured", "hole", "undefined"]
+RowKind = Literal["paper", "extra", "method", "trivial", "control"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One number of ours and the paper's beside it, in the column's unit.
+
+    Args:
+        value: ours; None unless status is ``measured``.
+        paper: the paper's; None where it prints none.
+        status: ``measured``; ``hole`` (there should be a number, ``reason`` says why there is
+            none); ``undefined`` (the number makes no sense here: AP of a set with one class).
+        emphasis, paper_emphasis: rank in the column among rows of the same source.
+        spread: standard deviation over ``seeds`` training seeds; None below two.
+        low, high: 95 % interval of ``value`` where the records hold one.
+        certainty: how sure the reading of ``paper`` is.
+        reason: why there is no value.
+        paper_notes: what a reader must know of the paper's number.
+    """
+
+    value: float | None = None
+    paper: float | None = None
+    status: Status = "hole"
+    emphasis: Emphasis = ""
+    paper_emphasis: Emphasis = ""
+    spread: float | None = None
+    seeds: int = 0
+    low: float | None = None
+    high: float | None = None
+    certainty: str = ""
+    reason: str = ""
+    paper_notes: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the paper's."""
+        if self.value is None or self.paper is None:
+            return None
+        return self.value - self.paper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What the cells below it are.
+
+    Args:
+        key: its name in files.
+        title: as printed.
+        metric: ``ACC``, ``AP``, ``called fake``, ``FLOPs``, ``Params``.
+        group: header above it ("" = none).
+        decimals: digits printed.
+        ranked: best and second are marked; the larger is the better.
+        note: what a reader must know of all of its numbers.
+    """
+
+    key: str
+    title: str
+    metric: str
+    group: str = ""
+    decimals: int = 1
+    ranked: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A detector with one kind of weights.
+
+    Args:
+        key: its name in files.
+        title: as printed.
+        detector: registered name.
+        kind: ``paper`` (a row of the paper's), ``extra`` (ours, not comparable or not in the
+            paper; never ranked), or in mini tables ``method``, ``trivial``, ``control``.
+        cells: one for each column.
+        notes: what a reader must know of all of our numbers in it.
+    """
+
+    key: str
+    title: str
+    detector: str
+    kind: RowKind
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A whole table.
+
+    Args:
+        name, title, caption: texts.
+        by_metric: printed as one block of rows for each metric (mini tables) instead of one block
+            of lines (the paper's, ours, the difference) for each row.
+        columns, rows: the grid.
+        statements: sentences below it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    by_metric: bool
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    statements: tuple[str, ...] = ()
+
+
+def ranked(table: Table) -> Table:
+    """Marks best and second of every column, for our numbers and the paper's apart.
+
+    Numbers that print alike share a rank. A column with one number has no best.
+    """
+    grid = [list(row.cells) for row in table.rows]
+    for index, column in enumerate(table.columns):
+        if not column.ranked:
+            continue
+        ours = _ranks([_ranked_value(row, index) for row in table.rows], column.decimals)
+        paper = _ranks([row.cells[index].paper for row in table.rows], column.decimals)
+        for cells, mine, theirs in zip(grid, ours, paper, strict=True):
+            cells[index] = replace(cells[index], emphasis=mine, paper_emphasis=theirs)
+    rows = [replace(row, cells=tuple(cells)) for row, cells in zip(table.rows, grid, strict=True)]
+    return replace(table, rows=tuple(rows))
+
+
+def _ranked_value(row: Row, index: int) -> float | None:
+    return None if row.kind == "extra" else row.cells[index].value
+
+
+def _ranks(values: Sequence[float | None], decimals: int) -> list[Emphasis]:
+    shown = [None if value is None else round(value, decimals) for value in values]
+    present = [value for value in shown if value is not None]
+    top = sorted(set(present), reverse=True)[:2] if len(present) > 1 else []
+    names: dict[float, Emphasis] = dict(zip(top, ("best", "second"), strict=False))
+    return ["" if value is None else names.get(value, "") for value in shown]

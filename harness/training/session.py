@@ -1,0 +1,191 @@
+"""One training from what was asked to a finished run folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import harness
+from harness.api import DetectorSpec, Fittable, HeaderFittable, Recipe, Trainable
+from harness.data.decode import DECODE_VERSION
+from harness.data.preprocess import parse
+from harness.data.sample import Manifest
+from harness.env import environment
+from harness.errors import DetectorError, UsageError
+from harness.training import run_folder
+from harness.training.allocator import keep_freed_memory
+from harness.training.data import ImageSet
+from harness.training.fit import fit_features, fit_headers
+from harness.training.loop import Descent
+from harness.training.outcome import Trained, seeded_build
+from harness.training.progress import Progress, show
+from harness.training.recipe import ResolvedRecipe, is_fit
+
+TRAINING_VERSION = 1
+"""Raised whenever the same request would give other weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What to train, fully resolved.
+
+    Args:
+        spec: the detector.
+        variant: training behaviour, "" where the detector has none.
+        recipe: as published and as used.
+        seed: decides the first weights, the order, the augmentation and the loss's draws.
+        trained_on: the data in words, e.g. ``mini-train``.
+        train, val: the images.
+    """
+
+    spec: DetectorSpec
+    variant: str
+    recipe: ResolvedRecipe
+    seed: int
+    trained_on: str
+    train: Manifest
+    val: Manifest
+
+    @property
+    def label(self) -> str:
+        """``lfm (algorithm1) seed 0``: how logs call it."""
+        variant = f" ({self.variant})" if self.variant else ""
+        return f"{self.spec.name}{variant} seed {self.seed}"
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The variant's options for ``build``."""
+        return dict(self.spec.variants.get(self.variant, {}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """How to run a training; none of it is part of what is trained.
+
+    Args:
+        device: where the network runs.
+        workers: threads that read ahead; 0 = none.
+        progress: ``bar``, ``lines`` or ``none``.
+    """
+
+    device: torch.device
+    workers: int = 0
+    progress: str = "bar"
+
+
+def run(training: Training, folder: Path, machine: Machine) -> run_folder.Record:
+    """Trains and writes the run folder; until it has ended nothing is written.
+
+    Raises:
+        UsageError: this detector cannot be trained.
+        HarnessError: the loss is not finite.
+        DataError: an image cannot be read or does not fit the others.
+    """
+    keep_freed_memory()
+    detector = seeded_build(training.spec, training.options, training.seed)
+    images = len(training.train.samples) * training.recipe.used.epochs
+    with show(machine.progress, training.label, images) as progress:
+        trained = _train(training, detector, machine, progress)
+    return run_folder.write(folder, trained.state, _record(training, trained, machine))
+
+
+def identity(training: Training) -> run_folder.Record:
+    """Everything that decides the weights: equal identities, equal trainings."""
+    return {
+        "schema": run_folder.SCHEMA,
+        "detector": training.spec.name,
+        "version": training.spec.version,
+        "variant": training.variant,
+        "options": training.options,
+        "seed": training.seed,
+        "recipe": _recipe(training.recipe.used),
+        "train": _data(training.train),
+        "val": _data(training.val),
+        "code": {
+            "harness": harness.__version__,
+            "training": TRAINING_VERSION,
+            "decode": DECODE_VERSION,
+        },
+    }
+
+
+def describe(training: Training) -> list[str]:
+    """Every value of the recipe beside the published one, for the log."""
+    recipe = training.recipe
+    changed = {change.field: change for change in recipe.changes}
+    lines = [f"train {training.label} on {training.trained_on}: {_counts(training.train)}"]
+    if recipe.scaling:
+        lines.append(f"  recipe scaled by rule {recipe.scaling.name!r}: {recipe.scaling.text}")
+    values = _recipe(recipe.used)
+    shown = ("val_preprocess",) if is_fit(recipe.used) else values
+    for name, value in ((name, values[name]) for name in shown):
+        change = changed.get(name)
+        note = f"   (published: {change.published}; {change.by})" if change else ""
+        lines.append(f"  {name:<16} {value}{note}")
+    return lines
+
+
+def _train(training: Training, detector: Any, machine: Machine, progress: Progress) -> Trained:
+    spec, recipe, seed = training.spec, training.recipe.used, training.seed
+    train, val = (
+        ImageSet(manifest, workers=machine.workers) for manifest in (training.train, training.val)
+    )
+    if isinstance(detector, Trainable):
+        descent = Descent(spec, detector, recipe, seed=seed, device=machine.device)  # type: ignore[arg-type]
+        return descent.run(train, val, progress)
+    if isinstance(detector, Fittable):
+        sets = (train, val)
+        return fit_features(spec, detector, recipe, sets, seed=seed, progress=progress)  # type: ignore[arg-type]
+    if isinstance(detector, HeaderFittable):
+        return fit_headers(spec, detector, (train, val), seed=seed, progress=progress)  # type: ignore[arg-type]
+    raise DetectorError(f"{spec.name} has a recipe but neither loss() nor fit(): cannot be trained")
+
+
+def _record(training: Training, trained: Trained, machine: Machine) -> run_folder.Record:
+    recipe = training.recipe
+    return {
+        **identity(training),
+        "title": training.spec.title,
+        "trained_on": training.trained_on,
+        "published_recipe": {**_recipe(recipe.published), "source": recipe.published.source},
+        "scaling": recipe.scaling.text if recipe.scaling else "",
+        "deviations": [asdict(change) for change in recipe.changes],
+        "epochs": [asdict(epoch) for epoch in trained.epochs],
+        "weights_of": "last epoch",
+        "best_val_epoch": trained.best_val_epoch,
+        "environment": environment(machine.device),
+    }
+
+
+def _recipe(recipe: Recipe) -> dict[str, object]:
+    values = asdict(recipe)
+    del values["source"]
+    for name in ("train_preprocess", "val_preprocess"):
+        values[name] = str(parse(values[name]))
+    return {**values, "betas": list(recipe.betas)}
+
+
+def _data(manifest: Manifest) -> dict[str, object]:
+    return {
+        "digest": manifest.digest,
+        "n_real": manifest.n_real,
+        "n_fake": manifest.n_fake,
+        "generators": sorted({s.generator for s in manifest.samples if s.generator}),
+    }
+
+
+def _counts(manifest: Manifest) -> str:
+    return f"{manifest.n_real} real and {manifest.n_fake} fake images"
+
+
+def published_recipe(spec: DetectorSpec) -> Recipe:
+    """The published recipe; UsageError where the detector has none."""
+    if spec.recipe is None:
+        raise UsageError(
+            f"{spec.name} is not trained: it has no recipe",
+            hint=f"python -m harness run --method {spec.name} --suite mini",
+        )
+    return spec.recipe

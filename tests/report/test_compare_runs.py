@@ -1,0 +1,150 @@
+"""Diff against another run: counterparts, settings that differ, scores image by image."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harness.errors import SchemaError, UsageError
+from harness.report.compare_runs import ImageDiff, against_run, counterpart
+from harness.report.diff import NO_REASON, DiffCell
+from harness.results.records import RunRecord, WeightsRef
+from harness.results.store import load_records, save_record
+
+from .synthetic import means, metrics, paper_like, record, result
+
+Rows = list[tuple[str, int, float]]
+ROWS: Rows = [("a", 0, -1.0), ("b", 0, -0.2), ("c", 1, 0.5), ("d", 1, 2.0)]
+
+
+def save(
+    root: Path,
+    rows: Rows = ROWS,
+    key: dict[str, object] | None = None,
+    acc: float = 0.9,
+    **changes: object,
+) -> RunRecord:
+    """A record with one scored subset and its prediction file."""
+    path = root / "predictions" / "began.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(("id", "label", "score"))}
+    head = json.dumps({"key": key or {"precision": "fp32"}}).encode()
+    pq.write_table(pa.table(columns).replace_schema_metadata({b"lfm_bench": head}), path)
+    results = (
+        result("began", predictions="predictions/began.parquet", metrics=metrics(acc=acc, ap=0.9)),
+    )
+    made = record("gangen", results, mean=means(results), **changes)
+    save_record(root, made)
+    return made
+
+
+def compare(tmp_path: Path) -> tuple[dict[tuple[str, str], DiffCell], list[ImageDiff]]:
+    here, there = tmp_path / "here", tmp_path / "there"
+    cells, images = against_run(here, load_records(here), there)
+    return {(cell.column, cell.metric): cell for cell in cells}, images
+
+
+def test_equal_runs(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        save(tmp_path / name)
+    cells, images = compare(tmp_path)
+    assert {cell.status for cell in cells.values()} == {"equal"}
+    assert set(cells) == {(c, m) for c in ("began", "mean") for m in ("ACC", "AP")}
+    (image,) = images
+    assert (image.images, image.differing, image.max_delta, image.flipped) == (4, 0, 0.0, 0)
+    assert (image.only_here, image.only_there, image.settings) == (0, 0, ())
+
+
+def test_scores_image_by_image(tmp_path: Path) -> None:
+    save(tmp_path / "here")
+    other: Rows = [("a", 0, -1.0), ("b", 0, 0.3), ("c", 0, 0.6), ("e", 1, 2.0), ("f", 1, 2.0)]
+    save(tmp_path / "there", other, key={"precision": "bf16", "decode": 2}, acc=0.8)
+    cells, (image,) = compare(tmp_path)
+    assert image.images == 3
+    assert image.differing == 2
+    assert image.max_delta == pytest.approx(0.5)
+    assert image.median_delta == pytest.approx(0.1)
+    assert image.flipped == 1
+    assert image.relabelled == 1
+    assert (image.only_here, image.only_there) == (1, 2)
+    assert image.settings == ("decode: None, there 2", "precision: fp32, there bf16")
+    assert cells["began", "ACC"].status == "off"
+    assert cells["began", "ACC"].delta == pytest.approx(10)
+    assert cells["began", "ACC"].reasons == (NO_REASON,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"precision": "bf16"}, "other precision: fp32, there bf16"),
+        ({"version": 2}, "other version: 1, there 2"),
+        ({"variant": "released"}, "other variant: algorithm1, there released"),
+        ({"preprocess": "native"}, "other preprocess: resize(256,256), there native"),
+        ({"limit": 3}, "other limit: none, there 3"),
+        ({"environment": {"torch": "2.4"}}, "other environment: torch None, there 2.4"),
+        (
+            {"weights": WeightsRef(label="released", sha256="b" * 64)},
+            f"other weights: sha256 {'a' * 64}, there {'b' * 64}",
+        ),
+        (
+            {"weights": WeightsRef(label="mine", sha256="b")},
+            "other weights: label released, there mine",
+        ),
+    ],
+)
+def test_settings_that_differ_are_named(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    save(tmp_path / "here")
+    save(tmp_path / "there", acc=0.8, **changes)
+    cells, _ = compare(tmp_path)
+    assert cells["began", "ACC"].reasons == (reason,)
+    assert cells["mean", "ACC"].reasons == (reason,)
+    assert cells["began", "AP"].reasons == ()
+
+
+def test_other_manifest_and_counts(tmp_path: Path) -> None:
+    save(tmp_path / "here")
+    made = save(tmp_path / "there", acc=0.8)
+    results = (replace(made.subsets[0], manifest="x" * 64, n_real=7),)
+    save_record(tmp_path / "there", replace(made, subsets=results))
+    cells, _ = compare(tmp_path)
+    assert cells["began", "ACC"].reasons == (
+        "other manifest: began mmmmmmmmmmmm, there xxxxxxxxxxxx",
+        "other counts: began real, fake (1000, 1000), there (7, 1000)",
+    )
+
+
+def test_counterparts() -> None:
+    def seed(number: int, **changes: object) -> RunRecord:
+        weights = WeightsRef(label=f"mini-train/seed{number}", sha256=str(number))
+        return paper_like("gangen", weights=weights, **changes)
+
+    here = [seed(0), seed(1)]
+    there = [seed(1), seed(0, precision="bf16"), seed(0)]
+    assert counterpart(here[0], here, there) is there[2]
+    assert counterpart(here[1], here, there) is there[0]
+    assert counterpart(here[1], here, [seed(0)]) is None
+    assert counterpart(here[1], here, [paper_like("gangen")]) is not None
+    assert counterpart(here[0], here, [paper_like("ufd")]) is None
+
+
+def test_no_counterpart_is_no_reference(tmp_path: Path) -> None:
+    save(tmp_path / "here")
+    save_record(tmp_path / "there", paper_like("ufd"))
+    cells, images = compare(tmp_path)
+    assert {cell.status for cell in cells.values()} == {"no reference"}
+    assert images == []
+
+
+def test_errors(tmp_path: Path) -> None:
+    save(tmp_path / "here")
+    with pytest.raises(UsageError, match="no run records"):
+        compare(tmp_path)
+    save(tmp_path / "there")
+    (tmp_path / "there" / "predictions" / "began.parquet").write_bytes(b"junk")
+    with pytest.raises(SchemaError, match="not a prediction file"):
+        compare(tmp_path)

@@ -1,0 +1,197 @@
+"""Diff against the paper: every status, every reason, and what counts for --fail-over."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.report.diff import (
+    NO_REASON,
+    STATUSES,
+    DiffCell,
+    against_paper,
+    exceeding,
+    judge,
+    wilson,
+)
+from harness.report.measured import Measured
+from harness.results.records import Metric, RunRecord, SubsetResult, WeightsRef
+
+from .synthetic import SPECS, means, metrics, paper_like, record, result, sources, subsets_of
+
+
+def diff(*records: RunRecord) -> dict[tuple[str, str, str], DiffCell]:
+    """(detector, column, metric) -> cell, of the suite gangen."""
+    cells = against_paper([SPECS["gangen"]], sources(*records))
+    return {(cell.detector, cell.column, cell.metric): cell for cell in cells}
+
+
+def changed(record: RunRecord, subset: str, **changes: object) -> RunRecord:
+    results = tuple(
+        replace(r, **changes) if r.subset == subset else r  # type: ignore[arg-type]
+        for r in record.subsets
+    )
+    return replace(record, subsets=results, mean=means(results))
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "reference", "status"),
+    [
+        (None, None, None, 90.0, "no data"),
+        (90.0, None, None, None, "no reference"),
+        (90.0, None, None, 90.0, "equal"),
+        (90.05, None, None, 90.0, "within rounding"),
+        (90.06, None, None, 90.0, "off"),
+        (91.0, 90.04, 92.0, 90.0, "within the sampling interval"),
+        (91.0, 90.06, 92.0, 90.0, "off"),
+        (89.0, 88.0, 89.94, 90.0, "off"),
+    ],
+)
+def test_judge(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    reference: float | None,
+    status: str,
+) -> None:
+    assert judge(Measured(value=value, low=low, high=high), reference) == status
+    assert status in STATUSES
+
+
+def test_every_status_is_reached() -> None:
+    run = paper_like("gangen")
+    run = changed(run, "began", metrics=metrics(acc=0.9985, ap=0.97))  # 99.9, 100.0
+    run = changed(run, "relgan", metrics=metrics(acc=0.9996, ap=1.0))  # 100.0, 100.0
+    run = changed(run, "attgan", status="missing", metrics={})
+    cells = diff(run, paper_like("gangen", detector="gap", title="GAP", weights=WeightsRef()))
+    assert cells["lfm", "STGAN", "ACC"].status == "equal"
+    assert cells["lfm", "BEGAN", "ACC"].status == "within rounding"
+    assert cells["lfm", "BEGAN", "AP"].status == "off"
+    assert cells["lfm", "AttGAN", "ACC"].status == "no data"
+    assert cells["lfm", "AttGAN", "ACC"].reasons == ("no data for this subset",)
+    assert cells["gap", "BEGAN", "ACC"].status == "no reference"
+    assert cells["frank", "BEGAN", "ACC"].reasons == ("detector not implemented yet",)
+    assert cells["npr", "BEGAN", "ACC"].reasons == ("not run",)
+    assert cells["npr", "BEGAN", "ACC"].reference == 99.0
+    wide = diff(changed(paper_like("gangen"), "s3gan", metrics=metrics(acc=0.875, ap=0.955)))
+    assert wide["lfm", "S3GAN", "ACC"].status == "within the sampling interval"
+    assert {cell.status for cell in [*cells.values(), *wide.values()]} == set(STATUSES)
+
+
+def test_intervals() -> None:
+    run = paper_like("gangen", shift=-0.4)
+    ap = Metric(value=0.93, low=0.92, high=0.96)
+    run = changed(run, "s3gan", metrics={"acc": Metric(value=0.875), "ap": ap})
+    cells = diff(run)
+    assert cells["lfm", "S3GAN", "AP"].status == "within the sampling interval"
+    assert cells["lfm", "S3GAN", "AP"].interval == "from the record"
+    accuracy = cells["lfm", "S3GAN", "ACC"]
+    low, high = (100 * edge for edge in wilson(0.875, 2000))
+    assert (accuracy.low, accuracy.high) == pytest.approx((low, high))
+    assert cells["lfm", "BEGAN", "AP"].interval.startswith("none: ")
+    assert cells["lfm", "BEGAN", "AP"].status == "off"
+    mean = cells["lfm", "mean", "ACC"]
+    assert mean.low is not None and mean.high is not None and mean.measured is not None
+    shares = [r.metrics["acc"].value or 0 for r in run.subsets]
+    half = 195.9964 * sum(p * (1 - p) / 2000 for p in shares) ** 0.5 / 9
+    assert mean.high - mean.measured == pytest.approx(half, abs=1e-3)
+
+
+def test_wilson() -> None:
+    # statsmodels.stats.proportion.proportion_confint(90, 100, method="wilson")
+    assert wilson(0.9, 100) == pytest.approx((0.825633, 0.944771), abs=1e-5)
+    assert wilson(1.0, 100)[0] == pytest.approx(0.963005, abs=1e-5)
+    assert wilson(0.5, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"weights": WeightsRef(label="mine.pth", sha256="b")}, "other weights: mine.pth"),
+        ({"preprocess": "native"}, "other preprocess: native"),
+        ({"precision": "bf16"}, "other precision: bf16"),
+        ({"perturbation": "blur(1)"}, "perturbed: blur(1)"),
+        ({"limit": 7}, "partial: at most 7 images"),
+    ],
+)
+def test_reasons_of_the_run(changes: dict[str, object], reason: str) -> None:
+    cell = diff(paper_like("gangen", shift=-9, **changes))["lfm", "BEGAN", "AP"]
+    assert cell.status == "off"
+    assert cell.reasons[0].startswith(reason)
+    assert not cell.comparable
+
+
+def off(subset: str, **changes: object) -> tuple[str, ...]:
+    run = changed(paper_like("gangen", shift=-9), subset, **changes)
+    column = next(c.paper for c in SPECS["gangen"].columns if c.subset == subset)
+    cell = diff(run)["lfm", column, "AP"]
+    assert cell.status == "off"
+    return cell.reasons
+
+
+def test_reasons_of_the_data() -> None:
+    assert off("began") == (NO_REASON,)
+    assert off("began", expected_real=2000, expected_fake=1000) == (
+        "other counts: began has 1000 real images, 2000 expected",
+    )
+    assert off("began", skipped=("a", "b")) == ("2 unreadable images of began left out",)
+
+
+def test_reasons_of_the_reference() -> None:
+    (uncertain,) = off("s3gan")
+    assert uncertain.startswith("reference uncertain: LFM, S3GAN AP: OCR 93.5")
+    cells = diff(paper_like("gangen", "NPR", shift=-9, detector="npr", title="NPR"))
+    assert cells["npr", "SNGAN", "ACC"].reasons[0].startswith("reference repaired: the scan reads")
+    assert cells["npr", "STGAN", "AP"].reasons == (NO_REASON,)  # repaired, same digits
+
+
+def test_reason_of_another_ap_rule() -> None:
+    values = metrics(acc=0.9, ap=0.91, ap_sigmoid32=1.0)
+    (reason,) = off("began", metrics=values)
+    assert reason.startswith("AP by another rule: on float32 sigmoids")
+    assert off("began", metrics=metrics(acc=0.9, ap=0.91, ap_sigmoid32=0.95)) == (NO_REASON,)
+
+
+def test_several_reasons() -> None:
+    run = changed(paper_like("gangen", shift=-9, precision="bf16"), "began", expected_fake=3)
+    reasons = diff(run)["lfm", "BEGAN", "AP"].reasons
+    assert [reason.split(":")[0] for reason in reasons] == ["other precision", "other counts"]
+
+
+def test_fail_over_counts_comparable_cells_only() -> None:
+    def over(run: RunRecord, points: float) -> int:
+        return len(exceeding(list(diff(run).values()), points))
+
+    assert over(paper_like("gangen", shift=-9), 8.9) == 19  # not S3GAN AP: its reading is ambiguous
+    assert over(paper_like("gangen", shift=-9), 9.2) == 0
+    assert over(paper_like("gangen", shift=-9, limit=5), 1.0) == 0
+    ambiguous = changed(paper_like("gangen"), "s3gan", metrics=metrics(acc=0.884, ap=0.5))
+    fails = exceeding(list(diff(ambiguous).values()), 1.0)
+    assert [(cell.column, cell.metric) for cell in fails] == [("mean", "AP")]
+
+
+def test_summary_cells() -> None:
+    runs = [
+        paper_like(suite, shift=-9.0) for suite in ("forensynths", "gangen", "diffusion", "ufd")
+    ]
+    fifth: tuple[SubsetResult, ...] = tuple(
+        result(name, metrics=metrics(acc=0.889, ap=0.958)) for name in subsets_of("diffusion1k")
+    )
+    cells = {
+        (cell.detector, cell.column, cell.metric): cell
+        for cell in against_paper(
+            list(SPECS.values()), sources(*runs, record("diffusion1k", fifth))
+        )
+        if cell.suite in ("summary", "diffusion1k")
+    }
+    assert cells["lfm", "Test Set5", "ACC"].status == "equal"
+    assert cells["lfm", "mean", "ACC"].status == "off"
+    assert cells["lfm", "mean", "ACC"].delta == pytest.approx(-9 * 33 / 38, abs=0.05)
+    mean = cells["lfm", "mean", "ACC"]
+    assert mean.low is not None and mean.high is not None and mean.measured is not None
+    shares = [r.metrics["acc"].value or 0 for run in runs for r in run.subsets] + [0.889] * 5
+    half = 195.9964 * sum(p * (1 - p) / 2000 for p in shares) ** 0.5 / 38
+    assert mean.high - mean.measured == pytest.approx(half, abs=1e-3)
+    assert cells["npr", "mean", "ACC"].status == "no data"
+    fifths = subsets_of("diffusion1k")
+    assert {key[1] for key in cells} == {*(f"Test Set{n}" for n in range(1, 6)), "mean", *fifths}
+    assert {cells["lfm", name, "AP"].status for name in fifths} == {"no reference"}

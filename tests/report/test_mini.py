@@ -1,0 +1,166 @@
+"""Mini tables: means over sets, spread over seeds, controls as false alarms."""
+
+from dataclasses import replace
+from statistics import stdev
+
+import pytest
+
+from harness.errors import SchemaError
+from harness.report.mini import build_mini_table, compare_means
+from harness.report.table import Cell, Row, Table
+from harness.results.records import Metric, RunRecord
+
+from .synthetic import SPECS, mini_record, paper_like, sources
+
+
+def table(*records: RunRecord, name: str = "mini-groups") -> Table:
+    return build_mini_table(SPECS[name], sources(*records))
+
+
+def row(built: Table, title: str) -> Row:
+    return next(row for row in built.rows if row.title == title)
+
+
+def cell(built: Table, title: str, column: str, metric: str) -> Cell:
+    keys = [(c.key, c.metric) for c in built.columns]
+    return row(built, title).cells[keys.index((column, metric))]
+
+
+def three(detector: str, *aps: float) -> list[RunRecord]:
+    return [mini_record(detector, seed, ap, 0.8) for seed, ap in enumerate(aps)]
+
+
+def test_mean_and_spread_over_seeds() -> None:
+    built = table(*three("lfm", 0.90, 0.92, 0.97))
+    shown = cell(built, "LFM (3 seeds)", "diffusion", "AP")
+    assert shown.value == pytest.approx(93.0)
+    assert shown.spread == pytest.approx(stdev([90, 92, 97]))
+    assert shown.seeds == 3
+
+
+def test_mean_over_the_sets_of_a_column() -> None:
+    one = mini_record("lfm", 0, 0.9, 0.8)
+    results = list(one.subsets)
+    results[0] = replace(results[0], metrics={**results[0].metrics, "ap": Metric(value=0.5)})
+    built = table(replace(one, subsets=tuple(results)))
+    assert cell(built, "LFM (1 seed)", "gan", "AP").value == pytest.approx((50 + 3 * 90) / 4)
+    assert cell(built, "LFM (1 seed)", "all fakes", "AP").value == pytest.approx(
+        (50 + 12 * 90) / 13
+    )
+    assert cell(built, "LFM (1 seed)", "unseen fakes", "AP").value == pytest.approx(90)
+    assert cell(built, "LFM (1 seed)", "gan", "AP").spread is None
+
+
+def test_reals_and_controls_show_false_alarms() -> None:
+    built = table(*three("lfm", 0.9, 0.9))
+    title = "LFM (2 seeds)"
+    assert cell(built, title, "real photographs", "ACC").value == pytest.approx(90)
+    assert cell(built, title, "real photographs", "called fake").value == pytest.approx(10)
+    assert cell(built, title, "controls", "called fake").value == pytest.approx(30)
+    assert cell(built, title, "gan", "called fake").value == pytest.approx(70)
+    assert cell(built, title, "controls", "AP").status == "undefined"
+    assert cell(built, title, "real photographs", "AP").status == "undefined"
+
+
+def test_rows_kinds_and_order() -> None:
+    built = table(
+        *three("zebra", 0.9),
+        *three("trivial", 0.6),
+        mini_record("chance", None, 0.5, 0.5, label=""),
+        mini_record("lfm", None, 0.7, 0.6, label="released"),
+        *three("lfm", 0.9, 0.9),
+    )
+    assert [(r.title, r.kind) for r in built.rows] == [
+        ("LFM (2 seeds)", "method"),
+        ("LFM (released)", "method"),
+        ("npr", "method"),
+        ("gap", "method"),
+        ("gap-rgb", "method"),
+        ("TRIVIAL (1 seed)", "trivial"),
+        ("metadata", "control"),
+        ("CHANCE", "control"),
+        ("ZEBRA (1 seed)", "method"),
+    ]
+    assert cell(built, "npr", "gan", "AP").reason == "not run on mini"
+    assert cell(built, "metadata", "gan", "AP").reason == "detector not implemented yet"
+    assert cell(built, "npr", "controls", "AP").status == "undefined"
+
+
+def test_paper_records_never_enter_a_mini_table() -> None:
+    for name in ("mini-groups", "mini-sets"):
+        assert table(paper_like("gangen"), name=name) == table(name=name)
+
+
+def test_perturbed_and_reduced_records_stay_out() -> None:
+    one = mini_record("lfm", 0, 0.9, 0.8)
+    others = (replace(one, perturbation="jpeg(70)"), replace(one, precision="bf16"))
+    assert table(*others) == table()
+
+
+def test_a_partial_run_shows_only_without_a_full_one() -> None:
+    partial = replace(mini_record("lfm", 0, 0.5, 0.5), limit=10)
+    alone = table(partial)
+    assert row(alone, "LFM (1 seed)").notes == ("Partial: at most 10 images of each class.",)
+    both = table(partial, mini_record("lfm", 0, 0.9, 0.8))
+    assert cell(both, "LFM (1 seed)", "gan", "AP").value == pytest.approx(90)
+    assert sum(r.detector == "lfm" for r in both.rows) == 1
+
+
+def test_holes_name_the_set() -> None:
+    one = mini_record("lfm", 0, 0.9, 0.8)
+    results = tuple(
+        replace(r, status="missing", metrics={}) if r.subset == "vq_nearest" else r
+        for r in one.subsets
+    )
+    built = table(replace(one, subsets=results))
+    hole = cell(built, "LFM (1 seed)", "autoencoder", "AP")
+    assert (hole.status, hole.reason) == ("hole", "vq_nearest: no data for this subset")
+    assert cell(built, "LFM (1 seed)", "gan", "AP").status == "measured"
+
+
+def test_a_set_that_no_column_shows_is_an_error() -> None:
+    one = mini_record("lfm", 0, 0.9, 0.8)
+    extra = replace(one.subsets[0], subset="new_gan")
+    with pytest.raises(SchemaError, match="new_gan"):
+        table(replace(one, subsets=(*one.subsets, extra)))
+
+
+def test_variants_are_named_where_they_differ() -> None:
+    one, two = three("lfm", 0.9, 0.8)
+    built = table(replace(one, variant="algorithm1"), replace(two, variant="released"))
+    assert [r.title for r in built.rows if r.detector == "lfm"] == [
+        "LFM (algorithm1, 1 seed)",
+        "LFM (released, 1 seed)",
+    ]
+
+
+def test_two_checkpoints_of_one_label_are_said() -> None:
+    one = mini_record("lfm", 0, 0.9, 0.8)
+    again = replace(one, weights=replace(one.weights, sha256="other"))
+    assert "2 checkpoints share 1 labels" in row(table(one, again), "LFM (2 seeds)").notes[0]
+
+
+def test_seen_columns_are_marked_and_false_alarms_not_ranked() -> None:
+    built = table(name="mini-sets")
+    assert {c.title for c in built.columns if c.note} == {"gan_tconv"}
+    assert not any(c.ranked for c in built.columns if c.metric == "called fake")
+    assert not any(c.ranked for c in built.columns if c.group in ("controls", "real"))
+    assert sum(c.ranked for c in built.columns) == 2 * 13
+
+
+def test_comparison_statement() -> None:
+    built = table(*three("lfm", 0.90, 0.91, 0.92), *three("gap", 0.91, 0.92, 0.93))
+    assert built.statements[0].startswith(
+        "AP over 13 sets of fakes, lfm against gap: 91.0 ± 1.0 (3 seeds) against 92.0 ± 1.0 "
+        "(3 seeds); difference −1.0, pooled sd 1.0, standard error 0.8; less than two"
+    )
+    assert "cannot be compared" in table(*three("lfm", 0.9)).statements[0]
+    assert any("stand-in" in text for text in built.statements)
+
+
+def test_compare_means() -> None:
+    apart = compare_means(("a", "b"), "AP", 3, ([90.0, 90.2], [80.0, 80.2]))
+    assert "difference 10.0" in apart.replace("+", "")
+    assert "tell the two apart" in apart
+    assert "do not" not in apart
+    assert "nothing can be said" in compare_means(("a", "b"), "AP", 3, ([90.0], [80.0, 81.0]))

@@ -1,0 +1,126 @@
+"""Training images: order and augmentation follow from the seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness.data.preprocess import parse
+from harness.data.sample import Manifest
+from harness.errors import BadImageError, DataError
+from harness.training.data import ImageSet
+from tests.training import tiny
+
+AUGMENT = parse("random_crop(16)|hflip(0.5)")
+
+
+def epoch(images: ImageSet, *, seed: int = 0, number: int = 0, batch: int = 8) -> torch.Tensor:
+    parts = images.training_batches(AUGMENT, batch, seed=seed, epoch=number)
+    return torch.cat([pixels for pixels, _ in parts])
+
+
+def test_every_image_comes_once_an_epoch_with_its_label(train: Manifest) -> None:
+    images = ImageSet(train)
+    batches = list(images.training_batches(parse("native"), 16, seed=3, epoch=1))
+    assert [len(labels) for _, labels in batches] == [16, 16, 8]
+    seen = {}
+    for pixels, labels in batches:
+        assert pixels.dtype == torch.float32 and pixels.shape[1:] == (3, tiny.SIDE, tiny.SIDE)
+        for picture, label in zip(pixels, labels, strict=True):
+            seen[(picture * 255).round().byte().numpy().tobytes()] = int(label)
+    expected = {
+        images.image(i).transpose(2, 0, 1).tobytes(): train.samples[i].label for i in range(40)
+    }
+    assert seen == expected
+
+
+def test_workers_and_memory_do_not_change_a_batch(train: Manifest) -> None:
+    reference = epoch(ImageSet(train))
+    for images in (ImageSet(train, workers=2), ImageSet(train, memory=0), ImageSet(train)):
+        assert torch.equal(epoch(images), reference)
+
+
+def test_order_and_augmentation_follow_from_seed_and_epoch(train: Manifest) -> None:
+    images = ImageSet(train)
+    reference = epoch(images, seed=1, number=2)
+    epoch(images, seed=5)  # what ran before does not matter
+    assert torch.equal(epoch(images, seed=1, number=2), reference)
+    assert torch.equal(epoch(images, seed=1, number=2, batch=40), reference)
+    assert not torch.equal(epoch(images, seed=2, number=2), reference)
+    assert not torch.equal(epoch(images, seed=1, number=3), reference)
+
+
+def test_an_image_is_augmented_alike_wherever_it_stands_in_the_order(train: Manifest) -> None:
+    # The crop of image i comes from (seed, epoch, i), not from its turn in the shuffled order.
+    images = ImageSet(train)
+    rng = np.random.default_rng(np.random.SeedSequence(4, spawn_key=(2, 7)))
+    wanted = AUGMENT.apply(images.image(7), rng).transpose(2, 0, 1)
+    found = (epoch(images, seed=4, number=2) * 255).round().byte().numpy()
+    assert sum(np.array_equal(picture, wanted) for picture in found) == 1
+
+
+def test_images_are_decoded_once_while_they_fit(
+    train: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    from harness.training import data as module
+
+    def counting(raw: bytes, name: str) -> np.ndarray:
+        decoded.append(name)
+        return original(raw, name)
+
+    original = module.decode
+    monkeypatch.setattr(module, "decode", counting)
+    one = tiny.SIDE * tiny.SIDE * 3
+    images = ImageSet(train, memory=10 * one)
+    epoch(images)
+    assert len(decoded) == 40
+    epoch(images, number=1)
+    assert len(decoded) == 70  # ten were kept
+
+
+def test_plain_batches_put_equal_sizes_together(tmp_path: Path) -> None:
+    tiny.write_class_folders(tmp_path / "a", 3, side=20)
+    tiny.write_class_folders(tmp_path / "b", 2, first=10, side=24)
+    samples = tiny.manifest(tmp_path / "a").samples + tiny.manifest(tmp_path / "b").samples
+    images = ImageSet(Manifest("mixed", samples))
+    batches = list(images.plain_batches(parse("native"), 4))
+    assert [tuple(pixels.shape) for _, pixels in batches] == [
+        (4, 3, 20, 20),
+        (4, 3, 24, 24),
+        (2, 3, 20, 20),
+    ]
+    assert sorted(i for positions, _ in batches for i in positions) == list(range(10))
+    for positions, pixels in batches:
+        for position, picture in zip(positions, pixels, strict=True):
+            expected = images.image(position).transpose(2, 0, 1)
+            assert np.array_equal((picture * 255).round().byte().numpy(), expected)
+
+
+def test_sizes_that_do_not_meet_are_an_error_naming_the_file(tmp_path: Path) -> None:
+    tiny.write_class_folders(tmp_path, 3)
+    Image.fromarray(tiny.picture(0, 1, 22)).save(tmp_path / "0_real" / "odd.png")
+    images = ImageSet(tiny.manifest(tmp_path))
+    with pytest.raises(DataError, match=r"22x22|20x20") as caught:
+        list(images.training_batches(parse("native"), 4, seed=0, epoch=0))
+    assert ".png" in caught.value.message
+    with pytest.raises(DataError, match=r"(?s)\.png.*random_crop.*smaller"):
+        list(images.training_batches(parse("random_crop(21)"), 4, seed=0, epoch=0))
+
+
+def test_a_bad_image_is_named(tmp_path: Path, train: Manifest) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(train.samples[3].path.read_bytes()[:-40])
+    samples = (*train.samples[:3], replace(train.samples[3], path=broken), *train.samples[4:])
+    with pytest.raises(BadImageError, match=r"broken\.png"):
+        epoch(ImageSet(Manifest("broken", samples)))
+
+
+def test_an_empty_manifest_is_refused() -> None:
+    with pytest.raises(DataError, match="no images"):
+        ImageSet(Manifest("nothing", ()))

@@ -1,0 +1,108 @@
+"""Recipes: schedule, overrides recorded as changes, the rule for the embedded data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import registry
+from harness.api import Recipe
+from harness.errors import UsageError
+from harness.training.recipe import MINI, Change, is_fit, learning_rate, resolve
+
+LFM = registry.detector("lfm").recipe
+assert LFM is not None
+FIT = Recipe(epochs=1, batch_size=1, lr=0.0)
+
+
+def test_published_schedule_multiplies_by_0_9_every_10_epochs() -> None:
+    rates = [learning_rate(LFM, epoch) for epoch in range(50)]
+    assert rates[:10] == [1e-4] * 10
+    assert rates[10:20] == pytest.approx([0.9e-4] * 10, rel=1e-12)
+    assert rates[49] == pytest.approx(1e-4 * 0.9**4, rel=1e-12)
+    assert len(set(rates)) == 5
+
+
+def test_nothing_given_is_exactly_the_published_recipe() -> None:
+    resolved = resolve(LFM, overrides={})
+    assert resolved.used == LFM
+    assert resolved.changes == ()
+
+
+def test_an_override_is_a_recorded_change() -> None:
+    resolved = resolve(LFM, overrides={"lr": 3e-4, "epochs": 50})
+    assert resolved.used == replace(LFM, lr=3e-4)
+    # 50 epochs are what is published: given or not, that is no change.
+    assert resolved.changes == (Change(field="lr", published=1e-4, used=3e-4, by="--lr"),)
+
+
+def test_an_override_wins_over_the_scaling_and_each_change_says_who_made_it() -> None:
+    resolved = resolve(LFM, scaling=MINI, overrides={"epochs": 2})
+    assert resolved.used.epochs == 2
+    by = {change.field: change.by for change in resolved.changes}
+    assert by["epochs"] == "--epochs"
+    assert by["lr"] == by["train_preprocess"] == "mini"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("lr", 0.0),
+        ("lr", math.nan),
+        ("lr", math.inf),
+        ("lr_gamma", 0.0),
+        ("weight_decay", -1.0),
+        ("train_preprocess", "rezise(3)"),
+        ("val_preprocess", "random_crop(8)"),
+        ("source", "me"),
+        ("rate", 1.0),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(field: str, value: object) -> None:
+    with pytest.raises(UsageError):
+        resolve(LFM, overrides={field: value})
+
+
+def test_mini_rule_is_one_rule_for_all_networks() -> None:
+    recipes = {
+        name: spec.recipe
+        for name, spec in registry.detectors().items()
+        if spec.recipe is not None and not is_fit(spec.recipe)
+    }
+    assert {"lfm", "npr", "gap", "gap-rgb"} <= set(recipes)
+    scaled = {name: MINI.apply(recipe) for name, recipe in recipes.items()}
+    assert len({recipe.epochs for recipe in scaled.values()}) == 1
+    assert len({recipe.train_preprocess for recipe in scaled.values()}) == 1
+    factors = {name: recipe.lr / recipes[name].lr for name, recipe in scaled.items()}
+    assert list(factors.values()) == pytest.approx([factors["lfm"]] * len(factors))
+    for name, recipe in scaled.items():
+        published = recipes[name]
+        same = ("batch_size", "betas", "weight_decay", "lr_gamma", "source")
+        assert [getattr(recipe, field) for field in same] == [
+            getattr(published, field) for field in same
+        ]
+
+
+@given(epochs=st.integers(10, 400), decays=st.integers(1, 10))
+def test_mini_rule_keeps_the_shape_of_the_schedule(epochs: int, decays: int) -> None:
+    published = replace(LFM, epochs=epochs, lr_step=math.ceil(epochs / decays))
+    scaled = MINI.apply(published)
+    # Seen at the same share of the training, both have decayed equally often, give or take what
+    # rounding to whole epochs does.
+    wanted = published.lr_step / published.epochs
+    assert abs(scaled.lr_step / scaled.epochs - wanted) <= 0.5 / scaled.epochs + 1e-9 or (
+        scaled.lr_step == 1
+    )
+
+
+def test_a_fit_takes_images_as_they_will_be_scored_and_ignores_epochs_and_rates() -> None:
+    given_flags = {"epochs": 7, "lr": 0.1, "train_preprocess": "random_crop(8)"}
+    assert resolve(FIT, scaling=MINI, overrides=given_flags).used == FIT
+    moved = resolve(FIT, overrides={**given_flags, "val_preprocess": "resize(8,8)"}).used
+    assert moved == replace(FIT, train_preprocess="resize(8,8)", val_preprocess="resize(8,8)")

@@ -1,0 +1,101 @@
+"""A whole training: what its record says, and that it can be told from any other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.data.sample import Manifest
+from harness.errors import DetectorError, HarnessError, UsageError
+from harness.training import run_folder, session
+from harness.training.recipe import Scaling, resolve
+from tests.training import tiny
+
+MACHINE = session.Machine(device=torch.device("cpu"), progress="none")
+
+
+def training(train: Manifest, val: Manifest, **overrides: object) -> session.Training:
+    spec = replace(tiny.spec(), variants={"plain": {}, "other": {}})
+    return session.Training(
+        spec=spec,
+        variant="plain",
+        recipe=resolve(tiny.RECIPE, overrides=overrides),
+        seed=2,
+        trained_on="a test",
+        train=train,
+        val=val,
+    )
+
+
+def test_the_record_says_what_was_done(train: Manifest, val: Manifest, tmp_path: Path) -> None:
+    session.run(training(train, val, epochs=2, lr=0.05), tmp_path, MACHINE)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["detector"], record["variant"], record["seed"]) == ("tiny", "plain", 2)
+    assert record["trained_on"] == "a test"
+    assert record["recipe"]["lr"] == 0.05
+    assert record["published_recipe"]["lr"] == 0.02
+    assert record["deviations"] == [
+        {"field": "epochs", "published": 3, "used": 2, "by": "--epochs"},
+        {"field": "lr", "published": 0.02, "used": 0.05, "by": "--lr"},
+    ]
+    assert record["train"]["digest"] == train.digest
+    assert (record["val"]["n_real"], record["val"]["n_fake"]) == (8, 8)
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
+    assert 0 <= record["epochs"][1]["val_acc"] <= 1
+    assert record["weights_of"] == "last epoch"
+    assert record["environment"]["torch"] == torch.__version__
+
+
+def test_two_runs_are_equal_to_the_byte(train: Manifest, val: Manifest, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        session.run(training(train, val), tmp_path / name, MACHINE)
+    for name in ("weights.safetensors", "run.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_identity_tells_trainings_apart(train: Manifest, val: Manifest, tmp_path: Path) -> None:
+    one = training(train, val)
+    session.run(one, tmp_path, MACHINE)
+    found = run_folder.read(tmp_path)
+    assert found is not None
+    assert run_folder.differences(found, session.identity(one)) == []
+    fewer = Manifest(train.name, train.samples[1:])
+    others = {
+        "seed": replace(one, seed=3),
+        "variant": replace(one, variant="other"),
+        "recipe.lr": training(train, val, lr=0.1),
+        "train.digest": replace(one, train=fewer),
+        "val.digest": replace(one, val=fewer),
+        "version": replace(one, spec=replace(one.spec, version=2)),
+    }
+    for field, other in others.items():
+        lines = run_folder.differences(found, session.identity(other))
+        assert any(line.startswith(f"{field}: ") for line in lines), field
+
+
+def test_a_scaling_is_named_with_its_rule(train: Manifest, val: Manifest) -> None:
+    rule = Scaling(name="half", text="half the rate", apply=lambda r: replace(r, lr=r.lr / 2))
+    one = replace(training(train, val), recipe=resolve(tiny.RECIPE, scaling=rule, overrides={}))
+    text = "\n".join(session.describe(one))
+    assert "'half': half the rate" in text
+    assert "0.01   (published: 0.02; half)" in text
+    assert "20 real and 20 fake" in text
+
+
+def test_a_failed_training_writes_nothing(train: Manifest, val: Manifest, tmp_path: Path) -> None:
+    broken = replace(training(train, val), spec=tiny.spec(tiny.BrokenDetector), variant="")
+    with pytest.raises(HarnessError, match="nan"):
+        session.run(broken, tmp_path / "run", MACHINE)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_trained_is_said(train: Manifest, val: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no recipe"):
+        session.published_recipe(replace(tiny.spec(), recipe=None))
+    hollow = replace(training(train, val), spec=replace(tiny.spec(), build=object), variant="")
+    with pytest.raises(DetectorError, match=r"neither loss\(\) nor fit\(\)"):
+        session.run(hollow, tmp_path, MACHINE)
