@@ -1,164 +1,23 @@
 """Preprocessing as one short text, such as ``resize(256,256)|center_crop(224)``.
 
-Every operation takes and gives (H, W, 3) uint8 RGB and equals Pillow / torchvision on a Pillow
-image. The text is parsed, printed canonically, kept with results and part of their key. To add an
-operation, write one function and decorate it with :func:`_op`.
+The text is parsed, printed canonically, kept with results and part of their key. Its operations
+are in ``operations.py`` and, the random ones, in ``augmentations.py``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+import harness.data.augmentations  # noqa: F401  (fills OPS with the random operations)
 from harness.data.decode import Image8
-from harness.errors import DataError, UsageError
-
-Number = int | float
-Args = tuple[Number, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Op:
-    """One kind of operation.
-
-    Args:
-        name: as written in a text.
-        usage: how it is written, for error messages.
-        check: arguments as parsed -> canonical arguments, or ValueError saying what is wrong.
-        run: ``run(image, *arguments)``; with ``rng`` as a keyword where ``random``.
-        random: draws from a generator, so it is for training only.
-    """
-
-    name: str
-    usage: str
-    check: Callable[[Args], Args]
-    run: Callable[..., Image8]
-    random: bool = False
-
-
-OPS: dict[str, Op] = {}
-
-
-def _op(
-    usage: str, check: Callable[[Args], Args], *, random: bool = False
-) -> Callable[[Callable[..., Image8]], Callable[..., Image8]]:
-    """Registers a function under the name that its usage text starts with."""
-
-    def register(run: Callable[..., Image8]) -> Callable[..., Image8]:
-        name = usage.split("(")[0]
-        OPS[name] = Op(name=name, usage=usage, check=check, run=run, random=random)
-        return run
-
-    return register
-
-
-def _nothing(args: Args) -> Args:
-    if args:
-        raise ValueError("takes no arguments")
-    return args
-
-
-def _sides(args: Args) -> Args:
-    if len(args) not in (1, 2):
-        raise ValueError(f"takes 1 or 2 sides, got {len(args)}")
-    if not all(isinstance(side, int) and side >= 1 for side in args):
-        raise ValueError("sides are whole numbers of pixels, 1 or more")
-    return args
-
-
-def _box(args: Args) -> Args:
-    """Like :func:`_sides`; a square has one canonical form, ``(s)``."""
-    sides = _sides(args)
-    return sides[:1] if len(sides) == 2 and sides[0] == sides[1] else sides
-
-
-def _multiple(args: Args) -> Args:
-    if len(args) != 1 or not isinstance(args[0], int) or args[0] < 1:
-        raise ValueError("takes one whole number, 1 or more")
-    return args
-
-
-def _probability(args: Args) -> Args:
-    if len(args) != 1 or not 0 <= args[0] <= 1:
-        raise ValueError("takes one probability between 0 and 1")
-    return (float(args[0]),)
-
-
-@_op("native", _nothing)
-def _native(image: Image8) -> Image8:
-    return image
-
-
-@_op("resize(height,width) or resize(short_side)", _sides)
-def _resize(image: Image8, first: int, width: int | None = None) -> Image8:
-    """Pillow bilinear, antialiased; one side: the shorter becomes ``first``, the ratio is kept."""
-    old_height, old_width = image.shape[:2]
-    if width is not None:
-        height = first
-    elif old_width <= old_height:
-        height, width = int(first * old_height / old_width), first
-    else:
-        height, width = first, int(first * old_width / old_height)
-    if (height, width) == (old_height, old_width):
-        return image
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.array(resized)
-
-
-@_op("center_crop(side) or center_crop(height,width)", _box)
-def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8:
-    """As torchvision: smaller images are first padded with black, the odd pixel right and below."""
-    width = height if width is None else width
-    missing_y = max(0, height - image.shape[0])
-    missing_x = max(0, width - image.shape[1])
-    if missing_y or missing_x:
-        before_y, before_x = missing_y // 2, missing_x // 2
-        margins = ((before_y, missing_y - before_y), (before_x, missing_x - before_x), (0, 0))
-        image = np.pad(image, margins)
-    top = round((image.shape[0] - height) / 2)
-    left = round((image.shape[1] - width) / 2)
-    return image[top : top + height, left : left + width]
-
-
-@_op("crop_multiple(number)", _multiple)
-def _crop_multiple(image: Image8, number: int) -> Image8:
-    """Drops rows below and columns at the right until both sides are multiples of ``number``."""
-    height = image.shape[0] // number * number
-    width = image.shape[1] // number * number
-    if not height or not width:
-        raise DataError(
-            f"crop_multiple({number}): nothing is left of an image of "
-            f"{image.shape[0]}x{image.shape[1]} (height x width)"
-        )
-    return image[:height, :width]
-
-
-@_op("random_crop(side) or random_crop(height,width)", _box, random=True)
-def _random_crop(
-    image: Image8, height: int, width: int | None = None, *, rng: np.random.Generator
-) -> Image8:
-    """A window at a uniform position; an image smaller than it is an error."""
-    width = height if width is None else width
-    spare_y, spare_x = image.shape[0] - height, image.shape[1] - width
-    if spare_y < 0 or spare_x < 0:
-        raise DataError(
-            f"random_crop({height},{width}): the image is smaller, "
-            f"{image.shape[0]}x{image.shape[1]} (height x width)"
-        )
-    top, left = int(rng.integers(spare_y + 1)), int(rng.integers(spare_x + 1))
-    return image[top : top + height, left : left + width]
-
-
-@_op("hflip(probability)", _probability, random=True)
-def _hflip(image: Image8, probability: float, *, rng: np.random.Generator) -> Image8:
-    return np.ascontiguousarray(image[:, ::-1]) if rng.random() < probability else image
+from harness.data.operations import OPS, Args, Number, Op
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,17 @@ def test_resize_of_the_short_side_equals_torchvision(old: tuple[int, int], short
     assert min(ours.shape[:2]) == short
 
 
+@pytest.mark.parametrize("name", ["bicubic", "lanczos"])
+@pytest.mark.parametrize("sides", [(9, 31), (24,)])
+def test_other_filters_equal_torchvision(name: str, sides: tuple[int, ...]) -> None:
+    image = noise(23, 17)
+    text = f"resize_{name}({','.join(map(str, sides))})"
+    mode = transforms.InterpolationMode(name)
+    size = sides if len(sides) == 2 else sides[0]
+    expected = _torchvision(transforms.Resize(size, interpolation=mode), image)
+    np.testing.assert_array_equal(parse(text)(image), expected)
+
+
 @settings(max_examples=100, deadline=None)
 @given(old=st.tuples(SIDE, SIDE), new=st.tuples(SIDE, SIDE))
 def test_center_crop_equals_torchvision(old: tuple[int, int], new: tuple[int, int]) -> None:
@@ -145,7 +156,16 @@ _ARGUMENTS = {
     "resize": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "center_crop": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "random_crop": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "resize_bicubic": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "resize_lanczos": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "crop_multiple": st.tuples(SIDE),
+    "tile": st.tuples(SIDE),
+    "pad_for_crop": st.tuples(SIDE),
+    "gaussian_blur": st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(1, 9)),
+    "jpeg": st.tuples(st.floats(0, 1), st.integers(1, 50), st.integers(50, 100)),
+    "rotate": st.tuples(st.floats(0, 180)),
+    "color_jitter": st.tuples(st.floats(0, 2), st.floats(0, 2), st.floats(0, 2)),
+    "mask_patches": st.tuples(st.floats(0, 1), SIDE, st.floats(0, 1)),
     "hflip": st.tuples(st.floats(0, 1)),
     "native": st.just(()),
 }
@@ -210,6 +230,15 @@ def test_canonical_texts(text: str, canonical: str) -> None:
         ("hflip()", 1, "one probability"),
         ("crop_multiple(2,2)", 1, "one whole number"),
         ("native(3)", 1, "takes no arguments"),
+        ("tile(0)", 1, "one whole number, 1 or more"),
+        ("gaussian_blur(0.5,3)", 1, "takes 3 numbers, got 2"),
+        ("gaussian_blur(0.5,3,0)", 1, "the lower one first"),
+        ("gaussian_blur(1.5,0,3)", 1, "between 0 and 1"),
+        ("jpeg(0.5,0,90)", 1, "between 1 and 100"),
+        ("jpeg(0.5,30,100.0)", 1, "whole numbers"),
+        ("rotate(181)", 1, "between 0 and 180"),
+        ("color_jitter(0.5,-1,0)", 1, "0 or more"),
+        ("mask_patches(0.5,16,75)", 1, "between 0 and 1"),
     ],
 )
 def test_a_wrong_text_says_what_and_where(text: str, position: int, problem: str) -> None:

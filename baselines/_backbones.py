@@ -1,0 +1,54 @@
+"""The standard networks that published detectors start from, as the libraries build them.
+
+torchvision and timm are imported when a network is built: they take seconds, and listing the
+registry must not. All networks come with fresh random weights; pre-trained ones are loaded by the
+training (or by a checkpoint), never by a constructor. Inputs are normalised (N, 3, H, W) float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from harness.torchvision_cpu import ensure_torchvision
+
+
+def resnet50(outputs: int = 1) -> Any:
+    """torchvision's ResNet-50 (v1.5: the stride is in the 3x3), ``fc`` 2048 -> ``outputs``.
+
+    The new ``fc`` weight is N(0, 0.02) and its bias 0, as CNNDetection and its descendants do.
+    """
+    ensure_torchvision()
+    from torchvision.models import resnet
+
+    network = resnet.resnet50(weights=None)
+    network.fc = nn.Linear(network.fc.in_features, outputs)
+    nn.init.normal_(network.fc.weight, std=0.02)
+    nn.init.zeros_(network.fc.bias)
+    return network
+
+
+def resnet50_features(network: Any, x: Tensor) -> Tensor:
+    """What :func:`resnet50` gives to its ``fc``: normalised (N, 3, H, W) -> (N, 2048)."""
+    x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
+    x = network.layer4(network.layer3(network.layer2(network.layer1(x))))
+    pooled: Tensor = network.avgpool(x)
+    return pooled.flatten(1)
+
+
+def xception(outputs: int = 1) -> Any:
+    """timm's ``legacy_xception`` (Cadene's port), ``fc`` 2048 -> ``outputs``; no dropout."""
+    return _timm("legacy_xception", outputs)
+
+
+def efficientnet_b4(outputs: int = 1) -> Any:
+    """timm's ``tf_efficientnet_b4`` (TensorFlow's padding), ``classifier`` 1792 -> ``outputs``."""
+    return _timm("tf_efficientnet_b4", outputs)
+
+
+def _timm(name: str, outputs: int) -> Any:
+    ensure_torchvision()  # timm imports torchvision
+    import timm
+
+    return timm.create_model(name, pretrained=False, num_classes=outputs)

@@ -1,0 +1,83 @@
+"""ResNet-50 cut after its second stage, with a 3x3 stem: the trunk of NPR and its descendants.
+
+State-dict names are those of the released checkpoints. Written from the cards' tables.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Bottleneck(nn.Module):
+    """ResNet-50's block, stride in the 3x3 convolution; ``planes`` -> 4 x ``planes`` channels."""
+
+    def __init__(self, inputs: int, planes: int, stride: int = 1) -> None:
+        super().__init__()
+        outputs = 4 * planes
+        self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, 4 planes, H / stride, W / stride)."""
+        skip = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        activated: Tensor = self.relu(self.bn3(self.conv3(x)) + skip)
+        return activated
+
+
+def stage(inputs: int, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
+    """``blocks`` bottlenecks, the first with the stride; -> 4 x ``planes`` channels."""
+    rest = (Bottleneck(4 * planes, planes) for _ in range(blocks - 1))
+    return nn.Sequential(Bottleneck(inputs, planes, stride), *rest)
+
+
+def kaiming(network: nn.Module) -> None:
+    """Fills every convolution as the releases do: Kaiming normal, fan out."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+class TwoStageResNet(nn.Module):
+    """3x3 stride-2 stem, two stages, average, ``fc1``; a subclass says what the stem sees.
+
+    Args:
+        outputs: logits.
+    """
+
+    def __init__(self, outputs: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = stage(64, 64, 3)
+        self.layer2 = stage(256, 128, 4, stride=2)
+        self.fc1 = nn.Linear(512, outputs)
+        kaiming(self)
+
+    def residual(self, x: Tensor) -> Tensor:
+        """What the stem sees of the network's input; (N, 3, H, W) -> (N, 3, H, W)."""
+        return x
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 512), the globally averaged last stage."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(self.residual(x)))))
+        pooled: Tensor = self.layer2(self.layer1(x)).mean((2, 3))
+        return pooled
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, outputs) logits."""
+        logits: Tensor = self.fc1(self.features(x))
+        return logits

@@ -1,0 +1,226 @@
+"""FreqNet: frequency-aware learning (AAAI 2024, arXiv 2403.07240).
+
+Idea: keep only high frequencies, of the image and of the features, over space and over channels,
+and mix features in the Fourier domain, so that the network cannot learn one generator's content.
+Provenance: written from a description of the released network (github
+chuangchuangtan/FreqNet-DeepfakeDetection, 2c6bd02, read from forks); no line of it is copied.
+The Fourier transforms here are those of real input: half the work, equal results.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from baselines._resnet import kaiming, stage
+from harness.api import (
+    DetectorSpec,
+    Deviation,
+    Recipe,
+    ScoreSpec,
+    TorchDetector,
+    Weights,
+)
+
+SCALE = 4
+"""A quarter of the band on either side of zero is removed: 1 / SCALE of the side, each way."""
+
+
+def removed(frequency: Tensor, length: int) -> Tensor:
+    """Which signed integer frequencies of an axis the high-pass removes: -n//4 ... n//4 - 1."""
+    quarter = length // SCALE
+    return (frequency >= -quarter) & (frequency < quarter)
+
+
+def channel_high_pass(x: Tensor) -> Tensor:
+    """Removes low frequencies along the channel axis, then ReLU; (N, C, H, W) -> same shape."""
+    count = x.shape[1]
+    frequency = torch.arange(count // 2 + 1, device=x.device)
+    # The removed band is not symmetric about zero, and the real part of what remains is kept:
+    # that is each frequency weighted by the mean of its own and its mirror image's.
+    low = removed(frequency, count).float() + removed(-frequency, count).float()
+    keep = (1 - low / 2).view(1, -1, 1, 1)
+    return torch.relu(torch.fft.irfft(torch.fft.rfft(x, dim=1) * keep, n=count, dim=1))
+
+
+def spatial_high_pass(x: Tensor) -> Tensor:
+    """Removes the rectangle of low frequencies over H and W, then ReLU; same shape.
+
+    Below 4 pixels nothing is low enough to be removed.
+    """
+    height, width = x.shape[2:]
+    rows = torch.fft.fftfreq(height, 1 / height, device=x.device).round()
+    columns = torch.arange(width // 2 + 1, device=x.device)
+    low = removed(rows, height).float()[:, None] * removed(columns, width).float()
+    mirrored = removed(-rows, height).float()[:, None] * removed(-columns, width).float()
+    keep = 1 - (low + mirrored) / 2  # as in channel_high_pass
+    return torch.relu(torch.fft.irfft2(torch.fft.rfft2(x) * keep, s=(height, width)))
+
+
+# Their sizes are numbers, so tracing must not look inside.
+torch.fx.wrap("channel_high_pass")
+torch.fx.wrap("spatial_high_pass")
+
+
+class FreqNetNetwork(nn.Module):
+    """Normalised (N, 3, H, W) -> (N, 1) logits, positive = fake."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number, (inputs, outputs) in enumerate(((3, 64), (64, 64), (256, 256), (256, 256)), 1):
+            self.register_parameter(
+                f"weight{number}", nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+            )
+            self.register_parameter(f"bias{number}", nn.Parameter(torch.randn(outputs)))
+            for part in ("real", "imag"):
+                self.add_module(f"{part}conv{number}", nn.Conv2d(outputs, outputs, 1, bias=False))
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = stage(64, 64, 3)
+        self.layer2 = stage(256, 128, 4, stride=2)
+        self.fc1 = nn.Linear(512, 1)
+        kaiming(self)
+
+    def _block(self, x: Tensor, number: int, *, stride: int = 1, channels: bool = False) -> Tensor:
+        """High-pass, 1x1 convolution, ReLU, high-pass over channels where asked, mixing."""
+        weight, bias = getattr(self, f"weight{number}"), getattr(self, f"bias{number}")
+        x = torch.relu(nn.functional.conv2d(spatial_high_pass(x), weight, bias, stride=stride))
+        return self._mixed(channel_high_pass(x) if channels else x, number)
+
+    def _mixed(self, x: Tensor, number: int) -> Tensor:
+        """Mixes channels of the spectrum, real and imaginary part by themselves, then ReLU."""
+        spectrum = torch.fft.rfft2(x)
+        real: Tensor = getattr(self, f"realconv{number}")(spectrum.real)
+        imaginary: Tensor = getattr(self, f"imagconv{number}")(spectrum.imag)
+        mixed = torch.complex(real, imaginary)
+        return torch.relu(torch.fft.irfft2(mixed, s=(x.shape[2], x.shape[3])))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, 512), the globally averaged last stage."""
+        x = self._block(x, 1, channels=True)
+        x = self._block(x, 2, stride=2, channels=True)
+        x = self.layer1(self.maxpool(x))
+        x = self._block(self._block(x, 3), 4, stride=2)
+        pooled: Tensor = self.layer2(x).mean((2, 3))
+        return pooled
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, 1) logits."""
+        logits: Tensor = self.fc1(self.features(x))
+        return logits
+
+
+class FreqNetDetector(TorchDetector):
+    """FreqNet behind its ImageNet normalisation."""
+
+    network: FreqNetNetwork
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] -> (N, 512)."""
+        return self.network.features(self.module.normalise(images))
+
+
+def build() -> FreqNetDetector:
+    """A detector with untrained weights."""
+    return FreqNetDetector(FreqNetNetwork())
+
+
+DEVIATIONS = (
+    Deviation(
+        what="what the frequency layers convolve",
+        paper="abstract: amplitude and phase spectra",
+        code="real and imaginary parts",
+        here="as the code",
+    ),
+    Deviation(
+        what="ReLU after every high-pass",
+        paper="not mentioned in what is known of it here",
+        code="present: negative high-frequency content, of the image itself too, is discarded",
+        here="as the code",
+    ),
+    Deviation(
+        what="high-pass over channels",
+        paper="features are filtered over space and channels",
+        code="over channels in the first two blocks only",
+        here="as the code",
+    ),
+    Deviation(
+        what="the classifier",
+        paper="a lightweight network of 1.9M parameters (from summaries)",
+        code="ResNet-50's first two stages without its 7x7 stem: 1,850,433 parameters; number of "
+        "classes and keyword arguments are ignored",
+        here="as the code",
+    ),
+    Deviation(
+        what="Fourier transforms",
+        paper="-",
+        code="complex transforms, shifted to and fro, the real part of the result",
+        here="transforms of real input, the removed band's edge weighted by one half: equal, and "
+        "half of the mixing: fvcore counts 2.32 G here, 2.98 G for the release at 256x256",
+    ),
+    Deviation(
+        what="device",
+        paper="-",
+        code="the constructor moves parameters to CUDA; it cannot be built without one",
+        here="built on any device",
+    ),
+    Deviation(
+        what="first weights",
+        paper="-",
+        code="the 1x1 kernels outside convolution modules start at N(0, 1): large first values",
+        here="as the code",
+    ),
+    Deviation(
+        what="seed and selection",
+        paper="-",
+        code="no seed (its README lists that as open); the last epoch is saved",
+        here="seeded; the last epoch",
+    ),
+    Deviation(
+        what="checkpoint's name",
+        paper="-",
+        code="4-classes-freqnet-v2.pth in the repository, 4-classes-freqnet.pth in its README",
+        here="the former",
+    ),
+    Deviation(
+        what="test sets",
+        paper="more sets (from summaries)",
+        code="only ForenSynths (resize 256) and GANGen-Detection (as they are) are wired",
+        here="other suites resize 256 like ForenSynths",
+    ),
+)
+
+SPEC = DetectorSpec(
+    name="freqnet",
+    title="FreqNet",
+    family="frequency",
+    build=build,
+    score=ScoreSpec(kind="logit", threshold=0.0),
+    geometry={"*": "resize(256,256)", "gangen": "native", "mini": "native"},
+    weights=(
+        Weights(
+            name="released",
+            filename="4-classes-freqnet-v2.pth",
+            url="https://github.com/chuangchuangtan/FreqNet-DeepfakeDetection/raw/"
+            "2c6bd020cda1c0001e7a7d30ebd2dd5c55b5a8b6/4-classes-freqnet-v2.pth",
+            sha256="",
+            size=0,
+            licence="none stated (derives from NPR and CNNDetection, CC BY-NC-SA 4.0)",
+            trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
+            note="its tensors are 7,441,852 bytes; the file itself was not seen here",
+        ),
+    ),
+    recipe=Recipe(
+        epochs=85,
+        batch_size=32,
+        lr=1e-3,
+        lr_gamma=0.8,
+        lr_step=10,
+        train_preprocess="resize(256,256)|random_crop(224)|hflip(0.5)",
+        val_preprocess="resize(256,256)|center_crop(224)",
+        source="README of FreqNet-DeepfakeDetection 2c6bd02; ForenSynths ProGAN, 4 classes",
+    ),
+    citation="Tan et al., Frequency-Aware Deepfake Detection: Improving Generalizability through "
+    "Frequency Space Domain Learning, AAAI 2024, arXiv 2403.07240",
+    deviations=DEVIATIONS,
+    notes="Takes every size. Fourier transforms are in no counter's MACs. Not in the LFM paper.",
+)

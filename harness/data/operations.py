@@ -1,0 +1,169 @@
+"""The operations that preprocess texts name, but for the random ones (``augmentations.py``).
+
+Every operation takes and gives (H, W, 3) uint8 RGB and equals Pillow / torchvision on a Pillow
+image. To add one, write one function and decorate it with :func:`op`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from harness.data.decode import Image8
+from harness.errors import DataError
+
+Number = int | float
+Args = tuple[Number, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """One kind of operation.
+
+    Args:
+        name: as written in a text.
+        usage: how it is written, for error messages.
+        check: arguments as parsed -> canonical arguments, or ValueError saying what is wrong.
+        run: ``run(image, *arguments)``; with ``rng`` as a keyword where ``random``.
+        random: draws from a generator, so it is for training only.
+    """
+
+    name: str
+    usage: str
+    check: Callable[[Args], Args]
+    run: Callable[..., Image8]
+    random: bool = False
+
+
+OPS: dict[str, Op] = {}
+
+
+def op(
+    usage: str, check: Callable[[Args], Args], *, random: bool = False
+) -> Callable[[Callable[..., Image8]], Callable[..., Image8]]:
+    """Registers a function under the name that its usage text starts with."""
+
+    def register(run: Callable[..., Image8]) -> Callable[..., Image8]:
+        name = usage.split("(")[0]
+        OPS[name] = Op(name=name, usage=usage, check=check, run=run, random=random)
+        return run
+
+    return register
+
+
+def _nothing(args: Args) -> Args:
+    if args:
+        raise ValueError("takes no arguments")
+    return args
+
+
+def _sides(args: Args) -> Args:
+    if len(args) not in (1, 2):
+        raise ValueError(f"takes 1 or 2 sides, got {len(args)}")
+    if not all(isinstance(side, int) and side >= 1 for side in args):
+        raise ValueError("sides are whole numbers of pixels, 1 or more")
+    return args
+
+
+def check_box(args: Args) -> Args:
+    """Like :func:`_sides`; a square has one canonical form, ``(s)``."""
+    sides = _sides(args)
+    return sides[:1] if len(sides) == 2 and sides[0] == sides[1] else sides
+
+
+def _whole(args: Args) -> Args:
+    if len(args) != 1 or not isinstance(args[0], int) or args[0] < 1:
+        raise ValueError("takes one whole number, 1 or more")
+    return args
+
+
+def check_probability(args: Args) -> Args:
+    """One number between 0 and 1; canonical as a float."""
+    if len(args) != 1 or not 0 <= args[0] <= 1:
+        raise ValueError("takes one probability between 0 and 1")
+    return (float(args[0]),)
+
+
+@op("native", _nothing)
+def _native(image: Image8) -> Image8:
+    return image
+
+
+@op("resize(height,width) or resize(short_side)", _sides)
+def _resize(image: Image8, first: int, width: int | None = None) -> Image8:
+    """Pillow bilinear, antialiased; one side: the shorter becomes ``first``, the ratio is kept."""
+    return _resized(image, first, width, Image.Resampling.BILINEAR)
+
+
+@op("resize_bicubic(height,width) or resize_bicubic(short_side)", _sides)
+def _resize_bicubic(image: Image8, first: int, width: int | None = None) -> Image8:
+    return _resized(image, first, width, Image.Resampling.BICUBIC)
+
+
+@op("resize_lanczos(height,width) or resize_lanczos(short_side)", _sides)
+def _resize_lanczos(image: Image8, first: int, width: int | None = None) -> Image8:
+    return _resized(image, first, width, Image.Resampling.LANCZOS)
+
+
+def _resized(image: Image8, first: int, width: int | None, resampling: Image.Resampling) -> Image8:
+    old_height, old_width = image.shape[:2]
+    if width is not None:
+        height = first
+    elif old_width <= old_height:
+        height, width = int(first * old_height / old_width), first
+    else:
+        height, width = first, int(first * old_width / old_height)
+    if (height, width) == (old_height, old_width):
+        return image
+    return np.array(Image.fromarray(image).resize((width, height), resampling))
+
+
+@op("center_crop(side) or center_crop(height,width)", check_box)
+def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8:
+    """As torchvision: smaller images are first padded with black, the odd pixel right and below."""
+    width = height if width is None else width
+    missing_y = max(0, height - image.shape[0])
+    missing_x = max(0, width - image.shape[1])
+    if missing_y or missing_x:
+        before_y, before_x = missing_y // 2, missing_x // 2
+        margins = ((before_y, missing_y - before_y), (before_x, missing_x - before_x), (0, 0))
+        image = np.pad(image, margins)
+    top = round((image.shape[0] - height) / 2)
+    left = round((image.shape[1] - width) / 2)
+    return image[top : top + height, left : left + width]
+
+
+@op("crop_multiple(number)", _whole)
+def _crop_multiple(image: Image8, number: int) -> Image8:
+    """Drops rows below and columns at the right until both sides are multiples of ``number``."""
+    height = image.shape[0] // number * number
+    width = image.shape[1] // number * number
+    if not height or not width:
+        raise DataError(
+            f"crop_multiple({number}): nothing is left of an image of "
+            f"{image.shape[0]}x{image.shape[1]} (height x width)"
+        )
+    return image[:height, :width]
+
+
+@op("tile(side)", _whole)
+def _tile(image: Image8, side: int) -> Image8:
+    """Repeats an image, right and below, until both sides are at least ``side``; crops nothing.
+
+    NPR's geometry for GenImage, in place of a resize ("translate-duplicate").
+    """
+    height, width = image.shape[:2]
+    return np.tile(image, (-(-side // height), -(-side // width), 1))
+
+
+@op("pad_for_crop(side)", _whole)
+def _pad_for_crop(image: Image8, side: int) -> Image8:
+    """Where an axis is shorter than ``side``: what is missing, in black, before *and* after it.
+
+    A random crop of ``side`` can then lie anywhere, as torchvision's ``pad_if_needed`` has it.
+    """
+    y, x = (max(0, side - length) for length in image.shape[:2])
+    return np.pad(image, ((y, y), (x, x), (0, 0)))

@@ -1,0 +1,65 @@
+"""CNNDetection: parity with the authors' numbers, the published augmentation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from baselines.cnndetection import SPEC, build
+from harness.data.preprocess import parse, to_tensor
+from tests.conftest import noise
+from tests.goldens import close, fill
+
+
+def test_keys_are_the_published_ones(shared: Path) -> None:
+    listed = json.loads((shared / "methods/cards/cnndetection.keys.json").read_text())
+    with torch.device("meta"):
+        network = build().network
+    state = network.state_dict()
+    assert [[name, list(v.shape), str(v.dtype)[6:]] for name, v in state.items()] == listed
+    assert sum(p.numel() for p in network.parameters()) == 23_510_081
+
+
+def test_goldens_with_and_without_the_crop(shared: Path) -> None:
+    gold = np.load(shared / "methods/goldens/cnndetection.npz")
+    detector = fill(build())
+    images = torch.stack([to_tensor(image) for image in gold["images_u8"]])
+    with torch.no_grad():
+        close(detector.network(torch.from_numpy(gold["input"])), gold["logits"])
+        close(detector.score(images)[:, None], gold["logits_nocrop256"])
+        close(detector.embed(images[:1, :, 16:240, 16:240]), gold["pooled"][:1])
+
+
+def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
+    gold = np.load(shared / "methods/goldens/cnndetection.npz")
+    preprocess, normalise = parse(SPEC.preprocess_for("forensynths")), build().module.normalise
+    images, stored = [*gold["images_u8"], gold["odd_u8"]], [*gold["input"], gold["odd_input"]]
+    for image, expected in zip(images, stored, strict=True):
+        got = normalise(to_tensor(preprocess(image))[None])[0]
+        assert np.abs(got.numpy() - expected).max() <= 1e-5
+
+
+def test_first_weights_of_the_classifier_are_the_published_normal() -> None:
+    torch.manual_seed(0)
+    classifier = build().network.fc
+    assert abs(classifier.weight.std().item() - 0.02) < 0.002
+    assert classifier.bias.item() == 0
+
+
+def test_training_images_are_blurred_or_compressed_in_three_of_four_cases() -> None:
+    assert SPEC.recipe is not None
+    steps = [str(step) for step in parse(SPEC.recipe.train_preprocess).steps]
+    assert steps == [
+        "resize(256)",
+        "gaussian_blur(0.5,0.0,3.0)",
+        "jpeg(0.5,30,100)",
+        "random_crop(224)",
+        "hflip(0.5)",
+    ]
+    altering = parse("|".join(steps[1:3]))
+    image, rng = noise(0), np.random.default_rng(0)
+    same = sum(np.array_equal(altering.apply(image, rng), image) for _ in range(300))
+    assert 50 < same < 100
