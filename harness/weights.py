@@ -232,7 +232,7 @@ def _local_file(spec: DetectorSpec, path: Path) -> LoadedWeights:
     state = read_state(path)
     return LoadedWeights(
         state=_renamed(state, layout, path) if layout else state,
-        ref=WeightsRef(label=path.name, sha256=digest, note=LOCAL),
+        ref=WeightsRef(label=f"{path.name}#{digest[:8]}", sha256=digest, note=LOCAL),
         variant=layout.variant if layout else "",
         path=path,
     )

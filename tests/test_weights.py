@@ -201,7 +201,9 @@ def test_a_token_that_is_nothing(folder):
 def test_a_local_file(folder, tmp_path):
     path = save(tmp_path / "own.pt", state(4))
     loaded = resolve(spec(published(None)), str(path))
-    assert loaded.ref == WeightsRef(label="own.pt", sha256=sha256_of(path), note=module.LOCAL)
+    assert loaded.ref == WeightsRef(
+        label=f"own.pt#{sha256_of(path)[:8]}", sha256=sha256_of(path), note=module.LOCAL
+    )
     assert loaded.variant == ""
     same(loaded.state, state(4))
 
