@@ -133,9 +133,15 @@ if [ -n "${LFM_DATA:-}" ] && [ -n "$published" ]; then
     step harness run --method $published,chance --suite paper --skip-absent --out "$out"
 fi
 
-say "tables"
+say "cost, tables, figure"
+if [ ! -s "$out/cost.json" ] || [ -n "$(find lfm baselines -newer "$out/cost.json" -name '*.py')" ]; then
+    harness cost --method all --repeats 0 --json >"$out/cost.json.part"
+    mv "$out/cost.json.part" "$out/cost.json"
+fi
 step harness tables --out "$out" --to tables/out
+step harness figures --out "$out" --to docs
 
-say "differences to the paper and to the expected numbers of the embedded suite"
+say "differences to the paper, and to what every machine must get on the embedded suite"
 step harness diff --out "$out" --fail-over 0.5
+step harness diff --out "$out" --against tables/expected --fail-over 0.5
 exit $failed
