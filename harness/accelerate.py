@@ -11,7 +11,6 @@ for one.
 from __future__ import annotations
 
 import copy
-import ctypes
 import importlib
 import logging
 import operator
@@ -24,6 +23,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from harness.allocator import keep_freed_memory
 from harness.api import Detector, HasModule
 from harness.errors import UsageError
 
@@ -79,7 +79,7 @@ def accelerate(
     eager.module.eval().requires_grad_(False)
     if device.type != "cpu":
         return _on_device(eager, device, precision)
-    _keep_freed_memory()
+    keep_freed_memory()
     if precision == "bf16":
         return _inference(_autocast(eager.score, "cpu"))
     for build in (_session, _fused) if runtime == "onnxruntime" else (_fused,):
@@ -150,19 +150,6 @@ def _on_device(eager: Any, device: torch.device, precision: str) -> ScoreFunctio
         return scores
 
     return _inference(call)
-
-
-def _keep_freed_memory() -> None:
-    """Tells glibc to keep freed memory instead of giving it back to the kernel at once.
-
-    Activations are megabytes each and are freed within milliseconds; by default every one of them
-    is mapped and zeroed by the kernel anew, a tenth to a quarter of a forward pass.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if hasattr(ctypes, "CDLL") else None
-    if mallopt is not None:
-        trim_threshold, mmap_threshold = -1, -3
-        mallopt(mmap_threshold, 32 << 20)  # glibc's own upper limit
-        mallopt(trim_threshold, 1 << 30)
 
 
 def _checked(build: Callable[[Any, list[Tensor]], ScoreFunction], eager: Any) -> ScoreFunction:

@@ -14,6 +14,7 @@ OURS = ("harness", "lfm", "baselines")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "harness.errors": (),
     "harness.api": (),
+    "harness.allocator": (),
     "harness.torchvision_cpu": (),
     "harness.env": ("harness.errors",),
     "harness.metrics": ("harness.metrics",),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 import harness
+from harness.allocator import keep_freed_memory
 from harness.api import DetectorSpec, Fittable, HeaderFittable, Recipe, Trainable
 from harness.data.decode import DECODE_VERSION
 from harness.data.preprocess import parse
@@ -16,7 +17,6 @@ from harness.data.sample import Manifest
 from harness.env import environment
 from harness.errors import DetectorError, UsageError
 from harness.training import run_folder
-from harness.training.allocator import keep_freed_memory
 from harness.training.data import ImageSet
 from harness.training.fit import fit_features, fit_headers
 from harness.training.loop import Descent
