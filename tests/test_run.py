@@ -131,6 +131,21 @@ def test_a_picture_in_two_subsets_is_scored_once(
     assert "23 scores computed, 1 were on disk" in caplog.text  # a's last real is b's first
 
 
+def test_equal_checkpoints_share_one_scoring(
+    images: Path, tmp_path: Path, lfm_weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(lfm_weights.read_bytes())
+    caplog.set_level("INFO")
+    methods = f"lfm:{lfm_weights},lfm:{copy}"
+    flags = ("--images", images, "--preprocess", "native", "--out", tmp_path / "out")
+    assert harness("--method", methods, *flags) == 0
+    assert "23 scores computed, 25 were on disk" in caplog.text
+    one, two = load_records(tmp_path / "out")
+    assert one.weights.label != two.weights.label
+    assert one.subsets == two.subsets
+
+
 def test_limit_marks_results_partial_and_leaves_the_mean_open(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert harness("--method", "chance", "--images", images, "--limit", 2, "--out", out) == 0
