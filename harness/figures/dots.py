@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from harness.report.table import Row, Table
 
 # Okabe and Ito's palette: told apart by people with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = "osD^vPX"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+MARKERS = "osD^vPX*"
 
 
 def dot_plot(table: Table, metric: str) -> bytes:
@@ -32,7 +32,8 @@ def dot_plot(table: Table, metric: str) -> bytes:
         axes = figure.subplots()
         for number, row in enumerate(rows):
             _draw(axes, row, number, columns, shift=(number - (len(rows) - 1) / 2) * 0.09)
-        axes.set_xticks(range(len(columns)), [table.columns[i].title for i in columns])
+        titles = [table.columns[i].title.replace(" ", "\n").replace("-", "-\n") for i in columns]
+        axes.set_xticks(range(len(columns)), titles)
         axes.set_ylabel(f"{metric} (%)")
         axes.set_ylim(0, 102)
         axes.grid(axis="y", alpha=0.3)
