@@ -35,8 +35,10 @@ say() { printf '\n== %s\n' "$*" >&2; }
 # ---------------------------------------------------------------------------------- set up
 
 pip_index() { # the CPU index of the PyTorch project, where it spares a CUDA stack nobody can use
-    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null &&
-        ! .venv/bin/pip config list | grep -qE 'index-url|find-links'; then
+    local settings
+    settings=$(.venv/bin/pip config list)
+    case $settings in *index-url* | *find-links*) return ;; esac
+    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then
         echo "--extra-index-url https://download.pytorch.org/whl/cpu"
     fi
 }
