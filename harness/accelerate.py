@@ -15,7 +15,7 @@ import importlib
 import logging
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -39,7 +39,7 @@ PRECISIONS = ("fp32", "bf16")
 RUNTIMES = ("torch", "onnxruntime")
 
 # Two sizes, so that a transformation that only holds at the size it was made for is found out.
-_CHECK_SIZES = ((64, 96), (224, 224))
+CHECK_SIZES = ((64, 96), (224, 224))
 
 
 class _NotTransformed(Exception):
@@ -52,6 +52,7 @@ def accelerate(
     device: torch.device,
     precision: str = "fp32",
     runtime: str = "torch",
+    sizes: Sequence[tuple[int, int]] = CHECK_SIZES,
 ) -> ScoreFunction:
     """The detector's ``score`` in eval mode as a fast, thread-safe function.
 
@@ -65,6 +66,7 @@ def accelerate(
         precision: ``fp32``, with scores equal within :data:`TOLERANCE` (no TF32 on a GPU either),
             or ``bf16``: autocast, faster and with other numbers.
         runtime: ``torch``, or ``onnxruntime`` (extra ``onnx``; CPU, fp32).
+        sizes: (height, width) of the images on which fast and plain form are compared.
 
     Returns:
         (N, 3, H, W) float32 RGB in [0, 1] on the CPU -> (N,) float64 on the CPU.
@@ -84,7 +86,7 @@ def accelerate(
         return _inference(_autocast(eager.score, "cpu"))
     for build in (_session, _fused) if runtime == "onnxruntime" else (_fused,):
         try:
-            return _checked(build, eager)
+            return _checked(build, eager, sizes)
         except _NotTransformed as reason:
             log.warning("%s: %s: scores are the same, slower", type(detector).__name__, reason)
     return _inference(eager.score)
@@ -152,13 +154,17 @@ def _on_device(eager: Any, device: torch.device, precision: str) -> ScoreFunctio
     return _inference(call)
 
 
-def _checked(build: Callable[[Any, list[Tensor]], ScoreFunction], eager: Any) -> ScoreFunction:
+def _checked(
+    build: Callable[[Any, list[Tensor]], ScoreFunction],
+    eager: Any,
+    sizes: Sequence[tuple[int, int]],
+) -> ScoreFunction:
     """Builds the fast function and compares it with the eager one on random images."""
     slow = _inference(eager.score)
     examples: list[Tensor] = []
     expected: list[Tensor] = []
     generator = torch.Generator().manual_seed(0)
-    for size in _CHECK_SIZES:
+    for size in sizes:
         images = torch.rand(2, 3, *size, generator=generator)
         images[1] /= 3  # another contrast, so that the two scores differ
         try:
@@ -168,7 +174,7 @@ def _checked(build: Callable[[Any, list[Tensor]], ScoreFunction], eager: Any) ->
         else:
             examples.append(images)
     if not examples:
-        raise _NotTransformed(f"takes none of the sizes {_CHECK_SIZES} at which it is checked")
+        raise _NotTransformed(f"takes none of the sizes {tuple(sizes)} at which it is checked")
     try:
         fast = _inference(build(eager, examples))
         given = [fast(images) for images in examples]

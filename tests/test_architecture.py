@@ -24,7 +24,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "harness.data": ("harness.data", "harness.errors", "harness.api"),
     "harness.suites": ("harness.data", "harness.suites", "harness.errors", "harness.api"),
     "lfm": ("lfm", "harness.api"),
-    "baselines": ("baselines._", "lfm.network", "lfm.detector", "lfm.pooling", "harness.api"),
+    "baselines": (
+        "baselines._",
+        "lfm.network",
+        "lfm.detector",
+        "lfm.pooling",
+        "harness.api",
+        "harness.torchvision_cpu",
+    ),
 }
 NO_TORCH = (
     "harness.metrics",
