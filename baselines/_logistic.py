@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 Features = np.ndarray[Any, np.dtype[np.float64]]
@@ -32,6 +30,10 @@ class Logistic:
 
     def fit(self, features: Features, labels: Labels, seed: int) -> None:
         """Fits on (N, D) features and (N,) labels; the solver draws nothing from the seed."""
+        # Imported here: only fitting needs it, and it takes a second to load.
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(features)
         model = LogisticRegression(max_iter=5000, random_state=seed)
         model.fit(scaler.transform(features), labels)

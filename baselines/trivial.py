@@ -90,7 +90,14 @@ SPEC = DetectorSpec(
     score=ScoreSpec(kind="logit", threshold=0.0),
     geometry={"*": "resize(256,256)", "gangen": "native", "mini": "native"},
     input_rule=InputRule(smallest=(8, 8)),
-    recipe=Recipe(epochs=1, batch_size=1, lr=0.0, source="this project: one fit, no epochs"),
+    recipe=Recipe(
+        epochs=1,
+        batch_size=1,
+        lr=0.0,
+        train_preprocess="resize(256,256)",
+        val_preprocess="resize(256,256)",
+        source="this project: one fit, no epochs",
+    ),
     citation="this project",
     notes="Odd sides are fine; smallest 8x8.",
 )

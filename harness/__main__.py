@@ -37,6 +37,9 @@ def _overview() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; see ``harness/errors.py`` for the codes."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if not sys.stderr.isatty():
+        # In a log file a bar is a line every ten seconds, not ten a second (tqdm reads this).
+        os.environ.setdefault("TQDM_MININTERVAL", "10")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())

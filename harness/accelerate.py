@@ -11,12 +11,11 @@ for one.
 from __future__ import annotations
 
 import copy
-import ctypes
 import importlib
 import logging
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +23,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from harness.allocator import keep_freed_memory
 from harness.api import Detector, HasModule
 from harness.errors import UsageError
 
@@ -39,7 +39,7 @@ PRECISIONS = ("fp32", "bf16")
 RUNTIMES = ("torch", "onnxruntime")
 
 # Two sizes, so that a transformation that only holds at the size it was made for is found out.
-_CHECK_SIZES = ((64, 96), (224, 224))
+CHECK_SIZES = ((64, 96), (224, 224))
 
 
 class _NotTransformed(Exception):
@@ -52,6 +52,7 @@ def accelerate(
     device: torch.device,
     precision: str = "fp32",
     runtime: str = "torch",
+    sizes: Sequence[tuple[int, int]] = CHECK_SIZES,
 ) -> ScoreFunction:
     """The detector's ``score`` in eval mode as a fast, thread-safe function.
 
@@ -65,6 +66,7 @@ def accelerate(
         precision: ``fp32``, with scores equal within :data:`TOLERANCE` (no TF32 on a GPU either),
             or ``bf16``: autocast, faster and with other numbers.
         runtime: ``torch``, or ``onnxruntime`` (extra ``onnx``; CPU, fp32).
+        sizes: (height, width) of the images on which fast and plain form are compared.
 
     Returns:
         (N, 3, H, W) float32 RGB in [0, 1] on the CPU -> (N,) float64 on the CPU.
@@ -79,12 +81,12 @@ def accelerate(
     eager.module.eval().requires_grad_(False)
     if device.type != "cpu":
         return _on_device(eager, device, precision)
-    _keep_freed_memory()
+    keep_freed_memory()
     if precision == "bf16":
         return _inference(_autocast(eager.score, "cpu"))
     for build in (_session, _fused) if runtime == "onnxruntime" else (_fused,):
         try:
-            return _checked(build, eager)
+            return _checked(build, eager, sizes)
         except _NotTransformed as reason:
             log.warning("%s: %s: scores are the same, slower", type(detector).__name__, reason)
     return _inference(eager.score)
@@ -152,26 +154,17 @@ def _on_device(eager: Any, device: torch.device, precision: str) -> ScoreFunctio
     return _inference(call)
 
 
-def _keep_freed_memory() -> None:
-    """Tells glibc to keep freed memory instead of giving it back to the kernel at once.
-
-    Activations are megabytes each and are freed within milliseconds; by default every one of them
-    is mapped and zeroed by the kernel anew, a tenth to a quarter of a forward pass.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if hasattr(ctypes, "CDLL") else None
-    if mallopt is not None:
-        trim_threshold, mmap_threshold = -1, -3
-        mallopt(mmap_threshold, 32 << 20)  # glibc's own upper limit
-        mallopt(trim_threshold, 1 << 30)
-
-
-def _checked(build: Callable[[Any, list[Tensor]], ScoreFunction], eager: Any) -> ScoreFunction:
+def _checked(
+    build: Callable[[Any, list[Tensor]], ScoreFunction],
+    eager: Any,
+    sizes: Sequence[tuple[int, int]],
+) -> ScoreFunction:
     """Builds the fast function and compares it with the eager one on random images."""
     slow = _inference(eager.score)
     examples: list[Tensor] = []
     expected: list[Tensor] = []
     generator = torch.Generator().manual_seed(0)
-    for size in _CHECK_SIZES:
+    for size in sizes:
         images = torch.rand(2, 3, *size, generator=generator)
         images[1] /= 3  # another contrast, so that the two scores differ
         try:
@@ -181,7 +174,7 @@ def _checked(build: Callable[[Any, list[Tensor]], ScoreFunction], eager: Any) ->
         else:
             examples.append(images)
     if not examples:
-        raise _NotTransformed(f"takes none of the sizes {_CHECK_SIZES} at which it is checked")
+        raise _NotTransformed(f"takes none of the sizes {tuple(sizes)} at which it is checked")
     try:
         fast = _inference(build(eager, examples))
         given = [fast(images) for images in examples]

@@ -270,7 +270,10 @@ def _serve(connection: Connection, make: Callable[..., Any], arguments: tuple[An
                 subject = make(*arguments)
             answer = (False, getattr(subject, method)())
         except HarnessError as error:
-            answer = (True, HarnessError(str(error)))
+            # As the base class, because subclasses with arguments of their own do not travel.
+            plain = HarnessError(error.message, hint=error.hint)
+            plain.exit_code = error.exit_code
+            answer = (True, plain)
         except Exception:
             answer = (True, HarnessError(f"bench: {make.__name__}:\n{traceback.format_exc()}"))
         connection.send(answer)

@@ -105,7 +105,7 @@ def count_module(module: nn.Module, shape: tuple[int, ...]) -> Counts:
 
 def _fvcore(module: nn.Module, images: Tensor) -> tuple[dict[str, int], dict[str, int]]:
     # fvcore traces with torch.jit, which newer torch calls deprecated: its authors' business.
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _plain_attention():
         warnings.simplefilter("ignore")
         from fvcore.nn import FlopCountAnalysis
 
@@ -117,6 +117,17 @@ def _fvcore(module: nn.Module, images: Tensor) -> tuple[dict[str, int], dict[str
             name.removeprefix("aten::"): int(n) for name, n in analysis.unsupported_ops().items()
         }
     return dict(sorted(counted.items())), dict(sorted(left_out.items()))
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Switches off the fused attention kernel: one operator that fvcore cannot see into."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextmanager

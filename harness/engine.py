@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.accelerate import accelerate
+from harness.accelerate import CHECK_SIZES, accelerate
 from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
-from harness.errors import DetectorError, InputSizeError
+from harness.errors import DetectorError, InputSizeError, UsageError
 from harness.results.records import WeightsRef
 from harness.weights import LoadedWeights, load_into, resolve
 
@@ -64,6 +65,7 @@ class Scorer:
                 device=compute.device,
                 precision=compute.precision,
                 runtime=compute.runtime,
+                sizes=_check_sizes(spec),
             )
         elif self._headers is None:
             raise DetectorError(f"{spec.name}: has neither score() nor score_headers()")
@@ -100,6 +102,12 @@ class Scorer:
         return scores.astype(np.float64, copy=False)
 
 
+def _check_sizes(spec: DetectorSpec) -> list[tuple[int, int]]:
+    """Two sizes that the detector takes, its evaluation size where it takes no other."""
+    sizes = dict.fromkeys((*CHECK_SIZES, spec.evaluation_size))
+    return [size for size in sizes if not spec.input_rule.problem(*size)][:2]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A detector with one checkpoint: a row of a table.
@@ -125,6 +133,20 @@ class Job:
         return f"{self.spec.name}:{self.weights.label}" if self.weights.label else self.spec.name
 
 
+EXTRAS = {"clip": "open_clip"}
+"""Extra of pyproject.toml -> the module by which it is known to be installed."""
+
+
 def make_job(spec: DetectorSpec, token: str) -> Job:
-    """Resolves a detector's weights; WeightsError says what to fetch or train."""
+    """Resolves a detector's weights; WeightsError says what to fetch or train.
+
+    Raises:
+        UsageError: the detector needs an extra that is not installed.
+    """
+    for extra in spec.requires:
+        if extra in EXTRAS and importlib.util.find_spec(EXTRAS[extra]) is None:
+            raise UsageError(
+                f"{spec.name} needs the extra {extra!r}, which is not installed",
+                hint=f".venv/bin/pip install -e '.[{extra}]'",
+            )
     return Job(spec=spec, loaded=resolve(spec, token), token=token)

@@ -165,7 +165,13 @@ class Matrix:
             self._reuse(cell, samples)
             if cell.result is not None:
                 self._skip(len(samples), bar)
-        self._score([cell for cell in cells if cell.result is None], samples, bar)
+        # Checkpoints may be equal (seeds of a fit that draws nothing): one file, scored once.
+        pending = {cell.path: cell for cell in cells if cell.result is None}
+        self._score(list(pending.values()), samples, bar)
+        for cell in cells:
+            if cell.result is None:
+                cell.result = pending[cell.path].result
+                self._skip(len(samples), bar)
         return [cell.result for cell in cells if cell.result is not None]
 
     def _cell(self, job: Job, suite: Suite, subset: Subset, manifest: Manifest) -> Cell:

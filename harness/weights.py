@@ -157,6 +157,8 @@ def load_into(detector: object, loaded: LoadedWeights, spec: DetectorSpec) -> No
         raise WeightsError(f"{spec.name} takes no weights, got {loaded.path}")
     try:
         detector.load_state_dict(loaded.state)
+    except FileNotFoundError as error:  # a published head needs its published backbone
+        raise WeightsError(f"{spec.name}: {error}") from error
     except RuntimeError as error:
         reason = _misfit(detector.state_dict(), loaded.state) or str(error)
         raise WeightsError(
@@ -232,7 +234,7 @@ def _local_file(spec: DetectorSpec, path: Path) -> LoadedWeights:
     state = read_state(path)
     return LoadedWeights(
         state=_renamed(state, layout, path) if layout else state,
-        ref=WeightsRef(label=path.name, sha256=digest, note=LOCAL),
+        ref=WeightsRef(label=f"{path.name}#{digest[:8]}", sha256=digest, note=LOCAL),
         variant=layout.variant if layout else "",
         path=path,
     )

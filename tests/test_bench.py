@@ -17,7 +17,7 @@ from harness.accelerate import TOLERANCE
 from harness.bench import BenchResult, bench, synthetic_images
 from harness.bench_loops import UNTRAINED, Machine, OurLoop, PlainLoop, Work, peak_memory_mib
 from harness.commands.bench import report
-from harness.errors import HarnessError, UsageError
+from harness.errors import BadImageError, HarnessError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -128,15 +128,15 @@ class _Subject:
     def lap(self) -> int:
         return self.value
 
-    def usage(self) -> None:
-        raise UsageError("told on purpose")
+    def bad(self) -> None:
+        raise BadImageError("some.png", "is told to be bad")
 
     def bug(self) -> None:
         raise ZeroDivisionError
 
 
 def _ask(*methods: str) -> list[tuple[bool, Any]]:
-    here, there = multiprocessing.Pipe()
+    here, there = multiprocessing.Pipe()  # pickles, as between processes
     server = threading.Thread(target=module_under_test._serve, args=(there, _Subject, (7,)))
     server.start()
     answers = []
@@ -150,9 +150,10 @@ def _ask(*methods: str) -> list[tuple[bool, Any]]:
 
 
 def test_a_process_answers_and_reports_what_went_wrong() -> None:
-    fine, usage, bug, after = _ask("lap", "usage", "bug", "lap")
+    fine, bad, bug, after = _ask("lap", "bad", "bug", "lap")
     assert fine == after == (False, 7)
-    assert usage[0] is bug[0] is True
-    assert "told on purpose" in str(usage[1])
+    assert bad[0] is bug[0] is True
+    assert "some.png: is told to be bad" in str(bad[1])
+    assert bad[1].exit_code == BadImageError.exit_code
     assert isinstance(bug[1], HarnessError)
     assert "ZeroDivisionError" in str(bug[1])

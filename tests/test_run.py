@@ -131,6 +131,21 @@ def test_a_picture_in_two_subsets_is_scored_once(
     assert "23 scores computed, 1 were on disk" in caplog.text  # a's last real is b's first
 
 
+def test_equal_checkpoints_share_one_scoring(
+    images: Path, tmp_path: Path, lfm_weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(lfm_weights.read_bytes())
+    caplog.set_level("INFO")
+    methods = f"lfm:{lfm_weights},lfm:{copy}"
+    flags = ("--images", images, "--preprocess", "native", "--out", tmp_path / "out")
+    assert harness("--method", methods, *flags) == 0
+    assert "23 scores computed, 25 were on disk" in caplog.text
+    one, two = load_records(tmp_path / "out")
+    assert one.weights.label != two.weights.label
+    assert one.subsets == two.subsets
+
+
 def test_limit_marks_results_partial_and_leaves_the_mean_open(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert harness("--method", "chance", "--images", images, "--limit", 2, "--out", out) == 0
@@ -286,3 +301,29 @@ def test_wrong_requests_say_what_to_type(
     monkeypatch.delenv("LFM_DATA", raising=False)
     assert harness(*flags, "--out", tmp_path / "out") == code
     assert said in capsys.readouterr().err
+
+
+def test_official_suites_found_are_run_and_holes_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A data root with part of one suite: its subset is scored, the rest are named holes."""
+    root = tmp_path / "data"
+    for name in ("0_real", "1_fake"):
+        write_images(root / "GANGen-Detection" / "AttGAN" / name, range(3))
+        write_images(root / "GANGen-Detection" / "crn" / name, range(3))
+    out = tmp_path / "out"
+    flags = ("--method", "chance", "--data-root", root, "--out", out)
+    assert harness("--suite", "paper", "--skip-absent", *flags) == 1
+    said = capsys.readouterr().err
+    assert "suite forensynths (ForenSynths): its data is absent" in said
+    assert "gangen/began" in said
+    (record,) = load_records(out)
+    statuses = {result.subset: result.status for result in record.subsets}
+    assert statuses.pop("attgan") == "ok"
+    assert set(statuses.values()) == {"missing"}
+    assert record.mean["acc"].value is None
+    assert "began" in record.mean["acc"].note
+    assert harness("--suite", "gangen:attgan", *flags) == 0
+    assert harness("--suite", "paper", *flags) == 3
+    assert main(["tables", "--out", str(out), "--to", str(tmp_path / "tables")]) == 0
+    assert "AttGAN" in (tmp_path / "tables" / "gangen.md").read_text()

@@ -201,7 +201,9 @@ def test_a_token_that_is_nothing(folder):
 def test_a_local_file(folder, tmp_path):
     path = save(tmp_path / "own.pt", state(4))
     loaded = resolve(spec(published(None)), str(path))
-    assert loaded.ref == WeightsRef(label="own.pt", sha256=sha256_of(path), note=module.LOCAL)
+    assert loaded.ref == WeightsRef(
+        label=f"own.pt#{sha256_of(path)[:8]}", sha256=sha256_of(path), note=module.LOCAL
+    )
     assert loaded.variant == ""
     same(loaded.state, state(4))
 
@@ -242,7 +244,7 @@ def test_names_are_mapped_for_published_layouts(folder, tmp_path):
     own = save(tmp_path / "model.pth", {**renamed, "net.fc.bias": torch.ones(1)})
     loaded = resolve(spec(weights), str(own))
     assert loaded.state["fc.bias"].item() == 1
-    assert (loaded.ref.label, loaded.ref.trained_on) == ("model.pth", "")
+    assert (loaded.ref.label, loaded.ref.trained_on) == (f"model.pth#{loaded.ref.sha256[:8]}", "")
     with pytest.raises(WeightsError, match="two of its names map to 'x'"):
         resolve(spec(replace(weights, mapping=lambda name: "x")))
 

@@ -31,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
     """Prints the registry and the suites."""
     detectors, suites = registry.detectors(), all_suites()
     if args.long:
-        known: dict[str, DetectorSpec | Suite] = {**suites, **detectors}
-        known |= {alias: suite for suite in suites.values() for alias in suite.aliases}
+        aliases = {alias: suite for suite in suites.values() for alias in suite.aliases}
+        # `ojha` is a detector and an alias of the suite `ufd`: the detector is meant.
+        known: dict[str, DetectorSpec | Suite] = {**aliases, **suites, **detectors}
         if args.long not in known:
             raise unknown_name("detector or suite", args.long, known)
         _print_long(known[args.long], args)

@@ -177,11 +177,11 @@ def _announce(todo: list[Task], data: TrainingData) -> None:
             data.shared,
             len(data.val.samples),
         )
-    said: set[str] = set()
-    for task in todo:
-        if task.training.spec.name not in said:
-            said.add(task.training.spec.name)
-            log.info("%s", "\n".join(session.describe(task.training)))
+    if todo and data.scaling:
+        log.info("recipes scaled by the rule %r: %s", data.scaling.name, data.scaling.text)
+    firsts = {task.training.spec.name: task.training for task in reversed(todo)}
+    for training in reversed(firsts.values()):
+        log.info("%s", "\n".join(session.describe(training)))
 
 
 def _train_children(todo: list[Task], args: argparse.Namespace) -> int:

@@ -37,15 +37,14 @@ def canonical_json(value: object) -> str:
 
 
 def record_path(root: Path, record: RunRecord) -> Path:
-    """Where a record is kept: a readable name plus a digest of all that sets it apart.
+    """Where a record is kept: a readable name plus a digest of what sets its row apart.
 
-    The threshold and the environment are not part of it: a rerun replaces its own record.
+    A new version of a detector, a retrained checkpoint of the same label or another environment
+    replaces the old record: a table must not show both as if they were two rows or two seeds.
     """
     identity = [
         record.detector,
-        record.version,
         record.variant,
-        record.weights.sha256,
         record.weights.label,
         record.preprocess,
         record.perturbation,

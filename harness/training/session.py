@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 import harness
+from harness.allocator import keep_freed_memory
 from harness.api import DetectorSpec, Fittable, HeaderFittable, Recipe, Trainable
 from harness.data.decode import DECODE_VERSION
 from harness.data.preprocess import parse
@@ -16,7 +17,6 @@ from harness.data.sample import Manifest
 from harness.env import environment
 from harness.errors import DetectorError, UsageError
 from harness.training import run_folder
-from harness.training.allocator import keep_freed_memory
 from harness.training.data import ImageSet
 from harness.training.fit import fit_features, fit_headers
 from harness.training.loop import Descent
@@ -113,18 +113,17 @@ def identity(training: Training) -> run_folder.Record:
 
 
 def describe(training: Training) -> list[str]:
-    """Every value of the recipe beside the published one, for the log."""
+    """Every value of the recipe, those that are not as published first; for the log."""
     recipe = training.recipe
-    changed = {change.field: change for change in recipe.changes}
-    lines = [f"train {training.label} on {training.trained_on}: {_counts(training.train)}"]
-    if recipe.scaling:
-        lines.append(f"  recipe scaled by rule {recipe.scaling.name!r}: {recipe.scaling.text}")
-    values = _recipe(recipe.used)
-    shown = ("val_preprocess",) if is_fit(recipe.used) else values
-    for name, value in ((name, values[name]) for name in shown):
-        change = changed.get(name)
-        note = f"   (published: {change.published}; {change.by})" if change else ""
-        lines.append(f"  {name:<16} {value}{note}")
+    data = f"{training.train.n_real} real and {training.train.n_fake} fake images"
+    lines = [f"train {training.label} on {training.trained_on}: {data}"]
+    if recipe.changes:
+        changed = (f"{c.field} {c.published} -> {c.used} ({c.by})" for c in recipe.changes)
+        lines.append(f"  changed: {', '.join(changed)}")
+    names = {change.field for change in recipe.changes}
+    kept = (f"{k} {v}" for k, v in _recipe(recipe.used).items() if k not in names)
+    if not is_fit(recipe.used):
+        lines.append(f"  as published: {', '.join(kept)}")
     return lines
 
 
@@ -175,10 +174,6 @@ def _data(manifest: Manifest) -> dict[str, object]:
         "n_fake": manifest.n_fake,
         "generators": sorted({s.generator for s in manifest.samples if s.generator}),
     }
-
-
-def _counts(manifest: Manifest) -> str:
-    return f"{manifest.n_real} real and {manifest.n_fake} fake images"
 
 
 def published_recipe(spec: DetectorSpec) -> Recipe:

@@ -31,7 +31,7 @@ def test_long_shows_deviations_and_how_to_obtain(capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     for deviation in registry.detector("lfm").deviations:
         assert deviation.what in printed
-    assert main(["list", "--long", "ojha"]) == 0
+    assert main(["list", "--long", "ufd"]) == 0
     assert "LAION" in capsys.readouterr().out
     assert main(["list", "--long", "lfn"]) == 2
 

@@ -83,21 +83,27 @@ def test_mini_rule_is_one_rule_for_all_networks() -> None:
     assert list(factors.values()) == pytest.approx([factors["lfm"]] * len(factors))
     for name, recipe in scaled.items():
         published = recipes[name]
-        same = ("batch_size", "betas", "weight_decay", "lr_gamma", "source")
+        same = ("batch_size", "betas", "weight_decay", "source")
         assert [getattr(recipe, field) for field in same] == [
             getattr(published, field) for field in same
         ]
 
 
-@given(epochs=st.integers(10, 400), decays=st.integers(1, 10))
-def test_mini_rule_keeps_the_shape_of_the_schedule(epochs: int, decays: int) -> None:
-    published = replace(LFM, epochs=epochs, lr_step=math.ceil(epochs / decays))
+@given(
+    epochs=st.integers(1, 400),
+    lr=st.floats(1e-6, 1e-2),
+    lr_step=st.integers(1, 100),
+    batch_size=st.integers(1, 512),
+)
+def test_mini_rule_in_numbers(epochs: int, lr: float, lr_step: int, batch_size: int) -> None:
+    published = replace(LFM, epochs=epochs, lr=lr, lr_step=lr_step, batch_size=batch_size)
     scaled = MINI.apply(published)
-    # Seen at the same share of the training, both have decayed equally often, give or take what
-    # rounding to whole epochs does.
-    wanted = published.lr_step / published.epochs
-    assert abs(scaled.lr_step / scaled.epochs - wanted) <= 0.5 / scaled.epochs + 1e-9 or (
-        scaled.lr_step == 1
+    rates = [learning_rate(scaled, epoch) for epoch in range(scaled.epochs)]
+    assert rates == pytest.approx([5 * lr] * 12 + [0.5 * lr] * 4, rel=1e-12)
+    assert scaled.batch_size == batch_size
+    assert (scaled.train_preprocess, scaled.val_preprocess) == (
+        "random_crop(96)|hflip(0.5)",
+        "native",
     )
 
 

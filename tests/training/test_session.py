@@ -77,13 +77,18 @@ def test_identity_tells_trainings_apart(train: Manifest, val: Manifest, tmp_path
         assert any(line.startswith(f"{field}: ") for line in lines), field
 
 
-def test_a_scaling_is_named_with_its_rule(train: Manifest, val: Manifest) -> None:
+def test_every_value_is_shown_and_each_change_says_who_made_it(
+    train: Manifest, val: Manifest
+) -> None:
     rule = Scaling(name="half", text="half the rate", apply=lambda r: replace(r, lr=r.lr / 2))
-    one = replace(training(train, val), recipe=resolve(tiny.RECIPE, scaling=rule, overrides={}))
-    text = "\n".join(session.describe(one))
-    assert "'half': half the rate" in text
-    assert "0.01   (published: 0.02; half)" in text
-    assert "20 real and 20 fake" in text
+    recipe = resolve(tiny.RECIPE, scaling=rule, overrides={"epochs": 5})
+    lines = session.describe(replace(training(train, val), recipe=recipe))
+    assert lines == [
+        "train tiny (plain) seed 2 on a test: 20 real and 20 fake images",
+        "  changed: epochs 3 -> 5 (--epochs), lr 0.02 -> 0.01 (half)",
+        "  as published: batch_size 8, betas [0.9, 0.999], weight_decay 0.0, lr_gamma 0.5, "
+        "lr_step 2, train_preprocess random_crop(16)|hflip(0.5), val_preprocess native",
+    ]
 
 
 def test_a_failed_training_writes_nothing(train: Manifest, val: Manifest, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeps freed memory in the process, which makes training on a CPU up to 1.8 times as fast."""
+"""Keeps freed memory in the process: on a CPU networks train and run clearly faster with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _M_MMAP_MAX = -4
 def keep_freed_memory() -> bool:
     """Tells glibc's malloc to keep large freed blocks instead of giving them back each time.
 
-    Every training step allocates the same activations of some tens of megabytes. By default each
+    Every forward pass allocates the same activations of some tens of megabytes. By default each
     is a fresh mapping whose pages the kernel must fault in and clear again. Changes no result.
 
     Returns:

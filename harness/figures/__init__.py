@@ -1,0 +1,1 @@
+"""Figures: tables as pictures; vector, the same bytes on a second run."""

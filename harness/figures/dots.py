@@ -1,0 +1,65 @@
+"""A table as a dot plot: columns along the axis, a dot a row with its spread."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.report.table import Row, Table
+
+# Okabe and Ito's palette: told apart by people with any colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+MARKERS = "osD^vPX*"
+
+
+def dot_plot(table: Table, metric: str) -> bytes:
+    """One metric of a table as an SVG file, without timestamps.
+
+    Args:
+        table: values in percent.
+        metric: as in its columns.
+    """
+    columns = [i for i, column in enumerate(table.columns) if column.metric == metric]
+    columns = [i for i in columns if any(row.cells[i].value is not None for row in table.rows)]
+    rows = [row for row in table.rows if any(row.cells[i].value is not None for i in columns)]
+    settings: Any = {"svg.hashsalt": "lfm-bench", "svg.fonttype": "path", "font.size": 10}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(9, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for number, row in enumerate(rows):
+            _draw(axes, row, number, columns, shift=(number - (len(rows) - 1) / 2) * 0.09)
+        titles = [table.columns[i].title.replace(" ", "\n").replace("-", "-\n") for i in columns]
+        axes.set_xticks(range(len(columns)), titles)
+        axes.set_ylabel(f"{metric} (%)")
+        axes.set_ylim(0, 102)
+        axes.grid(axis="y", alpha=0.3)
+        axes.set_axisbelow(True)
+        figure.legend(loc="outside right upper", frameon=False)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": table.title})
+    return buffer.getvalue()
+
+
+def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float) -> None:
+    points = [
+        (x + shift, row.cells[i].value, row.cells[i].spread or 0.0)
+        for x, i in enumerate(columns)
+        if row.cells[i].value is not None
+    ]
+    if points:
+        places, values, spreads = zip(*points, strict=True)
+        axes.errorbar(
+            places,
+            values,
+            yerr=spreads,
+            fmt=MARKERS[number % len(MARKERS)],
+            color=COLOURS[number % len(COLOURS)],
+            label=row.title,
+            markersize=5,
+            capsize=2,
+            linewidth=1,
+        )
