@@ -8,8 +8,9 @@ chuangchuangtan/NPR-DeepfakeDetection, 73cde1c); no line of that repository is c
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from baselines._resnet import TwoStageResNet
 from harness.api import (
     DetectorSpec,
     Deviation,
@@ -22,65 +23,14 @@ from harness.api import (
 from lfm.network import cell_residual
 
 
-class Bottleneck(nn.Module):
-    """ResNet-50's block, stride in the 3x3 convolution; ``planes`` -> 4 x ``planes`` channels."""
-
-    def __init__(self, inputs: int, planes: int, stride: int = 1) -> None:
-        super().__init__()
-        outputs = 4 * planes
-        self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, 4 planes, H / stride, W / stride)."""
-        skip = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        activated: Tensor = self.relu(self.bn3(self.conv3(x)) + skip)
-        return activated
-
-
-class NPRNetwork(nn.Module):
+class NPRNetwork(TwoStageResNet):
     """ResNet-50's first two stages on the NPR residual; normalised images -> (N, 1) logits."""
 
     RESIDUAL_SCALE = 2 / 3  # in the released code, unexplained there; the weights need it
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = nn.Sequential(Bottleneck(64, 64), *(Bottleneck(256, 64) for _ in range(2)))
-        self.layer2 = nn.Sequential(
-            Bottleneck(256, 128, stride=2), *(Bottleneck(512, 128) for _ in range(3))
-        )
-        self.fc1 = nn.Linear(512, 1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-    def features(self, x: Tensor) -> Tensor:
-        """Normalised (N, 3, H, W) -> (N, 512), the globally averaged last stage."""
-        x = cell_residual(x) * self.RESIDUAL_SCALE
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        pooled: Tensor = self.layer2(self.layer1(x)).mean((2, 3))
-        return pooled
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised (N, 3, H, W) -> (N, 1) logits."""
-        logits: Tensor = self.fc1(self.features(x))
-        return logits
+    def residual(self, x: Tensor) -> Tensor:
+        """Every pixel minus its 2x2 cell's top-left one, scaled."""
+        return cell_residual(x) * self.RESIDUAL_SCALE
 
 
 class NPRDetector(TorchDetector):

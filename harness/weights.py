@@ -7,6 +7,7 @@ training run. Every file is known by its sha256; its name is only where it is lo
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -318,7 +319,9 @@ def _read(path: Path) -> Any:
         with warnings.catch_warnings():
             # Old torch files hold typed storages; reading one warns of their end.
             warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # SAFE's file holds its training arguments beside the weights: plain values.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path}: holds something besides tensors, or is damaged: it is not loaded, because "

@@ -25,6 +25,8 @@ def cases() -> list[Any]:
         for check in contracts.CHECKS:
             reason = KNOWN_FAILURES.get((spec.name, check.__name__))
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+            if "clip" in spec.requires:  # 300 million parameters and more
+                marks.append(pytest.mark.slow)
             found.append(pytest.param(spec, check, id=f"{spec.name}-{check.__name__}", marks=marks))
     return found
 

@@ -124,7 +124,12 @@ def _tasks(args: argparse.Namespace, data: TrainingData) -> list[Task]:
         variant = _variant(spec, args.variant)
         overrides = {name: getattr(args, name) for name in OVERRIDES}
         given = {name: value for name, value in overrides.items() if value is not None}
-        recipe = resolve(session.published_recipe(spec), scaling=data.scaling, overrides=given)
+        recipe = resolve(
+            session.published_recipe(spec),
+            scaling=data.scaling,
+            overrides=given,
+            sizes=spec.input_rule,
+        )
         for seed in args.seeds:
             training = Training(
                 spec=spec,

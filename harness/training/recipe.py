@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
-from harness.api import Recipe
+from harness.api import InputRule, Recipe
 from harness.data.preprocess import parse
 from harness.errors import UsageError
 
+ANY_SIZE = InputRule()
 OVERRIDABLE = tuple(field.name for field in fields(Recipe) if field.name not in ("source", "betas"))
 
 
@@ -20,12 +21,12 @@ class Scaling:
     Args:
         name: stored with the run.
         text: the rule in words.
-        apply: published recipe -> scaled recipe.
+        apply: published recipe and the sizes that the detector takes -> scaled recipe.
     """
 
     name: str
     text: str
-    apply: Callable[[Recipe], Recipe]
+    apply: Callable[[Recipe, InputRule], Recipe]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,11 @@ class ResolvedRecipe:
 
 
 def resolve(
-    published: Recipe, *, scaling: Scaling | None = None, overrides: Mapping[str, object]
+    published: Recipe,
+    *,
+    scaling: Scaling | None = None,
+    overrides: Mapping[str, object],
+    sizes: InputRule = ANY_SIZE,
 ) -> ResolvedRecipe:
     """Published recipe, then the scaling, then the overrides; what differs is listed.
 
@@ -61,7 +66,7 @@ def resolve(
             raise UsageError(f"a recipe has no field {name!r}; it has {', '.join(OVERRIDABLE)}")
     if is_fit(published):
         overrides = _for_fit(overrides)
-    scaled = scaling.apply(published) if scaling else published
+    scaled = scaling.apply(published, sizes) if scaling else published
     used = replace(scaled, **dict(overrides))  # type: ignore[arg-type]
     _check(used)
     if is_fit(used) and not is_fit(published):
@@ -119,17 +124,20 @@ MINI_DROP = (12, 0.1)  # after this many epochs the rate is multiplied by this
 MINI_PREPROCESS = "random_crop(96)|hflip(0.5)"
 
 
-def _scale_for_mini(recipe: Recipe) -> Recipe:
+def _scale_for_mini(recipe: Recipe, sizes: InputRule = ANY_SIZE) -> Recipe:
+    # A detector of one size keeps its published geometry.
+    whole = recipe.val_preprocess if sizes.problem(128, 128) else "native"
+    crop = recipe.train_preprocess if sizes.problem(96, 96) else MINI_PREPROCESS
     if is_fit(recipe):
-        return replace(recipe, train_preprocess="native", val_preprocess="native")
+        return replace(recipe, train_preprocess=whole, val_preprocess=whole)
     return replace(
         recipe,
         epochs=MINI_EPOCHS,
         lr=recipe.lr * MINI_RATE,
         lr_step=MINI_DROP[0],
         lr_gamma=MINI_DROP[1],
-        train_preprocess=MINI_PREPROCESS,
-        val_preprocess="native",
+        train_preprocess=crop,
+        val_preprocess=whole,
     )
 
 
@@ -139,7 +147,8 @@ MINI = Scaling(
         f"{MINI_EPOCHS} epochs of {MINI_PREPROCESS} of the 128x128 tiles, no resize; "
         f"{MINI_RATE:g} times the published rate, after {MINI_DROP[0]} epochs {MINI_DROP[1]:g} of "
         "that; batch size, optimiser and loss as published; validation on whole tiles. "
-        "A fit takes whole tiles too"
+        "A fit takes whole tiles too. A detector that cannot take these sizes keeps its published "
+        "geometry"
     ),
     apply=_scale_for_mini,
 )

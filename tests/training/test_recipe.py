@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import registry
-from harness.api import Recipe
+from harness.api import InputRule, Recipe
 from harness.errors import UsageError
 from harness.training.recipe import MINI, Change, is_fit, learning_rate, resolve
 
@@ -112,3 +112,11 @@ def test_a_fit_takes_images_as_they_will_be_scored_and_ignores_epochs_and_rates(
     assert resolve(FIT, scaling=MINI, overrides=given_flags).used == FIT
     moved = resolve(FIT, overrides={**given_flags, "val_preprocess": "resize(8,8)"}).used
     assert moved == replace(FIT, train_preprocess="resize(8,8)", val_preprocess="resize(8,8)")
+
+
+def test_a_detector_of_one_size_keeps_its_published_geometry() -> None:
+    published = replace(LFM, train_preprocess="resize(224,224)", val_preprocess="resize(224,224)")
+    only_224 = InputRule(check=lambda h, w: "" if (h, w) == (224, 224) else "224x224 only")
+    used = resolve(published, scaling=MINI, overrides={}, sizes=only_224).used
+    assert (used.train_preprocess, used.val_preprocess) == ("resize(224,224)", "resize(224,224)")
+    assert used.epochs == resolve(published, scaling=MINI, overrides={}).used.epochs

@@ -80,7 +80,7 @@ def test_identity_tells_trainings_apart(train: Manifest, val: Manifest, tmp_path
 def test_every_value_is_shown_and_each_change_says_who_made_it(
     train: Manifest, val: Manifest
 ) -> None:
-    rule = Scaling(name="half", text="half the rate", apply=lambda r: replace(r, lr=r.lr / 2))
+    rule = Scaling(name="half", text="half the rate", apply=lambda r, _: replace(r, lr=r.lr / 2))
     recipe = resolve(tiny.RECIPE, scaling=rule, overrides={"epochs": 5})
     lines = session.describe(replace(training(train, val), recipe=recipe))
     assert lines == [
