@@ -104,7 +104,7 @@ set_up
 # ---------------------------------------------------------------------------------- the recipe
 
 networks=lfm,npr,gap,gap-rgb
-fits=trivial,metadata # fitted in one go, with nothing drawn: one seed is all there is
+fits=frank,durall,trivial,metadata # fitted in one go, nothing drawn: one seed is all there is
 if [ -n "$quick" ]; then
     say "smoke run: one short training, four images a class and set"
     out=runs/quick

@@ -76,6 +76,8 @@ def test_rows_kinds_and_order() -> None:
         ("npr", "method"),
         ("gap", "method"),
         ("gap-rgb", "method"),
+        ("frank", "method"),
+        ("durall", "method"),
         ("TRIVIAL (1 seed)", "trivial"),
         ("metadata", "control"),
         ("CHANCE", "control"),
