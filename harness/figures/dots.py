@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from harness.report.table import Row, Table
 
 # Okabe and Ito's palette: told apart by people with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX*"
+REFERENCE = "#999999"  # trivial rows and controls
 
 
 def dot_plot(table: Table, metric: str) -> bytes:
@@ -56,8 +57,9 @@ def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float
             places,
             values,
             yerr=spreads,
+            # Seven colours and eight marks: no pair comes twice in 56 rows.
             fmt=MARKERS[number % len(MARKERS)],
-            color=COLOURS[number % len(COLOURS)],
+            color=COLOURS[number % len(COLOURS)] if row.kind == "method" else REFERENCE,
             label=row.title,
             markersize=5,
             capsize=2,
