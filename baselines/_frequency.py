@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from baselines._spectrum import dct_matrix
+
 FAD_BANDS = 4
 LFS_BANDS = 6
 WINDOW = 10  # side of the local windows, pixels
@@ -28,23 +30,10 @@ Band = tuple[float, float]
 
 
 @lru_cache(maxsize=32)
-def _dct(side: int) -> Array:
-    k, x = np.arange(side)[:, None], np.arange(side)[None, :]
-    basis = np.sqrt(2 / side) * np.cos(np.pi * (2 * x + 1) * k / (2 * side))
-    basis[0] = np.sqrt(1 / side)
-    return np.asarray(basis, dtype=np.float32)
-
-
-@lru_cache(maxsize=32)
 def _masks(side: int, bands: tuple[Band, ...]) -> Array:
     total = np.arange(side)[:, None] + np.arange(side)[None, :]
     masks = [(total >= low) & (total <= high) for low, high in bands]
     return np.asarray(masks, dtype=np.float32)
-
-
-def dct_matrix(side: int) -> Tensor:
-    """(side, side) float32 orthonormal DCT-II: its product with a column is the transform."""
-    return torch.from_numpy(_dct(side).copy())
 
 
 def band_masks(side: int, bands: tuple[Band, ...]) -> Tensor:
@@ -85,7 +74,7 @@ def decompose(images: Tensor, learned: Tensor) -> Tensor:
         learned = nn.functional.interpolate(
             learned[None], size=(side, side), mode="bilinear", align_corners=False
         )[0]
-    basis = dct_matrix(side).to(images.device)
+    basis = dct_matrix(side, images)
     masks = band_masks(side, fad_bands(side)).to(images.device) + squash(learned)
     spectrum = basis @ images @ basis.T
     parts = [basis.T @ (spectrum * mask) @ basis for mask in masks]
@@ -106,7 +95,7 @@ def local_statistics(images: Tensor, learned: Tensor) -> Tensor:
     gray = (images * luma.view(1, 3, 1, 1)).sum(1, keepdim=True)
     padded = nn.functional.pad((gray + 1) * HALF_RANGE, (PADDING,) * 4)
     windows = padded.unfold(2, WINDOW, STRIDE).unfold(3, WINDOW, STRIDE)  # (N, 1, H', W', 10, 10)
-    basis = dct_matrix(WINDOW).to(images.device)
+    basis = dct_matrix(WINDOW, images)
     energy = torch.log10((basis @ windows @ basis.T).abs() + FLOOR)
     base = band_masks(WINDOW, lfs_bands()).to(images.device)
     masks = (base + squash(learned)) / base.sum((1, 2), keepdim=True)

@@ -21,10 +21,10 @@ from baselines._frequency import (
     LFS_BANDS,
     WINDOW,
     band_masks,
-    dct_matrix,
     fad_bands,
     lfs_bands,
 )
+from baselines._spectrum import dct_matrix
 from harness.api import (
     DetectorSpec,
     Deviation,
@@ -145,7 +145,7 @@ def _masks(
 ) -> Tensor:
     """Takes a branch's entries out of ``rest``, checks its constants and stacks what is learned."""
     base = band_masks(side, bands)
-    basis = dct_matrix(side)
+    basis = dct_matrix(side, base)
     what = "all" if head == "FAD_head" else "patch"
     constants = {f"_DCT_{what}": basis, f"_DCT_{what}_T": basis.T}
     for number, mask in enumerate(base):

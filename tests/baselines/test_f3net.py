@@ -10,7 +10,7 @@ import pytest
 import scipy.fft
 import torch
 
-from baselines import _frequency
+from baselines import _frequency, _spectrum
 from baselines.f3net import DEEPFAKEBENCH, SPEC, build, build_deepfakebench, from_published
 from harness.accelerate import accelerate
 from harness.complexity import count_module
@@ -69,8 +69,8 @@ def test_deepfakebench_resizes_with_another_filter_than_ours(shared: Path) -> No
 
 
 def tiny_published(side: int = 16) -> dict[str, torch.Tensor]:
-    head = {"FAD_head._DCT_all": _frequency.dct_matrix(side)}
-    head["FAD_head._DCT_all_T"] = _frequency.dct_matrix(side).T.contiguous()
+    head = {"FAD_head._DCT_all": _spectrum.dct_matrix(side, torch.empty(0))}
+    head["FAD_head._DCT_all_T"] = _spectrum.dct_matrix(side, torch.empty(0)).T.contiguous()
     for number, mask in enumerate(_frequency.band_masks(side, _frequency.fad_bands(side))):
         head[f"FAD_head.filters.{number}.base"] = mask
         head[f"FAD_head.filters.{number}.learnable"] = torch.full((side, side), float(number))
@@ -115,7 +115,7 @@ def test_unknown_entries_are_refused(shared: Path) -> None:
 
 def test_dct_is_scipys() -> None:
     values = np.random.default_rng(0).random((11, 11))
-    basis = _frequency.dct_matrix(11).double().numpy()
+    basis = _spectrum.dct_matrix(11, torch.empty(0)).double().numpy()
     expected = scipy.fft.dctn(values, norm="ortho")
     np.testing.assert_allclose(basis @ values @ basis.T, expected, atol=1e-6)
 
