@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness import registry
 from harness.accelerate import CHECK_SIZES, accelerate
 from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
-from harness.errors import DetectorError, InputSizeError, UsageError
+from harness.errors import DetectorError, InputSizeError
 from harness.results.records import WeightsRef
 from harness.weights import LoadedWeights, load_into, resolve
 
@@ -133,20 +133,11 @@ class Job:
         return f"{self.spec.name}:{self.weights.label}" if self.weights.label else self.spec.name
 
 
-EXTRAS = {"clip": "open_clip"}
-"""Extra of pyproject.toml -> the module by which it is known to be installed."""
-
-
 def make_job(spec: DetectorSpec, token: str) -> Job:
     """Resolves a detector's weights; WeightsError says what to fetch or train.
 
     Raises:
         UsageError: the detector needs an extra that is not installed.
     """
-    for extra in spec.requires:
-        if extra in EXTRAS and importlib.util.find_spec(EXTRAS[extra]) is None:
-            raise UsageError(
-                f"{spec.name} needs the extra {extra!r}, which is not installed",
-                hint=f".venv/bin/pip install -e '.[{extra}]'",
-            )
+    registry.require_extras(spec)
     return Job(spec=spec, loaded=resolve(spec, token), token=token)

@@ -7,6 +7,7 @@ parts that detectors share and are not scanned.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -15,6 +16,9 @@ from harness import errors
 from harness.api import DetectorSpec
 
 PACKAGES = ("lfm", "baselines")
+
+EXTRAS = {"clip": "open_clip"}
+"""Extra of pyproject.toml -> the module by which it is known to be installed."""
 
 
 @cache
@@ -34,6 +38,35 @@ def detector(name: str) -> DetectorSpec:
     if name not in known:
         raise errors.unknown_name("detector", name, known)
     return known[name]
+
+
+def missing_extra(spec: DetectorSpec) -> str:
+    """The first extra that a detector needs and that is not installed, or ""."""
+    needed = (extra for extra in spec.requires if extra in EXTRAS)
+    return next((e for e in needed if importlib.util.find_spec(EXTRAS[e]) is None), "")
+
+
+def require_extras(spec: DetectorSpec) -> None:
+    """Raises UsageError naming the extra that a detector needs and that is not installed."""
+    if extra := missing_extra(spec):
+        raise errors.UsageError(
+            f"{spec.name} needs the extra {extra!r}, which is not installed",
+            hint=f".venv/bin/pip install -e '.[{extra}]'",
+        )
+
+
+def usable(text: str) -> list[DetectorSpec]:
+    """``a,b`` or ``all``: the named detectors, or all whose extras are installed.
+
+    Raises:
+        UsageError: an unknown name, or a named detector whose extra is not installed.
+    """
+    if text == "all":
+        return [spec for spec in detectors().values() if not missing_extra(spec)]
+    specs = [detector(name.strip()) for name in text.split(",")]
+    for spec in specs:
+        require_extras(spec)
+    return specs
 
 
 def collect(specs: Iterable[tuple[str, DetectorSpec]]) -> dict[str, DetectorSpec]:

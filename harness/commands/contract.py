@@ -18,9 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs every check on every named detector; 4 when one fails."""
-    names = list(registry.detectors()) if args.method == ["all"] else args.method
     failed = 0
-    for spec in map(registry.detector, names):
+    for spec in registry.usable(",".join(args.method)):
         for check in CHECKS:
             try:
                 check(spec)

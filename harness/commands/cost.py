@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Measures one detector after the other; the first failure's exit code."""
     device = resolve_device(args.device)
     code, costs = 0, []
-    for spec in tqdm(_chosen(args.method), desc="cost", unit="detector"):
+    for spec in tqdm(registry.usable(args.method), desc="cost", unit="detector"):
         try:
             costs.append(_cost(spec, args, device))
         except HarnessError as error:
@@ -75,12 +75,6 @@ def image_size(text: str) -> Size:
     if match is None:
         raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 256x256, got {text!r}")
     return int(match[1]), int(match[2])
-
-
-def _chosen(text: str) -> list[DetectorSpec]:
-    if text == "all":
-        return list(registry.detectors().values())
-    return [registry.detector(name.strip()) for name in text.split(",")]
 
 
 def _cost(spec: DetectorSpec, args: argparse.Namespace, device: torch.device) -> Cost:

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes every page and prints its name."""
+    """Writes every page and prints its name; every extra must be installed."""
+    for spec in registry.detectors().values():
+        registry.require_extras(spec)
     for name, text in pages().items():
         write_atomic(args.to / name, text.encode())
         print(args.to / name)

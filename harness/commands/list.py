@@ -49,7 +49,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parameters(spec: DetectorSpec) -> int | None:
-    """Parameters of the detector's network, None where it has none. No memory is allocated."""
+    """Parameters of the detector's network; None where it has none or its extra is missing.
+
+    No memory is allocated.
+    """
+    if registry.missing_extra(spec):
+        return None
     with torch.device("meta"):
         detector = spec.build()
     if not isinstance(detector, HasModule):
@@ -126,6 +131,7 @@ def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
             w.name if presence(w, weights_dir()).path else f"{w.name} (not here)"
             for w in spec.weights
         ]
+        extra = registry.missing_extra(spec)
         trained = "by training" if spec.recipe is not None else "none needed"
         geometry = ", ".join(f"{suite}: {text}" for suite, text in spec.geometry.items())
         size = f"{spec.input_rule.smallest[1]}x{spec.input_rule.smallest[0]}"
@@ -136,7 +142,7 @@ def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
                 spec.name,
                 spec.title,
                 "-" if count is None else f"{count / 1e6:.2f}M",
-                ", ".join(known) or trained,
+                f"needs extra {extra}" if extra else ", ".join(known) or trained,
                 size,
                 geometry,
             ]

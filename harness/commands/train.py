@@ -247,9 +247,8 @@ def _line(task: Task) -> str:
 
 
 def _specs(text: str) -> list[DetectorSpec]:
-    if text == "all":
-        return [spec for spec in registry.detectors().values() if spec.recipe is not None]
-    return [registry.detector(name.strip()) for name in text.split(",")]
+    specs = registry.usable(text)
+    return [spec for spec in specs if spec.recipe is not None] if text == "all" else specs
 
 
 def _variant(spec: DetectorSpec, name: str | None) -> str:
