@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.adapters import images_suite, manifest_suite, sample_order
+from harness.data.adapters import own_suite, sample_order
 from harness.data.index import load_manifest
 from harness.data.sample import Manifest, Sample
 from harness.errors import DataError, unknown_name
@@ -85,7 +85,7 @@ def own(train: Path, val: Path, cache: Path) -> TrainingData:
 
 
 def _pooled(place: Path, name: str, cache: Path) -> Manifest:
-    suite = images_suite(place) if place.is_dir() else manifest_suite(place)
+    suite = own_suite(place)
     samples: list[Sample] = []
     for subset in suite.subsets:
         manifest = load_manifest(suite, subset, place, cache)
