@@ -57,20 +57,27 @@ class InputRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A published checkpoint.
+    """A published checkpoint, or a published network that training starts from.
 
     Args:
         name: short label, unique within a detector, e.g. ``released``.
         filename: the name under which it is kept in the weights folder.
         url: where the authors publish it.
-        sha256: hex digest of the file, or "" when not known (then it is not fetched, only loaded
-            when the user gives a file, and the record says so).
+        sha256: hex digest of the file, or its first 8 digits or more where the publisher gives no
+            others (torchvision and timm put 8 into the file's name), or "" when not known (then it
+            is not fetched, only loaded when the user gives a file, and the record says so).
         size: bytes, or 0 when not known.
         licence: SPDX id, or what is known of the terms.
         trained_on: the training data in words.
         note: what a reader of a result must know about this file.
         variant: the entry of the spec's ``variants`` that this file belongs to.
-        mapping: checkpoint key -> network key, for files whose names differ; None = names equal.
+        mapping: checkpoint key -> network key, or None for an entry that the network has no use
+            for; for files whose names differ. None = names equal. A file that is one bare tensor
+            has the key "".
+        inside: the entry of the file that holds the named tensors, e.g. ``net``; ``model`` and
+            ``state_dict`` are looked into without being told.
+        also: files without which this one is incomplete. Their entries, each under its own
+            ``mapping``, join this one's.
     """
 
     name: str
@@ -82,7 +89,9 @@ class Weights:
     trained_on: str
     note: str = ""
     variant: str = ""
-    mapping: Callable[[str], str] | None = None
+    mapping: Callable[[str], str | None] | None = None
+    inside: str = ""
+    also: tuple[Weights, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +99,27 @@ class Recipe:
     """How a detector is trained, as its authors published it.
 
     Args:
-        epochs, batch_size, lr, betas, weight_decay: the optimiser is Adam.
-        lr_gamma, lr_step: the rate is multiplied by ``lr_gamma`` every ``lr_step`` epochs.
+        epochs: passes over the training images, at most (see ``patience``).
+        batch_size: images of one step, over all processes and accumulated parts.
+        lr: highest learning rate; 0 for a detector that is fitted in one go.
+        optimiser: ``adam`` (decay as an L2 term), ``adamw`` (decoupled decay), or ``sam``:
+            sharpness-aware minimisation (arXiv 2010.01412), radius 0.05, over SGD with momentum
+            ``betas[0]``.
+        betas, eps: of Adam.
+        weight_decay: of every parameter, or without ``decay_vectors`` only of those with more than
+            one dimension (not of biases and normalisation).
+        schedule: how the rate changes. ``step``: times ``lr_gamma`` every ``lr_step`` epochs.
+            ``cosine``: half a cosine from ``lr`` to ``min_lr``, step by step. ``plateau``: times
+            ``lr_gamma`` after ``patience`` epochs without gain; below ``min_lr`` training ends.
+        warmup: epochs over which the rate first rises from 0 to ``lr``, step by step.
+        patience: epochs without gain after which ``plateau`` lowers the rate and every other
+            schedule ends training; 0 = never.
+        monitor: the validation figure meant by gain and by best: ``val_ap``, ``val_acc`` or
+            ``val_loss`` (mean binary cross-entropy of the scores).
+        min_gain: the least change of ``monitor`` that counts as gain.
+        keep: ``last`` epoch's weights, or the ``best`` one's by ``monitor``.
+        balanced: every batch holds as many real as fake images.
+        start: the entry of the spec's ``pretrained`` that training starts from, "" = at random.
         train_preprocess, val_preprocess: preprocess texts (see ``harness.data.preprocess``).
         source: where the values are published.
     """
@@ -99,10 +127,22 @@ class Recipe:
     epochs: int
     batch_size: int
     lr: float
+    optimiser: Literal["adam", "adamw", "sam"] = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     weight_decay: float = 0.0
+    decay_vectors: bool = True
+    schedule: Literal["step", "cosine", "plateau"] = "step"
     lr_gamma: float = 1.0
     lr_step: int = 1
+    min_lr: float = 0.0
+    warmup: int = 0
+    patience: int = 0
+    monitor: Literal["val_ap", "val_acc", "val_loss"] = "val_ap"
+    min_gain: float = 0.0
+    keep: Literal["last", "best"] = "last"
+    balanced: bool = False
+    start: str = ""
     train_preprocess: str = "native"
     val_preprocess: str = "native"
     source: str = ""
@@ -197,6 +237,19 @@ class Trainable(Protocol):
 
 
 @runtime_checkable
+class Startable(Protocol):
+    """Can begin its training from a published network."""
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Takes a ``pretrained`` entry's tensors, named as its mapping names them.
+
+        What they do not cover stays as it is. Raises RuntimeError for a name or shape that the
+        network does not have.
+        """
+        ...
+
+
+@runtime_checkable
 class Fittable(Protocol):
     """Is fitted in one go on features (scikit-learn style)."""
 
@@ -243,6 +296,9 @@ class DetectorSpec:
         evaluation_size: (height, width) at which cost is counted.
         weights: published checkpoints; the first is the default.
         recipe: how it is trained; None when it needs no training.
+        pretrained: published networks that training can start from; no detectors, never scored.
+        needs_pretrained: training keeps part of that network as it is, so that from random weights
+            it would be another method.
         variants: training behaviours: name -> options for ``build``; the first is the default.
         version: raised whenever scores for the same weights change; part of every result's key.
         requires: extras (pyproject) it needs; the error names them.
@@ -262,6 +318,8 @@ class DetectorSpec:
     evaluation_size: tuple[int, int] = (256, 256)
     weights: tuple[Weights, ...] = ()
     recipe: Recipe | None = None
+    pretrained: tuple[Weights, ...] = ()
+    needs_pretrained: bool = False
     variants: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     version: int = 1
     requires: tuple[str, ...] = ()
@@ -323,6 +381,12 @@ class TorchDetector:
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Binary cross-entropy with logits, mean over the batch."""
         return nn.functional.binary_cross_entropy_with_logits(self.score(images), labels)
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Takes the given entries; those not given stay as they are."""
+        unexpected = self.network.load_state_dict(state, strict=False).unexpected_keys
+        if unexpected:
+            raise RuntimeError(f"{len(unexpected)} unexpected names, first {unexpected[0]!r}")
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """The network's entries under their official names."""

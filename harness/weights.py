@@ -306,6 +306,8 @@ def _renamed(state: dict[str, Tensor], weights: Weights, path: Path) -> dict[str
     renamed: dict[str, Tensor] = {}
     for name, value in state.items():
         own = weights.mapping(name)
+        if own is None:
+            continue
         if own in renamed:
             raise WeightsError(f"{path}: two of its names map to {own!r}, one of them {name!r}")
         renamed[own] = value
