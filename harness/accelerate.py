@@ -86,6 +86,8 @@ def accelerate(
         return _inference(_autocast(eager.score, "cpu"))
     for build in (_session, _fused) if runtime == "onnxruntime" else (_fused,):
         try:
+            if build is _fused:
+                _trace(eager)  # it is quick, and the eager scores to compare with may not be
             return _checked(build, eager, sizes)
         except _NotTransformed as reason:
             log.warning("%s: %s: scores are the same, slower", type(detector).__name__, reason)
@@ -279,9 +281,7 @@ class FusedConv(nn.Module):
 
 def _fused(eager: Any, examples: list[Tensor]) -> ScoreFunction:
     """The detector with its module's convolutions fused; the given one is not modified."""
-    if isinstance(eager, nn.Module):
-        raise _NotTransformed("is itself a module, so that its network cannot be replaced")
-    graph = fx.symbolic_trace(eager.module)
+    graph = _trace(eager)
     _fold_batch_norms(graph)
     ShapeProp(graph).propagate(examples[0])
     _fuse_convolutions(graph)
@@ -291,6 +291,18 @@ def _fused(eager: Any, examples: list[Tensor]) -> ScoreFunction:
     fused.module = graph.eval()
     score: ScoreFunction = fused.score
     return score
+
+
+def _trace(eager: Any) -> fx.GraphModule:
+    if isinstance(eager, nn.Module):
+        raise _NotTransformed("is itself a module, so that its network cannot be replaced")
+    try:
+        return fx.symbolic_trace(eager.module)
+    except Exception as error:  # tracing runs the network's own code, which raises anything
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        raise _NotTransformed(
+            f"fused form cannot be made: {type(error).__name__}: {first_line}"
+        ) from error
 
 
 def _nodes(graph: fx.GraphModule) -> list[Any]:

@@ -139,5 +139,6 @@ def make_job(spec: DetectorSpec, token: str) -> Job:
     Raises:
         UsageError: the detector needs an extra that is not installed.
     """
-    registry.require_extras(spec)
-    return Job(spec=spec, loaded=resolve(spec, token), token=token)
+    loaded = resolve(spec, token)
+    registry.require_extras(spec)  # second: of two things missing, the file is harder to get
+    return Job(spec=spec, loaded=loaded, token=token)

@@ -4,7 +4,8 @@
     ├── UsageError               2   bad flag, unknown name, bad config key, bad preprocess text
     ├── DataError                3   data absent, layout wrong
     │   └── BadImageError        3   one file that cannot be decoded
-    ├── WeightsError             3   checkpoint absent, wrong sha256, keys that do not fit
+    ├── WeightsError             3   wrong sha256, keys that do not fit
+    │   └── WeightsMissingError  3   a checkpoint that is not there
     ├── DetectorError            4   a detector breaks its contract
     │   └── InputSizeError       4   an image whose size the detector cannot take
     └── SchemaError              5   a record or prediction file of another schema, or damaged
@@ -62,6 +63,13 @@ class WeightsError(HarnessError):
     """A checkpoint is absent, damaged, or does not fit the network."""
 
     exit_code = 3
+
+
+class WeightsMissingError(WeightsError):
+    """A checkpoint is not there: a published one not fetched, or a training not done."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"weights missing: {message}", hint=hint)
 
 
 class DetectorError(HarnessError):

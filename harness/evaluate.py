@@ -158,7 +158,7 @@ class Matrix:
     ) -> list[SubsetResult]:
         """One result for each job."""
         if isinstance(manifest, HarnessError):
-            return [recording.missing(subset, manifest)] * len(self.jobs)
+            return [recording.without_scores(subset, manifest)] * len(self.jobs)
         samples = take(manifest, self.settings.limit)
         cells = [self._cell(job, suite, subset, manifest) for job in self.jobs]
         for cell in cells:
@@ -269,7 +269,7 @@ class Matrix:
 
     def _fail(self, cell: Cell, error: HarnessError) -> None:
         log.warning("%s/%s %s: %s", cell.key.suite, cell.key.subset, cell.job.label, error.message)
-        cell.result = recording.failed(cell.subset, error, cell.key.manifest)
+        cell.result = recording.without_scores(cell.subset, error, cell.key.manifest)
 
     def _scorer(self, job: Job) -> Scorer:
         """Built when first needed; what went wrong is remembered and raised again."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.api import DetectorSpec, ScoreSpec
 from harness.data.suite import Subset, Suite
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError, HarnessError, WeightsMissingError
 from harness.metrics import aggregate, classification
 from harness.predict import Predictions, read_predictions
 from harness.results.records import Metric, RunRecord, Status, SubsetResult, WeightsRef
@@ -51,16 +51,18 @@ def not_scored(subset: Subset) -> SubsetResult:
     )
 
 
-def missing(subset: Subset, error: HarnessError) -> SubsetResult:
-    """The result of a subset whose images cannot be listed."""
-    status: Status = "missing" if isinstance(error, DataError) else "failed"
-    return dataclasses.replace(not_scored(subset), status=status, error=str(error))
+def without_scores(subset: Subset, error: HarnessError, manifest: str = "") -> SubsetResult:
+    """The result of a subset that an error left without scores.
 
-
-def failed(subset: Subset, error: HarnessError, manifest: str = "") -> SubsetResult:
-    """The result of a subset that a detector broke on."""
+    It is ``missing`` when its images cannot be listed (then no manifest is known) or a checkpoint
+    is not there, else ``failed``.
+    """
+    absent = isinstance(error, WeightsMissingError) or (
+        isinstance(error, DataError) and not manifest
+    )
+    status: Status = "missing" if absent else "failed"
     result = not_scored(subset)
-    return dataclasses.replace(result, status="failed", error=str(error), manifest=manifest)
+    return dataclasses.replace(result, status=status, error=str(error), manifest=manifest)
 
 
 def failed_record(spec: DetectorSpec, token: str, suite: Suite, error: HarnessError) -> RunRecord:
@@ -77,7 +79,7 @@ def failed_record(spec: DetectorSpec, token: str, suite: Suite, error: HarnessEr
         published_preprocess=geometry,
         threshold=spec.score.threshold,
         score_kind=spec.score.kind,
-        subsets=tuple(failed(subset, error) for subset in suite.subsets),
+        subsets=tuple(without_scores(subset, error) for subset in suite.subsets),
     )
 
 

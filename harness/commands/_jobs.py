@@ -49,8 +49,10 @@ def _tokens(spec: DetectorSpec, weights: Path) -> list[str]:
     runs = sorted(path.parent for path in weights.glob(f"{spec.name}/*/run.json"))
     if runs:
         return [str(run) for run in runs]
-    # A detector that needs no training stands beside trained ones.
-    return [""] if spec.recipe is None else [str(weights / spec.name)]
+    # A detector that is not trained, or only from a published network that is seldom at hand,
+    # stands beside trained ones with its published checkpoint.
+    published = spec.recipe is None or spec.needs_pretrained
+    return [""] if published else [str(weights / spec.name / "seed0")]
 
 
 def compute(args: argparse.Namespace) -> Compute:

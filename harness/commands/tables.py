@@ -26,20 +26,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_sources.TABLES / "out",
         help="folder of the rendered files (default: tables/out)",
     )
-    parser.add_argument("--table", default="", metavar="NAME", help="only this table")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--table", default="", metavar="NAME", help="only this table")
+    which.add_argument("--skip", default="", metavar="NAME", help="all tables but this one")
 
 
 def run(args: argparse.Namespace) -> int:
     """Renders and prints the names of the written files."""
     specs = {spec.name: spec for spec in _sources.specs()}
-    if args.table and args.table not in specs:
-        raise unknown_name("table", args.table, specs)
+    for name in (args.table, args.skip):
+        if name and name not in specs:
+            raise unknown_name("table", name, specs)
     sources = _sources.gather(args.out)
     renderer = Renderer(_sources.TABLES / "templates")
     if args.table:
         written = renderer.write([build(specs[args.table], sources)], args.to)
     else:
-        tables = [build(spec, sources) for spec in specs.values()]
+        tables = [build(spec, sources) for spec in specs.values() if spec.name != args.skip]
         written = renderer.write(tables, args.to)
         written += renderer.write_overview(tables, findings(sources.paper), args.to)
     for path in written:

@@ -41,10 +41,11 @@ def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
     result = find_subset(record, subset)
     if result is None:
         return Measured(reason=f"the record has no subset {subset}")
+    first = (result.error or "no reason recorded").splitlines()[0]
     if result.status == "missing":
-        return Measured(reason="no data for this subset")
+        weights = first.startswith("weights missing")
+        return Measured(reason=first if weights else "no data for this subset")
     if result.status == "failed":
-        first = (result.error or "no reason recorded").splitlines()[0]
         return Measured(reason=f"failed: {first}")
     return _measured(result.metrics.get(metric), metric, result.n_real + result.n_fake)
 

@@ -54,9 +54,12 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
 
 def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[_Identity, list[RunRecord]]:
     """Detector, variant, kind of weights, own preprocess, limit -> one record a seed."""
+    named = {row.detector for row in spec.rows}
     runs: dict[_Identity, list[RunRecord]] = {}
     for record in newest(records):
         if record.suite != spec.suite or record.perturbation or record.precision != "fp32":
+            continue
+        if not spec.others and record.detector not in named:
             continue
         _check_sets(spec, record)
         own = "" if record.preprocess == record.published_preprocess else record.preprocess

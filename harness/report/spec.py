@@ -94,6 +94,7 @@ class TableSpec:
         columns: for paper and summary.
         sets: for mini.
         rows: in print order.
+        others: whether detectors that ``rows`` do not name get a row when they were run (mini).
         compare: two detectors (mini) about which a statement is computed.
         footnotes: fixed texts below the table.
     """
@@ -108,6 +109,7 @@ class TableSpec:
     columns: tuple[ColumnSpec, ...] = ()
     sets: tuple[SetSpec, ...] = ()
     rows: tuple[RowSpec, ...] = ()
+    others: bool = True
     compare: tuple[str, ...] = ()
     footnotes: tuple[str, ...] = ()
 

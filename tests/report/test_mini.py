@@ -81,11 +81,14 @@ def test_rows_kinds_and_order() -> None:
         ("TRIVIAL (1 seed)", "trivial"),
         ("metadata", "control"),
         ("CHANCE", "control"),
-        ("ZEBRA (1 seed)", "method"),
     ]
     assert cell(built, "npr", "gan", "AP").reason == "not run on mini"
     assert cell(built, "metadata", "gan", "AP").reason == "detector not implemented yet"
     assert cell(built, "npr", "controls", "AP").status == "undefined"
+
+
+def test_a_detector_that_no_spec_names_is_in_the_table_of_all() -> None:
+    assert table(*three("zebra", 0.9), name="mini-all").rows[-1].title == "ZEBRA (1 seed)"
 
 
 def test_paper_records_never_enter_a_mini_table() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.data.suites import get_suite
 from harness.errors import UsageError
+from harness.registry import detectors
 from harness.report.spec import load_spec
 
 from .synthetic import PAPER, SPECS
@@ -20,6 +21,7 @@ def test_the_tables() -> None:
         "diffusion",
         "forensynths",
         "gangen",
+        "mini-all",
         "mini-groups",
         "mini-sets",
         "summary",
@@ -51,10 +53,14 @@ def test_mini_sets_are_the_suites(spec) -> None:  # type: ignore[no-untyped-def]
     assert {name for e in spec.sets if not e.fakes for name in e.sets} == controls
     for group in {subset.group for subset in subsets} - {"controls"}:
         members = {subset.name for subset in subsets if subset.group == group}
-        if spec.name == "mini-groups":
+        if spec.name != "mini-sets":
             assert next(set(e.sets) for e in spec.sets if e.title == group) == members
         else:
             assert {e.title for e in spec.sets if e.group == group} == members
+
+
+def test_every_detector_has_a_row_of_mini_all() -> None:
+    assert {row.detector for row in SPECS["mini-all"].rows} == set(detectors())
 
 
 def test_one_paper_name_is_one_detector_everywhere() -> None:
