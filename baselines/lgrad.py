@@ -208,7 +208,8 @@ DEVIATIONS = (
         what="cost",
         paper="50.95B FLOPs, 48.61M parameters",
         code="discriminator forward and input gradient plus classifier; 48.61M holds a 1000-class "
-        "ResNet-50, the real one has one output: 46.56M",
+        "ResNet-50, the real one has one output: 46.56M. 50.95B is twice the discriminator without "
+        "its blurs plus that 1000-class network, in fvcore's count of training mode",
         here="both stages are counted, gradient included: python -m harness cost",
     ),
 )
