@@ -160,22 +160,7 @@ def resolve(spec: DetectorSpec, token: str = "") -> LoadedWeights:
             f"{spec.name}:{token} is no checkpoint of {spec.name}: training starts from it",
             hint=f"python -m harness train --method {spec.name} --train-data DIR --val-data DIR",
         )
-    path = Path(token).expanduser()
-    if path.name == RUN_WEIGHTS and (path.parent / RUN_FACTS).is_file():
-        path = path.parent
-    if path.is_dir():
-        return _run_folder(spec, path)
-    if path.is_file():
-        return _local_file(spec, path)
-    if len(path.parts) > 1:
-        raise WeightsMissingError(
-            f"{spec.name}: there is no {token}",
-            hint=f"python -m harness train --method {spec.name} --suite mini-train",
-        )
-    raise WeightsError(
-        f"{token!r} is no published checkpoint of {spec.name}, no file and no folder",
-        hint=f"published: {', '.join(published) or 'none'}; python -m harness weights lists them",
-    )
+    return _given(spec, token)
 
 
 def pretrained(spec: DetectorSpec, name: str) -> LoadedWeights:
@@ -216,6 +201,26 @@ def load_into(detector: object, loaded: LoadedWeights, spec: DetectorSpec) -> No
             hint="python -m harness weights lists the checkpoints that fit; a file of your own "
             "that is laid out like one of them must have its name",
         ) from error
+
+
+def _given(spec: DetectorSpec, token: str) -> LoadedWeights:
+    """A file or a training run's folder."""
+    path = Path(token).expanduser()
+    if path.name == RUN_WEIGHTS and (path.parent / RUN_FACTS).is_file():
+        path = path.parent
+    if path.is_dir():
+        return _run_folder(spec, path)
+    if path.is_file():
+        return _local_file(spec, path)
+    if len(path.parts) > 1:
+        raise WeightsMissingError(
+            f"{spec.name}: there is no {token}",
+            hint=f"python -m harness train --method {spec.name} --suite mini-train",
+        )
+    raise WeightsError(
+        f"{token!r} is no published checkpoint of {spec.name}, no file and no folder",
+        hint=f"published: {', '.join(w.name for w in spec.weights) or 'none'}; python -m harness weights lists them",
+    )
 
 
 def _published(spec: DetectorSpec, weights: Weights) -> LoadedWeights:
