@@ -217,9 +217,10 @@ def _given(spec: DetectorSpec, token: str) -> LoadedWeights:
             f"{spec.name}: there is no {token}",
             hint=f"python -m harness train --method {spec.name} --suite mini-train",
         )
+    published = ", ".join(weights.name for weights in spec.weights) or "none"
     raise WeightsError(
         f"{token!r} is no published checkpoint of {spec.name}, no file and no folder",
-        hint=f"published: {', '.join(w.name for w in spec.weights) or 'none'}; python -m harness weights lists them",
+        hint=f"published: {published}; python -m harness weights lists them",
     )
 
 
