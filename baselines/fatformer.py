@@ -180,9 +180,9 @@ DEVIATIONS = (
         paper="577.25B FLOPs, 577.25M parameters",
         code="577.25M is this network with 8 adapters, and the FLOPs cell repeats it; its "
         "multiply-accumulates are 127.95 G. The published model: 106.11 G and 492.59M",
-        here="the published model's, 105,995,726,336 by fvcore; 110,899,200 less than the release's "
-        "count, because the attention products of the added modules are fused here and counted "
-        "apart",
+        here="the published model's, 105,995,726,336 by fvcore: 110,899,200 less than the "
+        "release's, because attention in the added modules is fused here and its products are "
+        "counted apart",
     ),
 )
 

@@ -48,6 +48,13 @@ CHECK_SIZES = ((64, 96), (224, 224))
 class _NotTransformed(Exception):
     """Why a network stays as it is."""
 
+    @classmethod
+    def because(cls, build: Callable[..., Any], error: Exception) -> _NotTransformed:
+        """The builder of the form that cannot be made, and what it ran into."""
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        form = build.__name__.strip("_")
+        return cls(f"{form} form cannot be made: {type(error).__name__}: {first_line}")
+
 
 def accelerate(
     detector: Detector,
@@ -89,8 +96,8 @@ def accelerate(
         return _inference(_autocast(eager.score, "cpu"))
     for build in (_session, _fused) if runtime == "onnxruntime" else (_fused,):
         try:
-            if build is _fused:
-                _trace(eager)  # it is quick, and the eager scores to compare with may not be
+            if build is _fused:  # quick, and the eager scores to compare with may not be
+                _trace(eager)
             return _checked(build, eager, sizes)
         except _NotTransformed as reason:
             log.warning("%s: %s: scores are the same, slower", type(detector).__name__, reason)
@@ -186,10 +193,7 @@ def _checked(
     except _NotTransformed:
         raise
     except Exception as error:  # tracing and exporting raise nearly any type
-        first_line = (str(error).strip() or "no message").splitlines()[0]
-        raise _NotTransformed(
-            f"{build.__name__.strip('_')} form cannot be made: {type(error).__name__}: {first_line}"
-        ) from error
+        raise _NotTransformed.because(build, error) from error
     if not all(map(same_scores, given, expected)):
         raise _NotTransformed(f"{build.__name__.strip('_')} form gives other scores")
     return fast
@@ -268,14 +272,13 @@ class FusedConv(nn.Module):
     def packed(self, shape: torch.Size) -> Tensor:
         """The weights in the order that oneDNN wants them in for images of this shape.
 
-        In any other order they are put into this one again by every call, with equal results. The
-        first few shapes are kept; a run over pictures of all sizes must not fill the memory.
+        Any other order is changed into it by every call, with equal results. The first few are
+        kept: a run over pictures of all sizes must not fill the memory.
         """
         packed = self._packed.get(shape)
         if packed is None and len(self._packed) < PACKED_SHAPES:
-            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(
-                self.weight, *self.geometry, list(shape)
-            )
+            reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # its stub lacks the shape
+            packed = reorder(self.weight, *self.geometry, list(shape))
             self._packed[shape] = packed
         return self.weight if packed is None else packed
 
@@ -289,9 +292,8 @@ class FusedConv(nn.Module):
             )
             return fused
         activation = None if self.activation == "none" else self.activation
-        added: Tensor = operators._convolution_pointwise.binary(
-            images, other, *weights, "add", 1.0, activation, [], ""
-        )
+        binary = operators._convolution_pointwise.binary
+        added: Tensor = binary(images, other, *weights, "add", 1.0, activation, [], "")
         return added
 
 
@@ -315,10 +317,7 @@ def _trace(eager: Any) -> fx.GraphModule:
     try:
         return fx.symbolic_trace(eager.module)
     except Exception as error:  # tracing runs the network's own code, which raises anything
-        first_line = (str(error).strip() or "no message").splitlines()[0]
-        raise _NotTransformed(
-            f"fused form cannot be made: {type(error).__name__}: {first_line}"
-        ) from error
+        raise _NotTransformed.because(_fused, error) from error
 
 
 def _nodes(graph: fx.GraphModule) -> list[Any]:
