@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-absent", action="store_true", help="go on without suites that are not on disk"
     )
+    _flags.add_resampling(parser)
     _flags.add_compute(parser)
     _flags.add_data_root(parser)
     _flags.add_out(parser)
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         skip_bad=args.on_bad_image == "skip",
         preprocess=args.preprocess,
+        resampling=_flags.resampling(args),
         config={name: str(value) for name, value in sorted(vars(args).items())},
     )
     wanted = _jobs.selected(args.method, args.weights)
