@@ -20,7 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "harness.metrics": ("harness.metrics",),
     "harness.results": ("harness.results", "harness.errors"),
     "harness.report": ("harness.report", "harness.results", "harness.errors"),
-    "harness.figures": ("harness.report", "harness.results", "harness.errors"),
+    "harness.figures": ("harness.report", "harness.results", "harness.errors", "harness.metrics"),
     "harness.data": ("harness.data", "harness.errors", "harness.api"),
     "harness.suites": ("harness.data", "harness.suites", "harness.errors", "harness.api"),
     "lfm": ("lfm", "harness.api"),

@@ -29,12 +29,12 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_resampling(parser: argparse.ArgumentParser) -> None:
+def add_resampling(parser: argparse.ArgumentParser, resamples: int = 1000) -> None:
     """``--resamples``, ``--resample``: how the 95 % intervals are made."""
     parser.add_argument(
         "--resamples",
         type=count,
-        default=Resampling().resamples,
+        default=resamples,
         help="bootstrap resamples behind the 95%% intervals, 0 = none (default: %(default)s)",
     )
     parser.add_argument(

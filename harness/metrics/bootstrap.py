@@ -51,7 +51,7 @@ def image_weights(ids: Sequence[str], labels: ArrayLike, resamples: int, seed: i
     return weights
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _draw(count: int, resamples: int, seed: int, digest: bytes) -> Weights:
     """(R, count) multinomial weights. Kept, because every detector asks for the same ones."""
     generator = np.random.default_rng([seed, int.from_bytes(digest, "big")])

@@ -16,7 +16,7 @@ INTERVALS = (
     "same number). Numbers that the best one's interval holds are bold with ≈: its ties; "
     "python -m harness compare tests pairs."
 )
-_NO_WIDTH = 1e-9  # of a mean of equal numbers: rounding
+NO_WIDTH = 1e-9  # of a mean of equal numbers: rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Cell:
 
         Where no resample differs (100 of 100 right) the bootstrap cannot say how sure that is.
         """
-        if self.low is None or self.high is None or self.high - self.low < _NO_WIDTH:
+        if self.low is None or self.high is None or self.high - self.low < NO_WIDTH:
             return None
         return (self.high - self.low) / 2
 
