@@ -2,18 +2,13 @@
 
 The networks are open_clip's (extra ``clip``; entry names equal OpenAI's). open_clip is imported
 when a network is built, and nothing is ever downloaded by it: the one file that OpenAI publishes
-(:data:`OPENAI`) is looked for in the weights folder, checked against its sha256 and read.
+is :data:`OPENAI`, which the harness finds, checks and reads.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import os
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,6 +21,20 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 SIDE = 224
 
+# Numbers that OpenAI's archive keeps beside the weights; the networks here know their own.
+CONSTANTS = ("input_resolution", "context_length", "vocab_size")
+
+
+def both_sides(name: str) -> str | None:
+    """OpenAI's names -> those of :func:`both_towers`: the same, without the constants."""
+    return None if name in CONSTANTS else name
+
+
+def image_side(name: str) -> str | None:
+    """OpenAI's names -> those of :class:`TowerWithHead`, which has no text side."""
+    return f"model.{name}" if name.startswith("visual.") else None
+
+
 OPENAI = Weights(
     name="openai-clip",
     filename="ViT-L-14.pt",
@@ -35,9 +44,13 @@ OPENAI = Weights(
     size=0,
     licence="MIT",
     trained_on="OpenAI's 400 million picture-text pairs; nothing forensic",
-    note="no detector: the pre-trained CLIP (about 0.9 GB) that training starts from, and that a "
-    "checkpoint which is a head only is completed with",
+    note="pre-trained CLIP ViT-L/14, about 0.9 GB: a TorchScript archive, read only when its "
+    "sha256 is this one",
+    mapping=both_sides,
 )
+
+IMAGE_TOWER = replace(OPENAI, mapping=image_side)
+"""The same file for a :class:`TowerWithHead`."""
 
 # What CLIP's text side is called at the top of a state dict; a picture's embedding needs none.
 TEXT_SIDE = (
@@ -129,78 +142,6 @@ def both_towers(sizes: Sizes = VIT_L14) -> Any:
     return parts.CLIP(sizes.output, vision, text, quick_gelu=True)
 
 
-def openai_state() -> dict[str, Tensor]:
-    """OpenAI's ViT-L/14, image and text side: name -> tensor as stored (most are float16).
-
-    Raises:
-        FileNotFoundError: weights missing; says which file is needed, where, and from where.
-        RuntimeError: the file is another one.
-    """
-    path = _weights_folder() / OPENAI.filename
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"weights missing: needs {path}, OpenAI's pre-trained CLIP ViT-L/14 "
-            f"(sha256 {OPENAI.sha256}, about 0.9 GB): python -m harness weights --fetch "
-            f"ojha:{OPENAI.name}, or download {OPENAI.url} by hand"
-        )
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    if digest.hexdigest() != OPENAI.sha256:
-        raise RuntimeError(f"{path}: sha256 {digest.hexdigest()}, expected {OPENAI.sha256}")
-    return _archive(path)
-
-
-def _weights_folder() -> Path:
-    """As ``harness.weights.weights_dir``: LFM_WEIGHTS, or ``weights/`` in the checkout."""
-    given = os.environ.get("LFM_WEIGHTS")
-    return Path(given).expanduser() if given else Path(__file__).resolve().parents[1] / "weights"
-
-
-def _archive(path: Path) -> dict[str, Tensor]:
-    """Tensors of a TorchScript archive; the caller has checked that it is the published one."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit is deprecated; OpenAI's file stays as it is
-        archive = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    constants = ("input_resolution", "context_length", "vocab_size")
-    state = archive.state_dict()
-    return {name: value for name, value in state.items() if name not in constants}
-
-
-class ClipDetector(TorchDetector):
-    """A detector whose network holds a CLIP, which training starts from as OpenAI published it.
-
-    ``pretrained`` says whether the CLIP inside has real weights: after ``build`` they are random.
-    """
-
-    pretrained = False
-
-    def start_from(self, state: Mapping[str, Tensor]) -> None:
-        """Takes OpenAI's weights, names as in :func:`openai_state`, into the CLIP inside."""
-        raise NotImplementedError
-
-    def load_pretrained(self) -> None:
-        """Reads OpenAI's file and takes it; FileNotFoundError says what is missing."""
-        self.start_from(openai_state())
-        self.pretrained = True
-
-    def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The training loss; a training that has not begun from real weights loads them first."""
-        if not self.pretrained:
-            self.load_pretrained()
-        return self.training_loss(images, labels)
-
-    def training_loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Binary cross-entropy with logits, mean over the batch."""
-        return nn.functional.binary_cross_entropy_with_logits(self.score(images), labels)
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Loads strictly; RuntimeError names missing and unexpected keys."""
-        super().load_state_dict(state)
-        self.pretrained = True
-
-
 class TowerWithHead(nn.Module):
     """CLIP's image tower (``model.visual``) and one linear unit (``fc``); (N, 1) logits.
 
@@ -229,7 +170,7 @@ class TowerWithHead(nn.Module):
         return logits
 
 
-class TowerDetector(ClipDetector):
+class TowerDetector(TorchDetector):
     """A detector that is a :class:`TowerWithHead`, seeing CLIP's own normalisation."""
 
     network: TowerWithHead
@@ -240,13 +181,3 @@ class TowerDetector(ClipDetector):
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, 224, 224) in [0, 1] -> (N, 768)."""
         return self.network.features(self.module.normalise(images))
-
-    def start_from(self, state: Mapping[str, Tensor]) -> None:
-        """Takes the image side of OpenAI's weights; its text side has no part in this network."""
-        prefix = "visual."
-        visual = {
-            name.removeprefix(prefix): value
-            for name, value in state.items()
-            if name.startswith(prefix)
-        }
-        self.network.model.visual.load_state_dict(visual, strict=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from baselines._backbones import resnet50, resnet50_features
+from baselines._backbones import IMAGENET_RESNET50, resnet50, resnet50_features
 from harness.api import (
     DetectorSpec,
     Deviation,
@@ -56,7 +56,7 @@ DEVIATIONS = (
         paper="a drop by 10 when validation accuracy gains under 0.1 % in 5 epochs, until 1e-6",
         code="0.1 % before the first drop, 0.2 % after it; and after a drop the best score is "
         "forgotten, so that the next epoch replaces the best file even when it is worse",
-        here="fixed lengths at the same three rates, last epoch: see the recipe's source",
+        here="0.1 % throughout; the best score is remembered",
     ),
     Deviation(
         what="validation images",
@@ -87,7 +87,7 @@ DEVIATIONS = (
         what="first weights",
         paper="ImageNet",
         code="ImageNet, fc N(0, 0.02)",
-        here="random in training by this program, unless ImageNet weights are given to it",
+        here="the same (torchvision's IMAGENET1K_V1)",
     ),
 )
 
@@ -124,19 +124,24 @@ SPEC = DetectorSpec(
         ),
     ),
     recipe=Recipe(
-        epochs=30,
+        epochs=1000,
         batch_size=64,
         lr=1e-4,
+        schedule="plateau",
         lr_gamma=0.1,
-        lr_step=10,
+        min_lr=1e-6,
+        patience=5,
+        monitor="val_acc",
+        min_gain=0.001,
+        keep="best",
+        start="imagenet",
         train_preprocess="resize(256)|gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)"
         "|random_crop(224)|hflip(0.5)",
         val_preprocess="resize(256)|center_crop(224)",
-        source="options of github PeterWang512/CNNDetection ea0b562, probability 0.5. The release "
-        "has no number of epochs: it runs at 1e-4, 1e-5 and 1e-6, each until validation accuracy "
-        "stalls for 5 epochs, and keeps the best; 10 epochs at each rate stand in for that here. "
-        "It starts from ImageNet weights",
+        source="options of github PeterWang512/CNNDetection ea0b562, probability 0.5; training "
+        "ends when the rate has fallen below 1e-6, so the number of epochs is a bound of ours",
     ),
+    pretrained=(IMAGENET_RESNET50,),
     citation="Wang et al., CNN-generated images are surprisingly easy to spot... for now, "
     "CVPR 2020, arXiv 1912.11035",
     deviations=DEVIATIONS,

@@ -61,6 +61,10 @@ class F3Network(nn.Module):
             self.lfs_trunk = _xception.trunk(LFS_BANDS, stride=1)
         self.fc = nn.Linear(_xception.WIDTH * (2 if local else 1), outputs)
 
+    def trunks(self) -> tuple[nn.Module, ...]:
+        """The Xception of every branch."""
+        return (self.fad_trunk,) if self.lfs is None else (self.fad_trunk, self.lfs_trunk)
+
     def features(self, x: Tensor) -> Tensor:
         """(N, 3, n, n) in [-1, 1] -> (N, 2048), or (N, 4096) with both branches."""
         found: Tensor = self.fad_trunk(_frequency.decompose(x, self.fad))
@@ -96,6 +100,11 @@ class F3NetDetector(TorchDetector):
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, n, n) in [0, 1] -> (N, 2048), or (N, 4096) with both branches."""
         return self.network.features(self.module.normalise(images))
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Gives Xception's entries to every branch; masks and classifier stay as they are."""
+        for trunk in self.network.trunks():
+            _xception.start(trunk, state)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Loads strictly; a published layout is told by its frozen DCT matrix."""
@@ -226,7 +235,8 @@ DEVIATIONS = (
         what="preprocessing",
         paper="face crops",
         code="resize to 299x299 with Pillow's default filter: bicubic since Pillow 7, nearest "
-        "before; DeepfakeBench: OpenCV cubic to 256",
+        "before; DeepfakeBench: OpenCV cubic to 256, which is two functions: builds with and "
+        "without Intel's IPP differ by one level in 4 % of the values",
         here="bicubic (Pillow) on whole pictures; f3net-dfb with Pillow's antialiased filter in "
         "place of OpenCV's",
     ),
@@ -235,7 +245,15 @@ DEVIATIONS = (
         paper="SGD, rate 0.002, cosine, batch 128 (from summaries)",
         code="yyk-wew: Adam 2e-4, batch 12 (6 + 6), 5 epochs, ImageNet start; DeepfakeBench: "
         "cross-entropy, Adam 2e-4, weight decay 5e-4, batch 32, 10 epochs",
-        here="yyk-wew's values, from random weights unless started otherwise",
+        here="as the codes: f3net as yyk-wew, f3net-dfb as DeepfakeBench",
+    ),
+    Deviation(
+        what="first weights",
+        paper="ImageNet",
+        code="Cadene's Xception (xception-b5690688.pth) in every branch; the first convolution of "
+        "FAD is four copies, each / 4",
+        here="timm's copy of Cadene's later file (xception-43020ad28.pth); the first convolution "
+        "of LFS, of which the description at hand says nothing, is two copies, each / 2",
     ),
     Deviation(
         what="checkpoints",
@@ -272,15 +290,18 @@ SPEC = DetectorSpec(
         epochs=5,
         batch_size=12,
         lr=2e-4,
+        balanced=True,
+        start="imagenet",
         train_preprocess="resize_bicubic(299,299)|hflip(0.5)",
         val_preprocess="resize_bicubic(299,299)",
-        source="train script of github yyk-wew/F3Net 01942ca; published from ImageNet weights",
+        source="train script of github yyk-wew/F3Net 01942ca, which keeps no file; here the last "
+        "epoch's weights",
     ),
+    pretrained=(_xception.IMAGENET,),
     variants={"fad": {"local": False}, "both": {"local": True}},
     citation=CITATION,
     deviations=DEVIATIONS,
     paper_name="F3Net",
-    requires=("timm",),
     notes="Square pictures only, 32x32 or larger; published at 299x299.",
 )
 
@@ -290,7 +311,7 @@ DEEPFAKEBENCH = DetectorSpec(
     family="frequency",
     build=build_deepfakebench,
     score=ScoreSpec(kind="logit", threshold=0.0),
-    geometry={"*": "resize_bicubic(256,256)"},
+    geometry={"*": "resize_bicubic(256,256)", "mini": "native"},
     input_rule=INPUT_RULE,
     weights=(
         Weights(
@@ -304,9 +325,20 @@ DEEPFAKEBENCH = DetectorSpec(
             note="the file's name is from memory; trained on cropped faces",
         ),
     ),
+    recipe=Recipe(
+        epochs=10,
+        batch_size=32,
+        lr=2e-4,
+        weight_decay=5e-4,
+        start="imagenet",
+        train_preprocess="resize_bicubic(256,256)",
+        val_preprocess="resize_bicubic(256,256)",
+        source="github SCLBD/DeepfakeBench 8a4a7bf, of which the description at hand names loss, "
+        "optimiser, batch, epochs and start; its augmentation and its choice of an epoch are not "
+        "known here, so there is none and the last epoch's weights are kept",
+    ),
+    pretrained=(_xception.IMAGENET,),
     citation=f"{CITATION}; DeepfakeBench, NeurIPS 2023, arXiv 2307.01426",
     deviations=DEVIATIONS,
-    requires=("timm",),
-    notes="DeepfakeBench's network for its published file: two classes, masks for 256x256. Its "
-    "training is f3net's with weight decay 5e-4, batch 32 and 10 epochs.",
+    notes="DeepfakeBench's network: two classes, masks for 256x256.",
 )

@@ -11,17 +11,26 @@ Michel-liu/FatFormer, febc24c); no line of that repository is copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from baselines._clip import INPUT_RULE, OPENAI, SIDE, VIT_L14, ClipDetector, Sizes
+from baselines._clip import (
+    INPUT_RULE,
+    OPENAI,
+    SIDE,
+    VIT_L14,
+    Sizes,
+    both_sides,
+)
 from baselines._fatformer import AdaptedBlock, FatFormerNetwork
 from harness.api import (
     DetectorSpec,
     Deviation,
     Recipe,
     ScoreSpec,
+    TorchDetector,
     Weights,
 )
 
@@ -67,7 +76,7 @@ def _check_filter(name: str, value: Tensor) -> None:
         raise RuntimeError(f"{name!r} is not the Haar filter {expected.tolist()}")
 
 
-class FatFormerDetector(ClipDetector):
+class FatFormerDetector(TorchDetector):
     """FatFormer; the score is the fake logit minus the real one, whose sigmoid is P(fake)."""
 
     network: FatFormerNetwork
@@ -81,18 +90,15 @@ class FatFormerDetector(ClipDetector):
         """(N, 3, 224, 224) in [0, 1] -> (N, 768), the class token."""
         return self.network.image_tokens(self.module.normalise(images))[:, 0]
 
-    def training_loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of the two logits, mean over the batch."""
         return nn.functional.cross_entropy(self.module(images), labels.long())
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
         """Takes OpenAI's weights; adapters, prompts and interactor stay as they are."""
-        clip = self.network.clip_model
-        report = clip.load_state_dict(dict(state), strict=False)
-        left = [name for name in report.missing_keys if "forgery_aware_adapter" not in name]
-        if left or report.unexpected_keys:
-            raise RuntimeError(f"not CLIP's entries: {left[:3]} {report.unexpected_keys[:3]}")
-        self.network.language_guided_alignment.take_tokens(clip.token_embedding.weight)
+        super().start_from(state)
+        words = self.network.clip_model.token_embedding.weight
+        self.network.language_guided_alignment.take_tokens(words)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Loads strictly this network's entries, or the official checkpoint's 1,116."""
@@ -107,6 +113,14 @@ def build(adapters: int = 3, sizes: Sizes = VIT_L14) -> FatFormerDetector:
             block.forgery_aware_adapter.requires_grad_(True)
     return detector
 
+
+def clip_name(name: str) -> str | None:
+    """OpenAI's names -> this network's."""
+    own = both_sides(name)
+    return None if own is None else f"clip_model.{own}"
+
+
+CLIP = replace(OPENAI, mapping=clip_name)
 
 DEVIATIONS = (
     Deviation(
@@ -166,7 +180,9 @@ DEVIATIONS = (
         paper="577.25B FLOPs, 577.25M parameters",
         code="577.25M is this network with 8 adapters, and the FLOPs cell repeats it; its "
         "multiply-accumulates are 127.95 G. The published model: 106.11 G and 492.59M",
-        here="the published model's; its wavelet convolutions are slices here",
+        here="the published model's, 105,995,726,336 by fvcore; 110,899,200 less than the release's "
+        "count, because the attention products of the added modules are fused here and counted "
+        "apart",
     ),
 )
 
@@ -191,7 +207,6 @@ SPEC = DetectorSpec(
             note="about 2.0 GB; README links Baidu and OneDrive too. Download it by hand, name it "
             "so (its own name is not known here, nor its sha256). It holds CLIP too",
         ),
-        OPENAI,
     ),
     recipe=Recipe(
         epochs=25,
@@ -199,16 +214,19 @@ SPEC = DetectorSpec(
         lr=4e-4,
         lr_gamma=0.9,
         lr_step=10,
+        start=CLIP.name,
         train_preprocess=f"resize(256,256)|random_crop({SIDE})|hflip(0.5)",
         val_preprocess=f"resize(256,256)|center_crop({SIDE})",
         source="the paper as recalled, not verified here (training code is not released); "
         "cross-entropy; ForenSynths ProGAN, 4 classes",
     ),
+    pretrained=(CLIP,),
+    needs_pretrained=True,
     requires=("clip",),
     citation="Liu et al., Forgery-aware Adaptive Transformer for Generalizable Synthetic Image "
     "Detection, CVPR 2024, arXiv 2312.16649",
     deviations=DEVIATIONS,
     paper_name="FatFormer",
     notes="224x224 only; about 2.0 GB of memory. The published checkpoint is complete; training "
-    "needs OpenAI's ViT-L-14.pt (about 0.9 GB).",
+    "starts from OpenAI's ViT-L-14.pt (about 0.9 GB).",
 )

@@ -11,17 +11,18 @@ from dataclasses import replace
 
 from harness.api import DetectorSpec, InputRule, ScoreSpec
 from lfm.detector import GEOMETRY, RECIPE, LFMDetector
-from lfm.network import LFMNetwork, LFMOptions, final_side
+from lfm.detector import build as build_lfm
+from lfm.network import final_side
 
 
 def build() -> LFMDetector:
     """LFM with global average pooling, untrained."""
-    return LFMDetector(LFMNetwork(LFMOptions(pooling="gap")))
+    return build_lfm(pooling="gap", p_min=0.0, p_max=0.0)
 
 
 def build_rgb() -> LFMDetector:
     """LFM with global average pooling on plain normalised RGB, untrained."""
-    return LFMDetector(LFMNetwork(LFMOptions(pooling="gap", residual=False)))
+    return build_lfm(pooling="gap", residual=False, p_min=0.0, p_max=0.0)
 
 
 def size_problem(height: int, width: int) -> str:

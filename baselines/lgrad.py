@@ -9,10 +9,12 @@ its PyTorch path); no line of that repository is copied.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from baselines._backbones import resnet50, resnet50_features
+from baselines._backbones import IMAGENET_RESNET50, resnet50, resnet50_features, without_fc
 from baselines._stylegan import SIDE, Discriminator, as_8_bit
 from harness.api import (
     IMAGENET_MEAN,
@@ -100,7 +102,7 @@ def _crop(picture: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def build() -> LGradDetector:
-    """A detector with untrained weights, in both stages: neither is of use before it is loaded."""
+    """A detector with untrained weights, in both stages: the first is of no use so."""
     return LGradDetector()
 
 
@@ -116,6 +118,25 @@ def _discriminator_name(name: str) -> str:
 def _classifier_name(name: str) -> str:
     return f"classifier.{name}"
 
+
+def _first_classifier_name(name: str) -> str | None:
+    own = without_fc(name)
+    return None if own is None else _classifier_name(own)
+
+
+DISCRIMINATOR = Weights(
+    name="stylegan-bedrooms",
+    filename="karras2019stylegan-bedrooms-256x256_discriminator.pth",
+    url="https://lid-1302259812.cos.ap-nanjing.myqcloud.com/tmp/"
+    "karras2019stylegan-bedrooms-256x256_discriminator.pth",
+    sha256="",
+    size=0,
+    licence="CC BY-NC 4.0 (NVIDIA's network, converted with genforce)",
+    trained_on="LSUN bedroom, as the discriminator of StyleGAN; knows no fakes of others",
+    note="the first stage. Its tensors are 92.2 MB; the file itself was not seen here",
+    mapping=_discriminator_name,
+)
+START = replace(IMAGENET_RESNET50, mapping=_first_classifier_name, also=(DISCRIMINATOR,))
 
 DEVIATIONS = (
     Deviation(
@@ -174,8 +195,8 @@ DEVIATIONS = (
         what="seed and first weights",
         paper="ImageNet (classifier), LSUN bedroom StyleGAN (discriminator)",
         code="as in the paper; no seed; the last epoch is saved",
-        here="seeded; training by this program starts both stages at random unless weights are "
-        "given to it, and a random discriminator's gradients are not LGrad's",
+        here="as in the paper; seeded. Without the discriminator's file nothing is trained: a "
+        "random one's gradients are not LGrad's",
     ),
     Deviation(
         what="the table's row",
@@ -187,7 +208,8 @@ DEVIATIONS = (
         what="cost",
         paper="50.95B FLOPs, 48.61M parameters",
         code="discriminator forward and input gradient plus classifier; 48.61M holds a 1000-class "
-        "ResNet-50, the real one has one output: 46.56M",
+        "ResNet-50, the real one has one output: 46.56M. 50.95B is twice the discriminator without "
+        "its blurs plus that 1000-class network, in fvcore's count of training mode",
         here="both stages are counted, gradient included: python -m harness cost",
     ),
 )
@@ -209,22 +231,10 @@ SPEC = DetectorSpec(
             size=0,
             licence="none stated (classifier code derives from CNNDetection, CC BY-NC-SA 4.0)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
-            note="the classifier only: the file `stylegan-bedrooms` is needed with it. The folder "
-            "is the README's; the file's name is as third parties give it",
+            note="the second stage. The folder is the README's; the file's name is as third "
+            "parties give it",
             mapping=_classifier_name,
-        ),
-        Weights(
-            name="stylegan-bedrooms",
-            filename="karras2019stylegan-bedrooms-256x256_discriminator.pth",
-            url="https://lid-1302259812.cos.ap-nanjing.myqcloud.com/tmp/"
-            "karras2019stylegan-bedrooms-256x256_discriminator.pth",
-            sha256="",
-            size=0,
-            licence="CC BY-NC 4.0 (NVIDIA's network, converted with genforce)",
-            trained_on="LSUN bedroom, as the discriminator of StyleGAN; knows no fakes of others",
-            note="the first stage only: the classifier is needed with it. Its tensors are 92.2 MB; "
-            "the file itself was not seen here",
-            mapping=_discriminator_name,
+            also=(DISCRIMINATOR,),
         ),
     ),
     recipe=Recipe(
@@ -233,12 +243,14 @@ SPEC = DetectorSpec(
         lr=5e-4,
         lr_gamma=0.8,
         lr_step=10,
+        start=START.name,
         train_preprocess="resize(256,256)",
         val_preprocess="resize(256,256)",
         source="train-detector.sh of github chuangchuangtan/LGrad 7cb5973, ForenSynths ProGAN, 4 "
-        "classes; crop 224 and flip 0.5 act on the gradient pictures, inside the loss. The "
-        "classifier starts from ImageNet weights, the discriminator is StyleGAN's and stays fixed",
+        "classes; crop 224 and flip 0.5 act on the gradient pictures, inside the loss",
     ),
+    pretrained=(START,),
+    needs_pretrained=True,
     citation="Tan et al., Learning on Gradients: Generalized Artifacts Representation for "
     "GAN-Generated Images Detection, CVPR 2023",
     deviations=DEVIATIONS,

@@ -145,14 +145,6 @@ DEVIATIONS = (
         "weights_only=False; --pretrained and --input_size have no effect on the network",
         here="nothing in a file is executed; see the weights' note",
     ),
-    Deviation(
-        what="optimiser and schedule",
-        paper="-",
-        code="AdamW, weight decay 0.01 on weights only, one warm-up epoch, then half a cosine a "
-        "step down to 1e-6; base rate 1e-2 x batch 128 / 256; the epoch with the best validation "
-        "accuracy is kept",
-        here="see the recipe's source",
-    ),
 )
 
 SPEC = DetectorSpec(
@@ -181,13 +173,19 @@ SPEC = DetectorSpec(
         epochs=20,
         batch_size=128,
         lr=5e-3,
+        optimiser="adamw",
+        weight_decay=0.01,
+        decay_vectors=False,
+        schedule="cosine",
+        min_lr=1e-6,
+        warmup=1,
+        monitor="val_acc",
+        keep="best",
         train_preprocess="pad_for_crop(256)|random_crop(256)|hflip(0.5)|rotate(180)"
         "|color_jitter(0.5,0.5,0.5)|mask_patches(0.5,16,0.75)",
         val_preprocess="center_crop(256)",
-        source="scripts/train.sh and defaults of github Ouxiang-Li/SAFE 722620a. Not expressed "
-        "here: AdamW with weight decay 0.01 (none on biases and batch norm), one warm-up epoch, "
-        "half-cosine to 1e-6 by step, best epoch by validation accuracy; this trains with Adam at "
-        "a constant rate",
+        source="scripts/train.sh and defaults of github Ouxiang-Li/SAFE 722620a: base rate 1e-2 x "
+        "batch 128 / 256",
     ),
     citation="Li et al., Improving Synthetic Image Detection Towards Generalization: An Image "
     "Transformation Perspective, KDD 2025, arXiv 2408.06741",

@@ -38,6 +38,9 @@ TOLERANCE = 1e-4
 PRECISIONS = ("fp32", "bf16")
 RUNTIMES = ("torch", "onnxruntime")
 
+PACKED_SHAPES = 4
+"""Input shapes for which a convolution keeps its weights packed."""
+
 # Two sizes, so that a transformation that only holds at the size it was made for is found out.
 CHECK_SIZES = ((64, 96), (224, 224))
 
@@ -258,14 +261,27 @@ class FusedConv(nn.Module):
         self.bias = None if conv.bias is None else conv.bias.detach()
         # The operators behind torch.compile on CPUs; their arguments have no defaults.
         self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
-        self.weight = torch._C._nn.mkldnn_reorder_conv2d_weight(
-            conv.weight.detach().to_mkldnn(), *self.geometry
-        )
+        self.weight = conv.weight.detach().to_mkldnn()
         self.activation = activation
+        self._packed: dict[torch.Size, Tensor] = {}
+
+    def packed(self, shape: torch.Size) -> Tensor:
+        """The weights in the order that oneDNN wants them in for images of this shape.
+
+        In any other order they are put into this one again by every call, with equal results. The
+        first few shapes are kept; a run over pictures of all sizes must not fill the memory.
+        """
+        packed = self._packed.get(shape)
+        if packed is None and len(self._packed) < PACKED_SHAPES:
+            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(
+                self.weight, *self.geometry, list(shape)
+            )
+            self._packed[shape] = packed
+        return self.weight if packed is None else packed
 
     def forward(self, images: Tensor, other: Tensor | None = None) -> Tensor:
         """activation(conv(images) + other), float32."""
-        weights = (self.weight, self.bias, *self.geometry)
+        weights = (self.packed(images.shape), self.bias, *self.geometry)
         operators = torch.ops.mkldnn
         if other is None:
             fused: Tensor = operators._convolution_pointwise(

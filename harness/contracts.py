@@ -89,6 +89,13 @@ def check_spec(spec: DetectorSpec) -> None:
     for weights in spec.weights:
         if weights.variant and weights.variant not in spec.variants:
             raise DetectorError(f"{spec.name}: {weights.name} names variant {weights.variant!r}")
+    names = [weights.name for weights in (*spec.weights, *spec.pretrained)]
+    if len(set(names)) < len(names):
+        raise DetectorError(f"{spec.name}: two of its files have one name: {', '.join(names)}")
+    starts = [weights.name for weights in spec.pretrained]
+    start = spec.recipe.start if spec.recipe else ""
+    if (start or (spec.recipe and spec.needs_pretrained)) and start not in starts:
+        raise DetectorError(f"{spec.name}: its recipe starts from {start!r}, it has {starts}")
     if not spec.title or not spec.citation:
         raise DetectorError(f"{spec.name}: needs a title and a citation")
 

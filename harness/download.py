@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from harness.api import Weights
+from harness.checkpoint_files import is_published, sha256_of
 from harness.errors import WeightsError
-from harness.weights import by_hand, presence, sha256_of
+from harness.weights import by_hand, digits, file_presence
 
 CHUNK = 1 << 18
 ATTEMPTS = 5
@@ -22,7 +23,7 @@ TIMEOUT_S = 30.0
 
 
 def fetch(weights: Weights, folder: Path) -> Path:
-    """The checkpoint's file, downloaded into ``folder`` unless it is there already.
+    """The entry's own file, downloaded into ``folder`` unless it is there already.
 
     What has arrived is kept as ``NAME.part`` and continued by the next call (HTTP ranges); a
     finished file takes its name only when its sha256 is right, else it is kept as ``NAME.bad``.
@@ -31,19 +32,19 @@ def fetch(weights: Weights, folder: Path) -> Path:
         WeightsError: its sha256 is not known, another file has its name, the server cannot be
             reached or has no such file, or what it sends is not the published file.
     """
-    found = presence(weights, folder)
+    found = file_presence(weights, folder)
+    if found.path is not None:
+        return found.path
     if not weights.sha256:
         raise WeightsError(
             f"{weights.filename}: not fetched, because its sha256 is not known here and nothing "
             "could tell a right file from a wrong one",
-            hint=f"{by_hand(weights, folder)}, or give any file with --weights PATH",
+            hint=by_hand(weights, folder),
         )
-    if found.path is not None:
-        return found.path
     target = folder / weights.filename
     if target.exists():
         raise WeightsError(
-            f"{target}: {found.state}, expected sha256 {weights.sha256}",
+            f"{target}: {found.state}, expected sha256 {digits(weights)}",
             hint=f"move {target} away and fetch again",
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,13 +137,13 @@ def _continues(response: Any, start: int) -> bool:
 
 def _accept(weights: Weights, part: Path, target: Path) -> Path:
     digest = sha256_of(part)
-    if digest == weights.sha256:
+    if is_published(weights, digest):
         part.replace(target)
         return target
     bad = target.with_name(f"{target.name}.bad")
     part.replace(bad)
     raise WeightsError(
-        f"{weights.url}: sha256 {digest}, expected {weights.sha256}; what came is kept as {bad}",
+        f"{weights.url}: sha256 {digest}, expected {digits(weights)}; what came is kept as {bad}",
         hint="run the same command again; if it ends so twice, the publisher changed the file",
     )
 

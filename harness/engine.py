@@ -13,7 +13,7 @@ from torch import Tensor
 from harness import registry
 from harness.accelerate import CHECK_SIZES, accelerate
 from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
-from harness.errors import DetectorError, InputSizeError
+from harness.errors import DetectorError, InputSizeError, WeightsMissingError
 from harness.results.records import WeightsRef
 from harness.weights import LoadedWeights, load_into, resolve
 
@@ -139,6 +139,11 @@ def make_job(spec: DetectorSpec, token: str) -> Job:
     Raises:
         UsageError: the detector needs an extra that is not installed.
     """
-    loaded = resolve(spec, token)
-    registry.require_extras(spec)  # second: of two things missing, the file is harder to get
+    try:
+        loaded = resolve(spec, token)
+    except WeightsMissingError as error:  # of two things missing, the file is harder to get
+        if extra := registry.missing_extra(spec):
+            error.hint += f"; it needs the extra {extra!r} too: {registry.install_hint(extra)}"
+        raise
+    registry.require_extras(spec)
     return Job(spec=spec, loaded=loaded, token=token)

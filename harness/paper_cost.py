@@ -1,196 +1,281 @@
-"""The cost that the LFM paper prints for a detector, and which counter and size give it.
+"""The cost that the LFM paper prints for a detector, recomputed by the rule that made it.
 
-Our networks compute some fixed layers otherwise (a slice instead of a convolution); those layers
-are counted apart and added, so that the released network's figure is recomputed and not quoted.
+The printed column mixes three rules. LFM's and Ojha's FLOPs are thop's. NPR's, SAFE's and LGrad's
+follow from fvcore on networks left in training mode, where it charges a batch norm 5 an element
+instead of 2; one rule gives all three. FatFormer's are no FLOPs at all. Every number is counted on
+our networks; fixed layers that ours compute otherwise (a slice instead of a convolution) are built,
+counted and added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from harness.api import DetectorSpec
 from harness.complexity import Counts, Size, count, count_module
 
+THOP = "as thop counts"
+TRAINING = "as fvcore counts in training mode"
+
+_UNITS = {"B": 1e9, "M": 1e6}
+
 
 @dataclass(frozen=True, kw_only=True)
-class ReleasedLayer:
-    """A layer that the released network runs and ours computes otherwise, with equal results.
-
-    Args:
-        what: the layer in words, and what is done here.
-        build: makes it.
-        shape: of its input (C, H, W) at the paper's 256x256.
-    """
+class Term:
+    """A part of a recomputed number: what was counted, and how much it is."""
 
     what: str
-    build: Callable[[], nn.Module]
-    shape: tuple[int, int, int]
+    value: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printed:
-    """What the paper prints for a detector, and the counter that gives it.
+class Cell:
+    """A printed number and the recomputed one.
 
     Args:
-        flops, parameters: as printed, e.g. ``1.61B`` and ``0.72M``.
-        relu: the counter adds ReLU outputs to the rule of thop.
-        truncated: parameters are cut off after two decimals, not rounded.
-        released: layers to add to ours to get the released network.
-        note: what remains unknown.
+        printed: as in the paper, e.g. ``1.61B``.
+        rule: by which ``terms`` were counted, or ``value`` is printed.
+        terms: they add up to ``value``.
+        shown: ``value`` printed by this rule.
+        explained: ``shown`` is ``printed``.
     """
 
-    flops: str
-    parameters: str
-    relu: bool = False
-    truncated: bool = False
-    released: tuple[ReleasedLayer, ...] = ()
-    note: str = ""
-
-
-PRINTED_SIZE: Size = (256, 256)
-
-POOLING = ReleasedLayer(
-    what="the pooling layer (here: a mean)",
-    build=lambda: nn.AdaptiveAvgPool2d(1),
-    shape=(512, 32, 32),
-)
-
-PRINTED: dict[str, Printed] = {
-    "lfm": Printed(
-        flops="1.61B",
-        parameters="0.72M",
-        truncated=True,
-        released=(
-            ReleasedLayer(
-                what="the two fixed residual convolutions (here: a slice and a subtraction)",
-                build=lambda: nn.Sequential(
-                    nn.Conv2d(3, 3, 2, stride=2, bias=False),
-                    nn.ConvTranspose2d(3, 3, 2, stride=2, bias=False),
-                ),
-                shape=(3, 256, 256),
-            ),
-        ),
-        note="an earlier test.py of the release ran thop on 1x3x256x256",
-    ),
-    "npr": Printed(
-        flops="2.30B",
-        parameters="1.44M",
-        relu=True,
-        released=(
-            POOLING,
-            ReleasedLayer(
-                what="nearest-neighbour sampling down and up (here: a slice)",
-                build=lambda: nn.Sequential(
-                    nn.Upsample(scale_factor=0.5), nn.Upsample(scale_factor=2.0)
-                ),
-                shape=(3, 256, 256),
-            ),
-        ),
-        note="thop alone rounds to 2.29B; the pair equals SAFE's own published one, so it was "
-        "probably carried over from there",
-    ),
-    "safe": Printed(
-        flops="2.30B",
-        parameters="1.44M",
-        relu=True,
-        released=(POOLING,),
-        note="the release's wavelet convolutions (here: slices) are not in this count",
-    ),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Addition:
-    """A released layer, counted: what it is, and what it adds to each counter."""
-
-    what: str
-    macs: int
-    thop_rule: int
+    printed: str
+    rule: str
+    terms: tuple[Term, ...]
+    value: int
+    shown: str
+    explained: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciled:
-    """A printed cost beside the recomputed one, at the paper's size.
+    """A printed cost beside the recomputed one and beside ours.
 
     Args:
-        flops, parameters: as printed.
-        ours: our network, counted.
-        additions: layers that only the released network runs.
-        figure: what the paper's counter gives for the released network.
-        counter: that counter's name.
-        fvcore: what fvcore counts for the released network.
-        flops_explained, parameters_explained: the recomputed numbers print as the paper's.
-        parameters_rule: ``rounded`` or ``truncated``.
+        flops, parameters: the two cells.
+        ours: our network as it is, at the paper's size.
         note: what else is known.
     """
 
-    flops: str
-    parameters: str
+    flops: Cell
+    parameters: Cell
     ours: Counts
-    additions: tuple[Addition, ...]
-    figure: int
-    counter: str
-    fvcore: int
-    flops_explained: bool
-    parameters_explained: bool
-    parameters_rule: str
     note: str
 
 
-def reconcile(spec: DetectorSpec) -> Reconciled | None:
-    """Recomputes the paper's printed cost of a detector; None where it prints none."""
-    printed = PRINTED.get(spec.name)
-    ours = count(spec, PRINTED_SIZE) if printed else None
-    if printed is None or ours is None:
+def reconcile(spec: DetectorSpec, counted: Counts | None = None) -> Reconciled | None:
+    """Recomputes the paper's printed cost of a detector; None where it prints none.
+
+    Args:
+        counted: the detector's network, where it was counted before; used if the size fits.
+    """
+    row = PRINTED.get(spec.name)
+    if row is None:
         return None
-    additions = tuple(_addition(layer) for layer in printed.released)
-    figure = ours.thop_rule + sum(addition.thop_rule for addition in additions)
-    if printed.relu:
-        figure += ours.relu_outputs
-    hundredths = ours.parameters / 1e4
-    shown = int(hundredths) if printed.truncated else round(hundredths)
-    return Reconciled(
-        flops=printed.flops,
-        parameters=printed.parameters,
-        ours=ours,
-        additions=additions,
-        figure=figure,
-        counter="the rule of thop" + (" + ReLU outputs" if printed.relu else ""),
-        fvcore=ours.macs + sum(addition.macs for addition in additions),
-        flops_explained=f"{figure / 1e9:.2f}B" == printed.flops,
-        parameters_explained=f"{shown / 100:.2f}M" == printed.parameters,
-        parameters_rule="truncated" if printed.truncated else "rounded",
-        note=printed.note,
-    )
+    if counted is None or counted.size != row.size:
+        counted = count(spec, row.size)
+    return row.recompute(spec, counted) if counted else None
 
 
 def explain(found: Reconciled) -> list[str]:
     """The reconciliation in lines of text."""
-    terms = [f"{found.ours.thop_rule:,} here"]
-    if found.figure != found.ours.thop_rule and "ReLU" in found.counter:
-        terms.append(f"{found.ours.relu_outputs:,} ReLU outputs")
-    terms += [f"{a.thop_rule:,} for {a.what}" for a in found.additions if a.thop_rule]
-    verdict = "=" if found.flops_explained else "is not explained:"
-    lines = [
-        f"{found.flops} {verdict} {found.figure:,} by {found.counter} at "
-        f"{PRINTED_SIZE[0]}x{PRINTED_SIZE[1]}: {' + '.join(terms)}",
-        f"fvcore counts {found.fvcore:,} for the released network, the printed counter "
-        f"{100 * (found.figure / found.fvcore - 1):.1f} % more: "
-        + " + ".join(
-            [f"{found.ours.macs:,} here", *(f"{a.macs:,} for {a.what}" for a in found.additions)]
-        ),
+    ours = found.ours
+    counted = f"here {ours.macs:,} by fvcore at {ours.size[0]}x{ours.size[1]}"
+    if ours.attention_products:
+        counted += f", {ours.macs + ours.attention_products:,} with attention's products"
+    parameters = "the same"
+    if found.parameters.value != ours.parameters:
+        parameters = _more(found.parameters.printed, ours.parameters)
+    return [
+        _sentence(found.flops),
+        _sentence(found.parameters),
+        f"{counted}, and {ours.parameters:,} parameters: the paper has "
+        f"{_more(found.flops.printed, ours.macs)} FLOPs and {parameters} parameters",
+        found.note,
     ]
-    verdict = "=" if found.parameters_explained else "is not explained:"
-    lines.append(
-        f"{found.parameters} {verdict} {found.ours.parameters:,} parameters, "
-        f"{found.parameters_rule}"
+
+
+def _sentence(cell: Cell) -> str:
+    number = " + ".join(f"{term.value:,} {term.what}" for term in cell.terms)
+    if len(cell.terms) > 1:
+        number = f"{cell.value:,} ({number})"
+    verdict = "="
+    if not cell.explained:
+        verdict = f"is not explained, {_more(cell.printed, cell.value)} than"
+    return f"{cell.printed} {verdict} {number}, {cell.rule}"
+
+
+def _more(printed: str, value: int) -> str:
+    ratio = float(printed[:-1]) * _UNITS[printed[-1]] / value - 1
+    return f"{abs(ratio):.1%} {'more' if ratio >= 0 else 'fewer'}"
+
+
+def _cell(printed: str, rule: str, *terms: Term, cut: bool = False, unit: str = "") -> Cell:
+    """Adds the terms up and prints them as the paper does.
+
+    Args:
+        cut: cut off after two decimals instead of rounding.
+        unit: of the number, where it is not the printed one.
+    """
+    value = sum(term.value for term in terms)
+    hundredths = 100 * value / _UNITS[unit or printed[-1]]
+    shown = f"{(int(hundredths) if cut else round(hundredths)) / 100:.2f}{printed[-1]}"
+    return Cell(
+        printed=printed,
+        rule=rule,
+        terms=terms,
+        value=value,
+        shown=shown,
+        explained=shown == printed,
     )
-    return [*lines, found.note] if found.note else lines
 
 
-def _addition(layer: ReleasedLayer) -> Addition:
-    counts = count_module(layer.build(), (1, *layer.shape))
-    return Addition(what=layer.what, macs=counts.macs, thop_rule=counts.thop_rule)
+def _lfm(spec: DetectorSpec, ours: Counts) -> Reconciled:
+    # Fixed kernels of 1 and 0; here a slice and a subtraction.
+    residual = nn.Sequential(
+        nn.Conv2d(3, 3, 2, stride=2, bias=False), nn.ConvTranspose2d(3, 3, 2, stride=2, bias=False)
+    )
+    added = count_module(residual, (1, 3, 256, 256)).thop_rule
+    return Reconciled(
+        flops=_cell(
+            "1.61B",
+            f"{THOP} at 256x256",
+            Term(what="here", value=ours.thop_rule),
+            Term(what="for the two fixed residual convolutions (here: a slice)", value=added),
+        ),
+        parameters=_cell(
+            "0.72M", "cut, not rounded", Term(what="here", value=ours.parameters), cut=True
+        ),
+        ours=ours,
+        note="an earlier test.py of the release ran thop on 1x3x256x256",
+    )
+
+
+def _two_stages(spec: DetectorSpec, ours: Counts, note: str, *others: Term) -> Reconciled:
+    """NPR's trunk, which SAFE has too; its released form ends in a pooling layer."""
+    pooling = count_module(nn.AdaptiveAvgPool2d(1), (1, 512, 32, 32)).macs
+    return Reconciled(
+        flops=_cell(
+            "2.30B",
+            f"{TRAINING} at 256x256",
+            Term(what="here", value=_trained(_module(spec))),
+            Term(what="for the pooling layer (here: a mean)", value=pooling),
+            *others,
+        ),
+        parameters=_cell("1.44M", "rounded", Term(what="here", value=ours.parameters)),
+        ours=ours,
+        note=note,
+    )
+
+
+def _npr(spec: DetectorSpec, ours: Counts) -> Reconciled:
+    sampling = nn.Sequential(nn.Upsample(scale_factor=0.5), nn.Upsample(scale_factor=2.0))
+    return _two_stages(
+        spec,
+        ours,
+        "the pair equals SAFE's own published one, so it was probably carried over from there",
+        Term(
+            what="for nearest-neighbour sampling down and up (here: a slice)",
+            value=count_module(sampling, (1, 3, 256, 256)).macs,
+        ),
+    )
+
+
+def _safe(spec: DetectorSpec, ours: Counts) -> Reconciled:
+    return _two_stages(
+        spec, ours, "the release's wavelet convolutions (here: slices) are not in this count"
+    )
+
+
+def _lgrad(spec: DetectorSpec, ours: Counts) -> Reconciled:
+    network = _module(spec).network
+    discriminator, classifier = network.discriminator, network.classifier
+    of_discriminator = _parameters(discriminator)
+    for layer in list(discriminator.modules()):
+        # fvcore's count of the release is ours without the blurs, to the last digit (fact card).
+        if getattr(layer, "blur", None) is not None:
+            layer.blur = nn.Identity()
+    forward = _trained(discriminator)
+    classifier.fc = nn.Linear(classifier.fc.in_features, 1000)
+    return Reconciled(
+        flops=_cell(
+            "50.95B",
+            f"{TRAINING} at 256x256",
+            Term(what="for the discriminator without its blurs", value=forward),
+            Term(what="for its gradient, as much again", value=forward),
+            Term(what="for a ResNet-50 of 1000 outputs", value=_trained(classifier)),
+        ),
+        parameters=_cell(
+            "48.61M",
+            "rounded",
+            Term(what="of the discriminator", value=of_discriminator),
+            Term(what="of a ResNet-50 of 1000 outputs", value=_parameters(classifier)),
+        ),
+        ours=ours,
+        note="LGrad's classifier has one output; here the gradient is counted operator by "
+        "operator, blurs included",
+    )
+
+
+def _ojha(spec: DetectorSpec, ours: Counts) -> Reconciled:
+    seen = "of the patch convolution, the blocks' perceptrons and the head"
+    return Reconciled(
+        flops=_cell("51.90B", f"{THOP} at 224x224", Term(what=seen, value=ours.thop_rule)),
+        parameters=_cell("202.05M", f"{THOP} them", Term(what=seen, value=ours.thop_parameters)),
+        ours=ours,
+        note="CLIP's attention, layer norms and projections are no layers that thop knows, so "
+        "neither cell has them",
+    )
+
+
+def _fatformer(spec: DetectorSpec, ours: Counts) -> Reconciled:
+    eight = count_module(_module(spec, adapters=8), (1, 3, *ours.size))
+    term = Term(what="parameters (8 adapters, the parser's default)", value=eight.parameters)
+    return Reconciled(
+        flops=_cell("577.25B", "the cell beside it again, B for M", term, unit="M"),
+        parameters=_cell("577.25M", "rounded", term),
+        ours=ours,
+        note=f"the published model has 3 adapters. With 8, fvcore counts {eight.macs:,} here, "
+        f"{eight.macs + eight.attention_products:,} with attention's products",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of the paper's cost columns.
+
+    Args:
+        size: (height, width) that its numbers belong to.
+        recompute: makes both cells anew, from the detector and our count of it at ``size``.
+    """
+
+    size: Size
+    recompute: Callable[[DetectorSpec, Counts], Reconciled]
+
+
+PRINTED: dict[str, Row] = {
+    "fatformer": Row(size=(224, 224), recompute=_fatformer),
+    "lfm": Row(size=(256, 256), recompute=_lfm),
+    "lgrad": Row(size=(256, 256), recompute=_lgrad),
+    "npr": Row(size=(256, 256), recompute=_npr),
+    "ojha": Row(size=(224, 224), recompute=_ojha),
+    "safe": Row(size=(256, 256), recompute=_safe),
+}
+
+
+def _module(spec: DetectorSpec, **options: object) -> Any:
+    """A fresh network of the detector, to be changed at will."""
+    return spec.build(**options).module
+
+
+def _trained(module: nn.Module) -> int:
+    return count_module(module, (1, 3, 256, 256), training=True).macs
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -51,8 +51,13 @@ def require_extras(spec: DetectorSpec) -> None:
     if extra := missing_extra(spec):
         raise errors.UsageError(
             f"{spec.name} needs the extra {extra!r}, which is not installed",
-            hint=f".venv/bin/pip install -e '.[{extra}]'",
+            hint=install_hint(extra),
         )
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs an extra."""
+    return f".venv/bin/pip install -e '.[{extra}]'"
 
 
 def usable(text: str) -> list[DetectorSpec]:

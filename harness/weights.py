@@ -2,34 +2,35 @@
 
 What may be given after ``--weights`` (or ``DETECTOR:``): nothing (the first published checkpoint),
 the name of a published one, a file (``.pth``, ``.pt``, ``.safetensors``), or the folder of a
-training run. Every file is known by its sha256; its name is only where it is looked for first.
+training run. A published checkpoint may be several files; it is there when all of them are.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import os
-import pickle
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
 from torch import Tensor
 
 from harness.api import DetectorSpec, HasState, Weights
+from harness.checkpoint_files import (
+    DIGITS,
+    FILE_TYPES,
+    files_of,
+    identity,
+    is_published,
+    read_files,
+    read_state,
+    sha256_of,
+)
 from harness.env import CHECKOUT
-from harness.errors import WeightsError
+from harness.errors import WeightsError, WeightsMissingError
 from harness.results.records import WeightsRef
 
-FILE_TYPES = (".pth", ".pt", ".safetensors")
 RUN_WEIGHTS = "weights.safetensors"
 RUN_FACTS = "run.json"
 # What is needed of a training run's record (see harness.training.run_folder).
@@ -68,10 +69,20 @@ class LoadedWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class Presence:
-    """Whether a published checkpoint is at hand: the file to load, or None, and a word on it."""
+    """Whether a published file, or a checkpoint with all its files, is at hand.
 
-    path: Path | None
+    Args:
+        paths: the files, the entry's own first; empty while one of them is missing.
+        state: a word on it; one on each of several files that are not all simply present.
+    """
+
+    paths: tuple[Path, ...]
     state: str
+
+    @property
+    def path(self) -> Path | None:
+        """The entry's own file, or None while one of its files is missing."""
+        return self.paths[0] if self.paths else None
 
 
 def weights_dir() -> Path:
@@ -80,32 +91,43 @@ def weights_dir() -> Path:
     return Path(given).expanduser() if given else CHECKOUT / "weights"
 
 
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file's bytes; asked again for an unchanged file, it is remembered."""
-    stat = path.stat()
-    return _digest(path, stat.st_size, stat.st_mtime_ns)
-
-
 def presence(weights: Weights, folder: Path) -> Presence:
-    """Looks for a published checkpoint in a folder, by name and then by size and sha256."""
+    """Looks for a published checkpoint in a folder: for each of its files."""
+    parts = files_of(weights)
+    found = [file_presence(part, folder) for part in parts]
+    paths = tuple(path for one in found for path in one.paths)
+    state = found[0].state
+    if any(one.state != state for one in found):
+        named = zip(parts, found, strict=True)
+        state = ", ".join(f"{part.filename}: {one.state}" for part, one in named)
+    return Presence(paths=paths if len(paths) == len(parts) else (), state=state)
+
+
+def file_presence(weights: Weights, folder: Path) -> Presence:
+    """Looks for an entry's own file, by name and then by size and sha256."""
     named = folder / weights.filename
     if not weights.sha256:
         if named.is_file():
-            return Presence(path=named, state=f"present, {UNVERIFIED}")
-        return Presence(path=None, state="absent")
+            return Presence(paths=(named,), state=f"present, {UNVERIFIED}")
+        return Presence(paths=(), state="absent")
     for path in (named, *_same_size(weights, folder)):
-        if path.is_file() and sha256_of(path) == weights.sha256:
-            return Presence(path=path, state="present" if path == named else f"as {path.name}")
+        if path.is_file() and is_published(weights, sha256_of(path)):
+            return Presence(paths=(path,), state="present" if path == named else f"as {path.name}")
     if named.is_file():
-        return Presence(path=None, state=f"another file has its name (sha256 {sha256_of(named)})")
-    return Presence(path=None, state="absent")
+        return Presence(paths=(), state=f"another file has its name (sha256 {sha256_of(named)})")
+    return Presence(paths=(), state="absent")
 
 
 def by_hand(weights: Weights, folder: Path) -> str:
-    """How to get a checkpoint without this program's help."""
+    """How to get an entry's own file without this program's help."""
     size = f", {weights.size:,} bytes" if weights.size else ""
-    expected = f", sha256 {weights.sha256}" if weights.sha256 else ""
+    expected = f", sha256 {digits(weights)}" if weights.sha256 else ""
     return f"download {weights.url} by hand to {folder / weights.filename}{size}{expected}"
+
+
+def digits(weights: Weights) -> str:
+    """What is known of the sha256, for people: a part of it ends in dots."""
+    return weights.sha256 + ("..." if 0 < len(weights.sha256) < DIGITS else "")
 
 
 def resolve(spec: DetectorSpec, token: str = "") -> LoadedWeights:
@@ -125,7 +147,7 @@ def resolve(spec: DetectorSpec, token: str = "") -> LoadedWeights:
     published = {weights.name: weights for weights in spec.weights}
     if not token:
         if not spec.weights:
-            raise WeightsError(
+            raise WeightsMissingError(
                 f"{spec.name} has no published checkpoint",
                 hint=f"python -m harness train --method {spec.name} --suite mini-train, "
                 "then give the run's folder with --weights",
@@ -133,17 +155,31 @@ def resolve(spec: DetectorSpec, token: str = "") -> LoadedWeights:
         return _published(spec, spec.weights[0])
     if token in published:
         return _published(spec, published[token])
-    path = Path(token).expanduser()
-    if path.name == RUN_WEIGHTS and (path.parent / RUN_FACTS).is_file():
-        path = path.parent
-    if path.is_dir():
-        return _run_folder(spec, path)
-    if path.is_file():
-        return _local_file(spec, path)
-    raise WeightsError(
-        f"{token!r} is no published checkpoint of {spec.name}, no file and no folder",
-        hint=f"published: {', '.join(published) or 'none'}; python -m harness weights lists them",
-    )
+    if any(token == start.name for start in spec.pretrained):
+        raise WeightsError(
+            f"{spec.name}:{token} is no checkpoint of {spec.name}: training starts from it",
+            hint=f"python -m harness train --method {spec.name} --train-data DIR --val-data DIR",
+        )
+    return _given(spec, token)
+
+
+def pretrained(spec: DetectorSpec, name: str) -> LoadedWeights:
+    """Finds, reads and hashes a published network that training starts from.
+
+    Args:
+        spec: the detector.
+        name: of the entry of ``spec.pretrained``; ``state`` is what ``start_from`` takes.
+
+    Raises:
+        WeightsError: there is no such entry, a file is absent (says how to get it) or damaged.
+    """
+    known = {start.name: start for start in spec.pretrained}
+    if name not in known:
+        raise WeightsError(
+            f"{spec.name} has no published network {name!r} to start training from",
+            hint=f"it has {', '.join(known) or 'none'}; '' starts from random weights",
+        )
+    return _published(spec, known[name])
 
 
 def load_into(detector: object, loaded: LoadedWeights, spec: DetectorSpec) -> None:
@@ -158,68 +194,100 @@ def load_into(detector: object, loaded: LoadedWeights, spec: DetectorSpec) -> No
         raise WeightsError(f"{spec.name} takes no weights, got {loaded.path}")
     try:
         detector.load_state_dict(loaded.state)
-    except FileNotFoundError as error:  # a published head needs its published backbone
-        raise WeightsError(f"{spec.name}: {error}") from error
     except RuntimeError as error:
         reason = _misfit(detector.state_dict(), loaded.state) or str(error)
         raise WeightsError(
             f"{loaded.path} does not fit {spec.name}: {reason}",
-            hint="python -m harness weights lists the checkpoints that fit",
+            hint="python -m harness weights lists the checkpoints that fit; a file of your own "
+            "that is laid out like one of them must have its name",
         ) from error
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor of a checkpoint file, on the CPU; nothing in it is executed.
-
-    Training scripts save more than the bare state: ``{'model': state, ...}``,
-    ``{'state_dict': state, ...}`` and names that all begin with ``module.`` are unwrapped.
-
-    Raises:
-        WeightsError: not a checkpoint, damaged, or holding anything but named tensors.
-    """
-    content = _read(path)
-    for wrapper in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"{path}: expected named tensors, got {type(content).__name__}")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise WeightsError(f"{path}: {name!r} is {type(value).__name__}, expected a tensor")
-    prefix = "module." if all(name.startswith("module.") for name in content) else ""
-    return {name.removeprefix(prefix): value.detach() for name, value in content.items()}
+def _given(spec: DetectorSpec, token: str) -> LoadedWeights:
+    """A file or a training run's folder."""
+    path = Path(token).expanduser()
+    if path.name == RUN_WEIGHTS and (path.parent / RUN_FACTS).is_file():
+        path = path.parent
+    if path.is_dir():
+        return _run_folder(spec, path)
+    if path.is_file():
+        return _local_file(spec, path)
+    if len(path.parts) > 1:
+        raise WeightsMissingError(
+            f"{spec.name}: there is no {token}",
+            hint=f"python -m harness train --method {spec.name} --suite mini-train",
+        )
+    published = ", ".join(weights.name for weights in spec.weights) or "none"
+    raise WeightsError(
+        f"{token!r} is no published checkpoint of {spec.name}, no file and no folder",
+        hint=f"published: {published}; python -m harness weights lists them",
+    )
 
 
 def _published(spec: DetectorSpec, weights: Weights) -> LoadedWeights:
+    return _as_published(weights, _at_hand(spec, weights))
+
+
+def _at_hand(spec: DetectorSpec, weights: Weights, own: Path | None = None) -> list[Path]:
+    """Where an entry's files are. ``own`` stands for its own; the others may lie beside it."""
+    folders = [weights_dir()] if own is None else [own.parent, weights_dir()]
+    paths, missing = [], {}
+    for part in files_of(weights):
+        found = [file_presence(part, folder) for folder in folders]
+        path = own if own and part is weights else next((f.path for f in found if f.path), None)
+        if path:
+            paths.append(path)
+        else:
+            missing[part] = found[-1].state
+    if missing:
+        raise _absent(spec, weights, missing)
+    return paths
+
+
+def _absent(
+    spec: DetectorSpec, weights: Weights, missing: Mapping[Weights, str]
+) -> WeightsMissingError:
+    """Names every missing file, and how to get it."""
     folder = weights_dir()
-    found = presence(weights, folder)
-    if found.path is None:
-        fetch = f"python -m harness weights --fetch {spec.name}:{weights.name}, or "
-        if not weights.sha256:
-            fetch = "it cannot be fetched, its sha256 is not known here; "
-        raise WeightsError(
-            f"{spec.name}:{weights.name}: {weights.filename} in {folder}: {found.state}",
-            hint=fetch + by_hand(weights, folder) + " (the environment's LFM_WEIGHTS names the "
-            "folder)",
-        )
-    return _as_published(weights, found.path)
+    fetched = [by_hand(part, folder) for part in missing if part.sha256]
+    others: dict[str, list[str]] = {}  # one address may give several of them
+    for part in missing:
+        if not part.sha256:
+            others.setdefault(part.url, []).append(part.filename)
+    ways = [
+        f"{', '.join(names)} cannot be fetched, sha256 not known here: download {url} by hand to "
+        f"{folder}"
+        for url, names in others.items()
+    ]
+    if fetched:
+        command = f"python -m harness weights --fetch {spec.name}:{weights.name}"
+        ways.insert(0, f"{command}, or {' and '.join(fetched)}")
+    states = (f"{part.filename}: {state}" for part, state in missing.items())
+    # No folder in the first line: it is printed in tables, which are the same on every machine.
+    return WeightsMissingError(
+        f"{spec.name}:{weights.name}: {'; '.join(states)}",
+        hint="; ".join(ways) + " (the environment's LFM_WEIGHTS names the folder)",
+    )
 
 
-def _as_published(weights: Weights, path: Path) -> LoadedWeights:
+def _as_published(weights: Weights, paths: Sequence[Path]) -> LoadedWeights:
+    parts = files_of(weights)
     notes = [weights.note] if weights.note else []
-    if not weights.sha256:
+    if not all(part.sha256 for part in parts):
         notes.append(UNVERIFIED)
+    sha256, files = identity(weights, paths)
     return LoadedWeights(
-        state=_renamed(read_state(path), weights, path),
+        state=read_files(weights, paths),
         ref=WeightsRef(
             label=weights.name,
-            sha256=sha256_of(path),
+            sha256=sha256,
+            files=files,
             trained_on=weights.trained_on,
-            licence=weights.licence,
+            licence="; ".join(dict.fromkeys(part.licence for part in parts)),
             note="; ".join(notes),
         ),
         variant=weights.variant,
-        path=path,
+        path=paths[0],
     )
 
 
@@ -228,14 +296,18 @@ def _local_file(spec: DetectorSpec, path: Path) -> LoadedWeights:
         raise WeightsError(f"{path}: expected a file ending in {', '.join(FILE_TYPES)}")
     digest = sha256_of(path)
     for weights in spec.weights:
-        if weights.sha256 == digest:
-            return _as_published(weights, path)
+        if is_published(weights, digest):
+            return _as_published(weights, _at_hand(spec, weights, path))
     # A file under a published name is laid out as the published one, whatever is in it.
     layout = next((weights for weights in spec.weights if weights.filename == path.name), None)
-    state = read_state(path)
+    if layout is None:
+        state, sha256, files = read_state(path), digest, dict[str, str]()
+    else:
+        paths = _at_hand(spec, layout, path)
+        state, (sha256, files) = read_files(layout, paths), identity(layout, paths)
     return LoadedWeights(
-        state=_renamed(state, layout, path) if layout else state,
-        ref=WeightsRef(label=f"{path.name}#{digest[:8]}", sha256=digest, note=LOCAL),
+        state=state,
+        ref=WeightsRef(label=f"{path.name}#{sha256[:8]}", sha256=sha256, files=files, note=LOCAL),
         variant=layout.variant if layout else "",
         path=path,
     )
@@ -300,43 +372,6 @@ def _run_facts(folder: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def _renamed(state: dict[str, Tensor], weights: Weights, path: Path) -> dict[str, Tensor]:
-    if weights.mapping is None:
-        return state
-    renamed: dict[str, Tensor] = {}
-    for name, value in state.items():
-        own = weights.mapping(name)
-        if own is None:
-            continue
-        if own in renamed:
-            raise WeightsError(f"{path}: two of its names map to {own!r}, one of them {name!r}")
-        renamed[own] = value
-    return renamed
-
-
-def _read(path: Path) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        with warnings.catch_warnings():
-            # Old torch files hold typed storages; reading one warns of their end.
-            warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
-            # SAFE's file holds its training arguments beside the weights: plain values.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: holds something besides tensors, or is damaged: it is not loaded, because "
-            f"loading it could run code ({str(error).splitlines()[0]})",
-            hint="save only the state dict: torch.save(network.state_dict(), PATH)",
-        ) from error
-    except (safetensors.SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: cannot be read as a checkpoint ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no more is known'})"
-        ) from error
-
-
 def _misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     missing = [name for name in expected if name not in given]
     unexpected = [name for name in given if name not in expected]
@@ -363,12 +398,3 @@ def _same_size(weights: Weights, folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix in FILE_TYPES and path.is_file() and path.stat().st_size == weights.size
     )
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

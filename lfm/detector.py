@@ -71,7 +71,7 @@ class LFMDetector(TorchDetector):
         return loss + self.network.options.auxiliary_weight * extra
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> the classifier's input, (N, 1024), or (N, 64) for GAP."""
+        """(N, 3, H, W) in [0, 1] -> the classifier's input: (N, 64 K), (N, 64) unless top-K."""
         return self.network.pool(self.network.maps(self.module.normalise(images)))
 
 
@@ -164,7 +164,7 @@ DEVIATIONS = (
         paper="-",
         code="--arch, --rz_interp, --blur_*, --jpg_*, --earlystop_epoch, --init_* have no effect; "
         "attention pooling and TopKPooling.backward are never called",
-        here="absent",
+        here="absent; the attention pooling of our ablation is written anew",
     ),
 )
 

@@ -13,10 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lfm.pooling import RankDropout, TopKPooling, random_k
+from lfm.pooling import (
+    AttentionPooling,
+    AveragePooling,
+    Pooling,
+    RankDropout,
+    TopKPooling,
+    random_k,
+)
 
 FEATURES = 512
 MAPS = 64
+POOLINGS = ("topk", "max", "gap", "attention")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +32,13 @@ class LFMOptions:
     """What can be varied in the network and its training; the defaults are the released network.
 
     Args:
-        pooling: ``topk`` (the paper) or ``gap`` (global average, the ablation's baseline).
+        pooling: ``topk`` (the paper), or in its place ``max`` (top-1), ``gap`` (global average) or
+            ``attention`` (see :class:`AttentionPooling`), which give one value of each map.
         residual: feed the residual magnitude; False feeds the normalised RGB itself.
-        k: values kept of each map.
-        order: order of the pooled values, see :class:`TopKPooling`.
-        p_min, p_max, rescale: RBLD; ``p_max`` 0 switches it off.
-        rks: train with the random-K branch.
+        k: values that ``topk`` keeps of each map.
+        order: order of the pooled values, see :class:`Pooling`.
+        p_min, p_max, rescale: RBLD, see :class:`RankDropout`; both 0 switch it off.
+        rks: train with the random-K branch, of as many positions as the pooling keeps values.
         auxiliary_weight: weight of the random-K branch's loss.
     """
 
@@ -44,8 +53,19 @@ class LFMOptions:
     auxiliary_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.pooling not in ("topk", "gap"):
-            raise ValueError(f"pooling must be topk or gap, got {self.pooling!r}")
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {POOLINGS}, got {self.pooling!r}")
+
+    def make_pooling(self) -> Pooling:
+        """The pooling with its dropout."""
+        dropout = None
+        if self.p_min or self.p_max:
+            dropout = RankDropout(self.p_min, self.p_max, rescale=self.rescale)
+        if self.pooling == "gap":
+            return AveragePooling(dropout)
+        if self.pooling == "attention":
+            return AttentionPooling(MAPS, dropout)
+        return TopKPooling(self.k if self.pooling == "topk" else 1, self.order, dropout)
 
 
 class SalienceNet(nn.Module):
@@ -101,11 +121,8 @@ class LFMNetwork(nn.Module):
             self._fix_residual_weights()
         self.cnn = SalienceNet()
         self.covn1_1 = nn.Conv2d(FEATURES, MAPS, 1, bias=False)
-        self.pool_adapter: TopKPooling | None = None
-        if options.pooling == "topk":
-            dropout = RankDropout(options.p_min, options.p_max, rescale=options.rescale)
-            self.pool_adapter = TopKPooling(options.k, options.order, dropout)
-        self.fc1 = nn.Linear(MAPS if self.pool_adapter is None else MAPS * options.k, 1)
+        self.pool_adapter = options.make_pooling()
+        self.fc1 = nn.Linear(MAPS * self.pool_adapter.values, 1)
 
     def _fix_residual_weights(self) -> None:
         """The two frozen kernels of the released network: pick the top-left pixel, replicate it."""
@@ -135,9 +152,7 @@ class LFMNetwork(nn.Module):
         return maps
 
     def pool(self, maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """(N, 64, h, w) -> the classifier's input, (N, 1024) for K = 16 or (N, 64) for GAP."""
-        if self.pool_adapter is None:
-            return maps.mean((2, 3))
+        """(N, 64, h, w) -> the classifier's input: (N, 64 K), or (N, 64) unless top-K."""
         pooled: Tensor = self.pool_adapter(maps, generator)
         return pooled.flatten(1)
 
@@ -154,4 +169,4 @@ class LFMNetwork(nn.Module):
         logits = self.fc1(self.pool(maps, generator))
         if not self.options.rks:
             return logits, None
-        return logits, self.fc1(random_k(maps, self.options.k, generator).flatten(1))
+        return logits, self.fc1(random_k(maps, self.pool_adapter.values, generator).flatten(1))

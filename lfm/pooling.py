@@ -1,8 +1,9 @@
-"""Top-K pooling (TKP) and its two regularisers, Algorithm 1 of the LFM paper.
+"""Top-K pooling (TKP), the poolings it is compared with, and its two regularisers (Algorithm 1).
 
 Rank-based linear dropout (RBLD) drops the pooled values with a probability that rises linearly
 with their ascending rank; random-K sampling (RKS) pools K random positions of every map through
-the same classifier as an auxiliary task. Both act in training only.
+the same classifier as an auxiliary task. Both act in training only, and on any pooling: one that
+gives a single value of a map has one rank, dropped with p_min, and one random position.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 class RankDropout(nn.Module):
     """RBLD: rank r of K (ascending) is dropped with p_min + (p_max - p_min) r / (K - 1).
+
+    With K = 1 the only rank is dropped with p_min.
 
     Args:
         p_min, p_max: drop probability of the smallest and of the largest pooled value, [0, 1).
@@ -38,32 +41,83 @@ class RankDropout(nn.Module):
         device = generator.device if generator is not None else ascending.device
         draw = torch.rand(ascending.shape, generator=generator, device=device)
         kept = ascending * (draw.to(ascending.device) >= drop)
-        return kept / (1 - (self.p_min + self.p_max) / 2) if self.rescale else kept
+        mean = self.p_min if k == 1 else (self.p_min + self.p_max) / 2
+        return kept / (1 - mean) if self.rescale else kept
 
 
-class TopKPooling(nn.Module):
-    """TKP: the K largest values of every map.
+class Pooling(nn.Module):
+    """Every map to its ``values`` numbers, ordered by size; what the poolings share.
 
     Args:
-        k: values kept of each map.
+        values: numbers kept of each map.
         order: ``ascending`` (Algorithm 1) or ``descending`` (released code and weights).
         dropout: RBLD, or None.
     """
 
-    def __init__(self, k: int, order: str, dropout: RankDropout | None = None) -> None:
+    def __init__(
+        self, values: int, order: str = "descending", dropout: RankDropout | None = None
+    ) -> None:
         super().__init__()
         if order not in ("ascending", "descending"):
             raise ValueError(f"order must be ascending or descending, got {order!r}")
-        self.k = k
+        if values < 1:
+            raise ValueError(f"at least 1 value must be kept of each map, got {values}")
+        self.values = values
         self.descending = order == "descending"
         self.dropout = dropout
 
     def forward(self, maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """(N, C, H, W) -> (N, C, K); H * W must be at least K."""
-        values = maps.flatten(2).topk(self.k, sorted=True).values
+        """(N, C, H, W) -> (N, C, values); H * W must be at least ``values``."""
+        pooled = self.pooled(maps)
         if self.dropout is not None and self.training:
-            values = self.dropout(values.flip(-1), generator).flip(-1)
-        return values if self.descending else values.flip(-1)
+            pooled = self.dropout(pooled.flip(-1), generator).flip(-1)
+        return pooled if self.descending else pooled.flip(-1)
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, values), the largest first."""
+        raise NotImplementedError
+
+
+class TopKPooling(Pooling):
+    """TKP: the ``values`` = K largest of every map; K = 1 is max pooling."""
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, K), the largest first."""
+        return maps.flatten(2).topk(self.values, sorted=True).values
+
+
+class AveragePooling(Pooling):
+    """GAP: the mean of every map."""
+
+    def __init__(self, dropout: RankDropout | None = None) -> None:
+        super().__init__(1, dropout=dropout)
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, 1)."""
+        return maps.mean((2, 3))[..., None]
+
+
+class AttentionPooling(Pooling):
+    """The mean of every map, weighted by one attention map that all share.
+
+    The attention is a 1x1 convolution of the maps and a softmax over positions. This form is ours:
+    the published code holds an attention pooling that nothing calls, and its paper's is not
+    described in what we have.
+
+    Args:
+        maps: number of maps.
+        dropout: RBLD, or None.
+    """
+
+    def __init__(self, maps: int, dropout: RankDropout | None = None) -> None:
+        super().__init__(1, dropout=dropout)
+        # Without a bias: a softmax does not see one.
+        self.attention = nn.Conv2d(maps, 1, 1, bias=False)
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, 1)."""
+        weights: Tensor = self.attention(maps).flatten(2).softmax(-1)
+        return (maps.flatten(2) * weights).sum(-1, keepdim=True)
 
 
 def random_k(maps: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:

@@ -219,8 +219,23 @@ def test_only_web_addresses(tmp_path):
 def test_without_a_sha256_nothing_is_fetched(server, tmp_path):
     with pytest.raises(WeightsError, match="sha256 is not known") as caught:
         fetch(checkpoint(server.url, sha256=""), tmp_path)
-    assert "--weights PATH" in caught.value.hint
+    assert f"download {server.url} by hand to {tmp_path / 'model.pth'}" in caught.value.hint
     assert server.requests == []
+
+
+def test_without_a_sha256_what_was_got_by_hand_is_there(server, tmp_path):
+    (tmp_path / "model.pth").write_bytes(b"mine")
+    assert fetch(checkpoint(server.url, sha256=""), tmp_path) == tmp_path / "model.pth"
+    assert server.requests == []
+
+
+def test_the_first_digits_of_a_sha256_are_checked(server, tmp_path):
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    with pytest.raises(WeightsError, match=r"sha256 [0-9a-f]{64}, expected 0{8}\.\.\.; what came"):
+        fetch(checkpoint(server.url, sha256="0" * 8), tmp_path)
+    weights = checkpoint(server.url, sha256=digest[:8], size=0)
+    assert fetch(weights, tmp_path).read_bytes() == CONTENT
+    assert names(tmp_path) == ["model.pth", "model.pth.bad"]
 
 
 def test_another_file_of_that_name_stays(server, tmp_path):

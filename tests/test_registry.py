@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness import registry
@@ -28,8 +30,6 @@ def test_all_leaves_out_what_cannot_be_built() -> None:
     [
         ["cost", "--method", "ojha"],
         ["train", "--method", "ojha", "--suite", "mini-train"],
-        ["run", "--method", "ojha", "--suite", "mini"],
-        ["score", str(CHECKOUT / "README.md"), "--method", "ojha"],
         ["contract", "ojha"],
         ["docs"],
     ],
@@ -39,6 +39,22 @@ def test_a_named_detector_names_its_extra(
 ) -> None:
     assert main(command) == 2
     assert "pip install -e '.[clip]'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_clip")
+@pytest.mark.parametrize("command", [["run", "--suite", "mini"], ["score", "README.md"]])
+def test_missing_weights_do_not_hide_a_missing_extra(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
+    assert main([*command, "--method", "ojha"]) == 3
+    text = capsys.readouterr().err
+    assert "fc_weights.pth" in text
+    assert "pip install -e '.[clip]'" in text
 
 
 @pytest.mark.usefixtures("without_clip")

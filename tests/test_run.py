@@ -198,7 +198,7 @@ def test_a_detector_without_weights_is_recorded_and_the_rest_goes_on(
     assert harness("--method", "gap,chance", *flags) == 1
     assert "harness train --method gap" in capsys.readouterr().err
     statuses = {r.detector: [s.status for s in r.subsets] for r in load_records(tmp_path / "out")}
-    assert statuses == {"gap": ["failed", "failed"], "chance": ["ok", "ok"]}
+    assert statuses == {"gap": ["missing", "missing"], "chance": ["ok", "ok"]}
     assert harness("--method", "gap", *flags) == 3
 
 

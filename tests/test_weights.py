@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 import safetensors.torch
@@ -14,17 +14,11 @@ from torch import nn
 from harness import registry
 from harness import weights as module
 from harness.api import DetectorSpec, Recipe, ScoreSpec, TorchDetector, Weights
+from harness.checkpoint_files import files_of, sha256_of
 from harness.errors import WeightsError
 from harness.results.records import WeightsRef
 from harness.training import run_folder
-from harness.weights import (
-    load_into,
-    presence,
-    read_state,
-    resolve,
-    sha256_of,
-    weights_dir,
-)
+from harness.weights import load_into, presence, pretrained, resolve, weights_dir
 
 
 class Net(nn.Module):
@@ -147,8 +141,8 @@ def test_accepted_under_another_name_by_size_and_hash(folder):
 
 def test_absent_says_how_to_get_it(folder):
     weights = published(None)
-    assert presence(weights, folder) == module.Presence(path=None, state="absent")
-    with pytest.raises(WeightsError, match=r"net:released: model.pth in .*: absent") as caught:
+    assert presence(weights, folder) == module.Presence(paths=(), state="absent")
+    with pytest.raises(WeightsError, match=r"net:released: model.pth: absent") as caught:
         resolve(spec(weights))
     assert caught.value.exit_code == 3
     assert "python -m harness weights --fetch net:released" in caught.value.hint
@@ -219,22 +213,6 @@ def test_a_local_safetensors_file(folder, tmp_path):
     same(resolve(spec(), str(path)).state, state(5))
 
 
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda s: {"model": s, "optimizer": {"lr": 0.1}, "total_steps": 3},
-        lambda s: {"state_dict": s, "epoch": 1},
-        lambda s: {f"module.{name}": value for name, value in s.items()},
-        lambda s: {"model": {f"module.{name}": value for name, value in s.items()}},
-        lambda s: {name: nn.Parameter(value) for name, value in s.items()},
-    ],
-)
-def test_what_training_scripts_wrap_around_a_state(tmp_path, wrap):
-    read = read_state(save(tmp_path / "a.pth", wrap(state())))
-    same(read, state())
-    assert not any(value.requires_grad for value in read.values())
-
-
 def test_names_are_mapped_for_published_layouts(folder, tmp_path):
     renamed = {f"net.{name}": value for name, value in state().items()}
     path = save(folder / "model.pth", renamed)
@@ -247,6 +225,178 @@ def test_names_are_mapped_for_published_layouts(folder, tmp_path):
     assert (loaded.ref.label, loaded.ref.trained_on) == (f"model.pth#{loaded.ref.sha256[:8]}", "")
     with pytest.raises(WeightsError, match="two of its names map to 'x'"):
         resolve(spec(replace(weights, mapping=lambda name: "x")))
+
+
+def in_parts(folder, *, main="head.pth", other="trunk.pth", **changes):
+    """A checkpoint of two files, each with its own names, in ``folder``."""
+    whole = state(8)
+    save(folder / main, {name[3:]: v for name, v in whole.items() if name.startswith("fc.")})
+    trunk = {f"trunk.{name}": v for name, v in whole.items() if name.startswith("conv.")}
+    save(folder / other, {"net": {**trunk, "constant": torch.zeros(1)}})
+    weights = published(
+        folder / main,
+        filename="head.pth",
+        variant="",
+        mapping=lambda name: f"fc.{name}",
+        also=(
+            published(
+                folder / other,
+                name="trunk",
+                filename="trunk.pth",
+                licence="CC BY-NC 4.0",
+                note="big",
+                inside="net",
+                mapping=lambda name: name[6:] if name.startswith("trunk.") else None,
+            ),
+        ),
+    )
+    return replace(weights, **changes)
+
+
+def test_a_checkpoint_of_several_files(folder):
+    weights = in_parts(folder)
+    detector, loaded = build(), resolve(spec(weights))
+    load_into(detector, loaded, spec())
+    same(dict(detector.state_dict()), state(8))
+    digests = {name: sha256_of(folder / name) for name in ("head.pth", "trunk.pth")}
+    assert loaded.ref == WeightsRef(
+        label="released",
+        sha256=hashlib.sha256("".join(digests.values()).encode()).hexdigest(),
+        files=digests,
+        trained_on="ProGAN",
+        licence="MIT; CC BY-NC 4.0",
+        note="picked on the test set",
+    )
+    assert loaded.path == folder / "head.pth"
+    assert presence(weights, folder).paths == (folder / "head.pth", folder / "trunk.pth")
+    assert presence(weights, folder).state == "present"
+
+
+def test_the_files_of_a_checkpoint_survive_a_record_and_older_records_have_none(folder):
+    ref = resolve(spec(in_parts(folder))).ref
+    raw = json.loads(json.dumps(asdict(ref)))
+    assert WeightsRef(**raw) == ref
+    del raw["files"]
+    assert WeightsRef(**raw).files == {}
+
+
+@pytest.mark.parametrize("name", ["head.pth", "trunk.pth"])
+def test_another_digest_of_any_file_is_another_key(folder, name):
+    unknown = {"sha256": "", "size": 0}
+    weights = in_parts(folder, **unknown)
+    weights = replace(weights, also=(replace(weights.also[0], **unknown),))
+    before = resolve(spec(weights)).ref
+    content = torch.load(folder / name, weights_only=True)
+    save(folder / name, {**content, "bias" if name == "head.pth" else "more": torch.ones(1)})
+    after = resolve(spec(weights)).ref
+    assert before.sha256 != after.sha256
+    assert [n for n in before.files if before.files[n] != after.files[n]] == [name]
+    assert module.UNVERIFIED in after.note
+
+
+def test_every_missing_file_is_named_with_a_way_to_it(folder):
+    weights = in_parts(folder)
+    (folder / "trunk.pth").unlink()
+    assert presence(weights, folder).path is None
+    assert presence(weights, folder).state == "head.pth: present, trunk.pth: absent"
+    with pytest.raises(WeightsError, match=r"net:released: trunk.pth: absent") as caught:
+        resolve(spec(weights))
+    assert "head.pth" not in str(caught.value)
+    assert "--fetch net:released, or download" in caught.value.hint
+
+    (folder / "head.pth").unlink()
+    by_hand = replace(weights, sha256="", url="https://example.org/by hand")
+    assert presence(by_hand, folder).state == "absent"
+    with pytest.raises(WeightsError, match=r"head.pth: absent; trunk.pth: abs") as caught:
+        resolve(spec(by_hand))
+    assert "head.pth cannot be fetched" in caught.value.hint
+    assert "download https://example.org/by hand by hand" in caught.value.hint
+    assert f"to {folder / 'trunk.pth'}" in caught.value.hint
+
+
+def test_a_name_in_two_files_is_an_error(folder):
+    weights = in_parts(folder)
+    twice = replace(weights.also[0], mapping=lambda name: f"fc.{name[-4:]}")
+    with pytest.raises(WeightsError, match=r"trunk.pth: two of its names map"):
+        resolve(spec(replace(weights, also=(replace(twice, mapping=lambda name: "x"),))))
+    twice = replace(twice, mapping=lambda n: "fc.bias" if n.endswith("bias") else None)
+    with pytest.raises(WeightsError, match=r"trunk.pth: 'fc.bias' is in another file of released"):
+        resolve(spec(replace(weights, also=(twice,))))
+
+
+def test_a_local_file_laid_out_like_a_published_one_is_completed(folder, tmp_path):
+    weights = in_parts(folder)
+    own = save(tmp_path / "own" / "head.pth", {"weight": torch.ones(1, 2), "bias": torch.ones(1)})
+    loaded = resolve(spec(weights), str(own))
+    assert loaded.state["fc.bias"].item() == 1
+    assert torch.equal(loaded.state["conv.weight"], state(8)["conv.weight"])
+    assert loaded.ref.label == f"head.pth#{loaded.ref.sha256[:8]}"
+    assert loaded.ref.files == {"head.pth": sha256_of(own), "trunk.pth": weights.also[0].sha256}
+    # The other file may lie beside it, and the published file be given by its path.
+    (folder / "trunk.pth").rename(own.parent / "trunk.pth")
+    assert resolve(spec(weights), str(own)).ref == loaded.ref
+    (own.parent / "copy.pth").write_bytes((folder / "head.pth").read_bytes())
+    assert resolve(spec(weights), str(own.parent / "copy.pth")).ref.label == "released"
+    (own.parent / "trunk.pth").unlink()
+    with pytest.raises(WeightsError, match=r"net:released: trunk.pth: absent"):
+        resolve(spec(weights), str(own))
+
+
+def test_the_first_digits_of_a_sha256_are_enough(folder):
+    path = save(folder / "model.pth", state(1))
+    digest = sha256_of(path)
+    loaded = resolve(spec(published(path, sha256=digest[:8])))
+    assert (loaded.ref.sha256, loaded.ref.note) == (digest, "picked on the test set")
+    assert resolve(spec(published(path, sha256=digest[:8].upper()))).ref == loaded.ref
+    for wrong in (digest[:7], "0" * 8, digest + "0"):
+        with pytest.raises(WeightsError, match="another file has its name"):
+            resolve(spec(published(path, sha256=wrong)))
+    path.unlink()
+    with pytest.raises(WeightsError) as caught:
+        resolve(spec(published(None, sha256="0" * 8)))
+    assert "sha256 00000000..." in caught.value.hint
+
+
+def test_what_training_starts_from(folder):
+    path = save(folder / "backbone.pth", {**state(9), "head": torch.ones(1)})
+    start = published(
+        path,
+        name="imagenet",
+        filename="backbone.pth",
+        variant="",
+        mapping=lambda name: None if name == "head" else name,
+    )
+    detector = spec(pretrained=(start,))
+    loaded = pretrained(detector, "imagenet")
+    same(loaded.state, state(9))
+    assert (loaded.ref.label, loaded.ref.sha256) == ("imagenet", start.sha256)
+    with pytest.raises(WeightsError, match="net has no published network 'image'") as caught:
+        pretrained(detector, "image")
+    assert "it has imagenet" in caught.value.hint
+    with pytest.raises(WeightsError, match="net:imagenet is no checkpoint of net") as caught:
+        resolve(detector, "imagenet")
+    assert "harness train --method net" in caught.value.hint
+    path.unlink()
+    with pytest.raises(WeightsError, match=r"net:imagenet: backbone.pth: absent") as caught:
+        pretrained(detector, "imagenet")
+    assert "python -m harness weights --fetch net:imagenet, or download" in caught.value.hint
+
+
+ENTRIES = [
+    pytest.param(entry, id=f"{spec.name}-{entry.name}")
+    for spec in registry.detectors().values()
+    for entry in (*spec.weights, *spec.pretrained)
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_registered_entries_can_be_checked(entry):
+    parts = files_of(entry)
+    assert len({part.filename for part in parts}) == len(parts)
+    for part in parts:
+        assert part.url.startswith("https://") and part.licence and part.trained_on
+        assert not part.sha256 or 8 <= len(part.sha256) <= 64
+        assert set(part.sha256) <= set("0123456789abcdef")
 
 
 def test_misfits_name_the_first_of_each_kind(tmp_path):
@@ -272,39 +422,6 @@ def test_what_a_network_refuses_for_its_own_reason_is_passed_on(tmp_path):
     loaded = resolve(spec(), str(save(tmp_path / "own.pth", state())))
     with pytest.raises(WeightsError, match="does not fit net: the residual kernel is fixed"):
         load_into(Picky(Net()), loaded, spec())
-
-
-class Bomb:
-    def __reduce__(self):
-        return os.mkdir, ("exploded",)
-
-
-def test_code_in_a_checkpoint_is_not_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = save(tmp_path / "bomb.pth", {"model": Bomb()})
-    with pytest.raises(WeightsError, match="loading it could run code"):
-        read_state(path)
-    assert not (tmp_path / "exploded").exists()
-
-
-@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
-@pytest.mark.parametrize("damage", ["empty", "text", "cut"])
-def test_damaged_files(tmp_path, name, damage):
-    path = tmp_path / name
-    if name.endswith(".pth"):
-        torch.save(state(), path)
-    else:
-        safetensors.torch.save_file(state(), path)
-    whole = path.read_bytes()
-    path.write_bytes({"empty": b"", "text": b"<html>404</html>", "cut": whole[:300]}[damage])
-    with pytest.raises(WeightsError, match=name):
-        read_state(path)
-
-
-@pytest.mark.parametrize("content", [{}, [torch.zeros(1)], {"a": 1}, {3: torch.zeros(1)}])
-def test_files_that_hold_no_state(tmp_path, content):
-    with pytest.raises(WeightsError, match="expected"):
-        read_state(save(tmp_path / "a.pth", content))
 
 
 def test_other_file_types(tmp_path):
@@ -394,11 +511,3 @@ def test_the_published_lfm_checkpoint(released_weights, monkeypatch):
     detector = lfm.build(**lfm.variants[loaded.variant])
     load_into(detector, loaded, lfm)
     same(dict(detector.state_dict()), dict(loaded.state))
-
-
-def test_a_changed_file_is_hashed_again(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"one")
-    first = sha256_of(path)
-    path.write_bytes(b"other")
-    assert sha256_of(path) == hashlib.sha256(b"other").hexdigest() != first

@@ -1,8 +1,10 @@
-"""Plain-text tables for terminals."""
+"""Plain-text tables for terminals, and facts in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from harness.api import Recipe
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
@@ -18,6 +20,43 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
         out.append("  ".join(cells).rstrip())
     out.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(out)
+
+
+def recipe(recipe: Recipe) -> str:
+    """A published recipe in words, without its source."""
+    if recipe.lr == 0:  # fitted in one go
+        return f"one fit, `{recipe.train_preprocess}`"
+    decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
+    if recipe.weight_decay and not recipe.decay_vectors:
+        decay += " (not of biases and normalisation)"
+    parts = [
+        f"{_OPTIMISERS[recipe.optimiser]}{decay}",
+        f"rate {recipe.lr:g}{_schedule(recipe)}",
+        f"batch {recipe.batch_size}{', half real and half fake' if recipe.balanced else ''}",
+        f"{recipe.epochs} epochs" + (" at most" if recipe.patience else ""),
+        f"the {recipe.keep} epoch's weights"
+        + (f" by {recipe.monitor}" if recipe.keep == "best" else ""),
+        f"from `{recipe.start}` weights" if recipe.start else "from random weights",
+        f"`{recipe.train_preprocess}`",
+    ]
+    return "; ".join(parts)
+
+
+_OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sam": "SAM over SGD"}
+
+
+def _schedule(recipe: Recipe) -> str:
+    warmup = f", warmed up over {recipe.warmup} epochs" if recipe.warmup else ""
+    without_gain = f"{recipe.patience} epochs without gain of {recipe.monitor}"
+    if recipe.schedule == "plateau":
+        end = f" until below {recipe.min_lr:g}" if recipe.min_lr else ""
+        return f"{warmup}, times {recipe.lr_gamma:g} after {without_gain}{end}"
+    stop = f", ended after {without_gain}" if recipe.patience else ""
+    if recipe.schedule == "cosine":
+        return f"{warmup}, by half a cosine to {recipe.min_lr:g}{stop}"
+    if recipe.lr_gamma == 1:
+        return f"{warmup}, constant{stop}"
+    return f"{warmup}, times {recipe.lr_gamma:g} every {recipe.lr_step} epochs{stop}"
 
 
 def percent(value: float | None) -> str:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from harness import registry
 from harness.api import DetectorSpec
 from harness.commands._flags import positive
-from harness.complexity import MACS_UNIT, Counts, Size, count
+from harness.complexity import ATTENTION, MACS_UNIT, Counts, Size, count
 from harness.env import environment, resolve_device
 from harness.errors import HarnessError
 from harness.latency import Speed, measure
@@ -62,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             code = code or error.exit_code
     if args.json:
-        content = {"costs": [asdict(cost) for cost in costs], "environment": environment(device)}
+        content = {
+            "costs": [asdict(cost) for cost in costs],
+            "macs_unit": MACS_UNIT,
+            "environment": environment(device),
+        }
         print(canonical_json(content), end="")
     else:
         print("\n\n".join("\n".join(_lines(cost)) for cost in costs))
@@ -82,13 +86,14 @@ def _cost(spec: DetectorSpec, args: argparse.Namespace, device: torch.device) ->
     speed = None
     if args.repeats > 0:
         speed = measure(spec, size, device, batch_size=args.batch_size, repeats=args.repeats)
+    counts = count(spec, size)
     return Cost(
         detector=spec.name,
         title=spec.title,
         size=size,
-        counts=count(spec, size),
+        counts=counts,
         speed=speed,
-        paper=reconcile(spec),
+        paper=reconcile(spec, counts),
         timed=args.repeats > 0,
     )
 
@@ -99,7 +104,8 @@ def _lines(cost: Cost) -> list[str]:
     if cost.timed:
         lines += _speed_lines(cost.speed)
     if cost.paper is not None:
-        lines.append(f"  the paper prints {cost.paper.flops} FLOPs, {cost.paper.parameters}")
+        printed = cost.paper.flops.printed, cost.paper.parameters.printed
+        lines.append(f"  the paper prints {printed[0]} FLOPs, {printed[1]} parameters")
         lines += [f"    {line}" for line in explain(cost.paper)]
     return lines
 
@@ -108,10 +114,21 @@ def _count_lines(counts: Counts | None) -> list[str]:
     if counts is None:
         return ["  MACs, parameters           n/a (no network)"]
     left_out = [f"{name} x{times}" for name, times in counts.not_counted.items()]
-    return [
+    lines = [
         f"  {MACS_UNIT:<26} {counts.macs:,} ({_listed(counts.by_operator)})",
         f"  fvcore does not count      {', '.join(left_out) or 'nothing left out'}",
-        f"  rule of thop               {counts.thop_rule:,}",
+    ]
+    if counts.attention_products:
+        lines.append(
+            f"  with attention's products  {counts.macs + counts.attention_products:,} "
+            f"({counts.attention_products:,} more, in {ATTENTION})"
+        )
+    seen = ""
+    if counts.thop_parameters != counts.parameters:
+        seen = f" (of layers with {counts.thop_parameters:,} of the parameters)"
+    return [
+        *lines,
+        f"  rule of thop               {counts.thop_rule:,}{seen}",
         f"  parameters                 {counts.parameters:,}, trainable {counts.trainable:,}",
     ]
 

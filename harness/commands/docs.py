@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import registry
-from harness.api import DetectorSpec
-from harness.commands import _sources
+from harness.api import DetectorSpec, Weights
+from harness.commands import _sources, _text
 from harness.commands.list import parameters
 from harness.data.suite import Suite
 from harness.data.suites import all_suites
@@ -16,6 +16,7 @@ from harness.report.findings import findings
 from harness.report.paper import load_paper
 from harness.report.render import Renderer
 from harness.results.store import write_atomic
+from harness.weights import digits
 
 HELP = "write docs/: detectors with their deviations, suites, the paper's inconsistencies"
 
@@ -70,20 +71,20 @@ def _facts(spec: DetectorSpec) -> Iterator[str]:
         yield f"- {spec.notes}"
     if spec.variants:
         yield f"- training behaviours: {', '.join(f'`{name}`' for name in spec.variants)}"
-    for weights in spec.weights:
-        sha = weights.sha256 or "not known"
-        yield (
-            f"- checkpoint `{spec.name}:{weights.name}`: {weights.url}, sha256 {sha}; "
-            f"licence: {weights.licence}; trained on {weights.trained_on}"
-            + (f"; note: {weights.note}" if weights.note else "")
-        )
-    if spec.recipe and spec.recipe.epochs > 1:
-        recipe = spec.recipe
-        yield (
-            f"- recipe: Adam, lr {recipe.lr:g} x {recipe.lr_gamma:g} every {recipe.lr_step} "
-            f"epochs, batch {recipe.batch_size}, {recipe.epochs} epochs, "
-            f"`{recipe.train_preprocess}` ({recipe.source})"
-        )
+    for kind, entries in (("checkpoint", spec.weights), ("training starts from", spec.pretrained)):
+        for weights in entries:
+            yield f"- {kind} `{spec.name}:{weights.name}`: {_file(weights)}"
+            yield from (f"    - and {other.filename}: {_file(other)}" for other in weights.also)
+    if spec.recipe:
+        yield f"- recipe: {_text.recipe(spec.recipe)} ({spec.recipe.source})"
+
+
+def _file(weights: Weights) -> str:
+    note = f"; note: {weights.note}" if weights.note else ""
+    return (
+        f"{weights.url}, sha256 {digits(weights) or 'not known'}; licence: {weights.licence}; "
+        f"trained on {weights.trained_on}{note}"
+    )
 
 
 def _suites() -> Iterator[str]:

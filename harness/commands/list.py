@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from harness import registry
-from harness.api import DetectorSpec, HasModule
+from harness.api import DetectorSpec, HasModule, Weights
+from harness.checkpoint_files import files_of
 from harness.commands import _flags, _text
 from harness.data.suite import Suite
 from harness.data.suites import all_suites, find_root
 from harness.errors import DataError, unknown_name
-from harness.weights import presence, weights_dir
+from harness.weights import digits, presence, weights_dir
 
 HELP = "show detectors and suites; --long NAME tells everything of one"
 
@@ -75,23 +76,29 @@ def detector_facts(spec: DetectorSpec) -> dict[str, Any]:
         "threshold": spec.score.threshold,
         "score": spec.score.kind,
         "variants": {name: dict(options) for name, options in spec.variants.items()},
-        "trainable": spec.recipe is not None,
-        "weights": [
-            {
-                "name": weights.name,
-                "url": weights.url,
-                "sha256": weights.sha256,
-                "licence": weights.licence,
-                "trained_on": weights.trained_on,
-                "note": weights.note,
-                "file": str(presence(weights, weights_dir()).path or ""),
-            }
-            for weights in spec.weights
-        ],
+        "recipe": _text.recipe(spec.recipe) if spec.recipe else "",
+        "recipe_source": spec.recipe.source if spec.recipe else "",
+        "weights": [_weights_facts(weights) for weights in spec.weights],
+        "training_starts_from": [_weights_facts(weights) for weights in spec.pretrained],
         "requires": list(spec.requires),
         "citation": spec.citation,
         "notes": spec.notes,
         "deviations": [vars(deviation) for deviation in spec.deviations],
+    }
+
+
+def _weights_facts(weights: Weights) -> dict[str, str]:
+    files = files_of(weights)
+    found = presence(weights, weights_dir())
+    return {
+        "name": weights.name,
+        "files": ", ".join(part.filename for part in files),
+        "url": weights.url,
+        "sha256": ", ".join(digits(part) or "not known" for part in files),
+        "licence": weights.licence,
+        "trained_on": weights.trained_on,
+        "note": weights.note,
+        "state": found.state,
     }
 
 

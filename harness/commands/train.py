@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,26 +16,16 @@ from harness.commands._flags import OUT, positive
 from harness.env import resolve_device
 from harness.errors import UsageError, unknown_name
 from harness.training import datasets, run_folder, session
+from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
 from harness.training.jobs import Job, cores, run_jobs
+from harness.training.overrides import OVERRIDABLE, flag, form, read
 from harness.training.recipe import is_fit, resolve
 from harness.training.session import Machine, Training
 
 HELP = "train detectors on the embedded training set or on your own folders"
 
 log = logging.getLogger(__name__)
-
-# Flags that override the recipe's field of the same name.
-OVERRIDES: dict[str, Callable[[str], object]] = {
-    "epochs": positive,
-    "batch_size": positive,
-    "lr": float,
-    "lr_gamma": float,
-    "lr_step": positive,
-    "weight_decay": float,
-    "train_preprocess": str,
-    "val_preprocess": str,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     seeds.add_argument("--seed", dest="seeds", type=_seeds, default=[0])
     seeds.add_argument("--seeds", dest="seeds", type=_seeds, help="comma-separated (default: 0)")
     recipe = parser.add_argument_group("recipe (what differs from the published one is recorded)")
-    for name, kind in OVERRIDES.items():
-        recipe.add_argument("--" + name.replace("_", "-"), type=kind)
+    for name in OVERRIDABLE:
+        recipe.add_argument(flag(name), metavar=form(name))
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     machine.add_argument("--jobs", type=positive, help="trainings at once (default: one a core)")
@@ -122,14 +111,8 @@ def _tasks(args: argparse.Namespace, data: TrainingData) -> list[Task]:
     tasks = []
     for spec in specs:
         variant = _variant(spec, args.variant)
-        overrides = {name: getattr(args, name) for name in OVERRIDES}
-        given = {name: value for name, value in overrides.items() if value is not None}
-        recipe = resolve(
-            session.published_recipe(spec),
-            scaling=data.scaling,
-            overrides=given,
-            sizes=spec.input_rule,
-        )
+        overrides = {name: read(name, text) for name, text in _given(args).items()}
+        recipe = resolve(spec, scaling=data.scaling, overrides=overrides)
         for seed in args.seeds:
             training = Training(
                 spec=spec,
@@ -142,6 +125,11 @@ def _tasks(args: argparse.Namespace, data: TrainingData) -> list[Task]:
             )
             tasks.append(Task(training=training, folder=_folder(training, args, several)))
     return tasks
+
+
+def _given(args: argparse.Namespace) -> dict[str, str]:
+    """The recipe's fields that have been typed, as typed."""
+    return {name: getattr(args, name) for name in OVERRIDABLE if getattr(args, name) is not None}
 
 
 def _folder(training: Training, args: argparse.Namespace, several: bool) -> Path:
@@ -219,9 +207,8 @@ def _child_command(task: Task, args: argparse.Namespace) -> list[str]:
         command += ["--out", str(task.folder)]
     if training.variant:
         command += ["--variant", training.variant]
-    for name in OVERRIDES:
-        if getattr(args, name) is not None:
-            command += ["--" + name.replace("_", "-"), str(getattr(args, name))]
+    for name, text in _given(args).items():
+        command.append(f"{flag(name)}={text}")
     command += ["--seed", str(training.seed), "--device", args.device]
     command += ["--threads", str(args.threads), "--workers", str(args.workers)]
     # What is to be done has been decided: the child is not to decide again.
@@ -231,16 +218,19 @@ def _child_command(task: Task, args: argparse.Namespace) -> list[str]:
 def _expected_cost(training: Training) -> float:
     """In images of forward and backward pass; a fit only looks at each image once."""
     recipe = training.recipe.used
-    return len(training.train.samples) * (0.1 if is_fit(recipe) else recipe.epochs)
+    return epoch_images(training.train, recipe.balanced) * (
+        0.1 if is_fit(recipe) else recipe.epochs
+    )
 
 
 def _line(task: Task) -> str:
     record = run_folder.read(task.folder)
     if record is None:
         return f"{task.folder}\tnot trained"
-    last = record["epochs"][-1]
+    # Records of before weights could be another epoch's do not say which: the last one's.
+    kept = record["epochs"][record.get("weights_epoch", 0) - 1]
     shown = [
-        f"{title} {100 * last[key]:.1f}" if last[key] is not None else f"{title} -"
+        f"{title} {100 * kept[key]:.1f}" if kept[key] is not None else f"{title} -"
         for title, key in (("val ACC", "val_acc"), ("val AP", "val_ap"))
     ]
     return "\t".join([str(task.folder), *shown])

@@ -5,18 +5,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import registry
 from harness.api import DetectorSpec, Weights
+from harness.checkpoint_files import files_of
 from harness.download import fetch
 from harness.errors import HarnessError, UsageError, unknown_name
 from harness.results.store import canonical_json
-from harness.weights import presence, weights_dir
+from harness.weights import digits, file_presence, weights_dir
 
-HELP = "list the published checkpoints, or fetch them"
+HELP = "list the published checkpoints and what training starts from, or fetch them"
 
-Known = tuple[DetectorSpec, Weights]
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One published file of a detector, which several of its entries may share.
+
+    Args:
+        label: ``DETECTOR:NAME`` of the first entry that takes it.
+        weights: where it is published, and under which name.
+        uses: what it is for, in words; one for each entry.
+    """
+
+    label: str
+    weights: Weights
+    uses: tuple[str, ...]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +49,36 @@ def run(args: argparse.Namespace) -> int:
     """Fetches what is asked for, then lists everything; the first failure's exit code."""
     folder = weights_dir()
     code = _fetch_all(_chosen(args.fetch), folder, asked_by_name=args.fetch != "all")
-    rows = [_row(spec, weights, folder) for spec, weights in _known()]
-    print(canonical_json(rows) if args.json else _text(rows, folder), end="")
+    files = _known()
+    if args.json:
+        print(canonical_json([_row(file, folder) for file in files]), end="")
+    else:
+        print(_text(files, folder), end="")
     return code
 
 
-def _known() -> list[Known]:
-    return [(spec, weights) for spec in registry.detectors().values() for weights in spec.weights]
+def _known() -> list[File]:
+    return [file for spec in registry.detectors().values() for file in _files(spec)]
 
 
-def _chosen(text: str | None) -> list[Known]:
+def _files(spec: DetectorSpec, only: str = "") -> list[File]:
+    """A detector's files, each once; those of one entry where ``only`` names it."""
+    found: dict[tuple[str, str], File] = {}
+    for entry in (*spec.weights, *spec.pretrained):
+        if only and entry.name != only:
+            continue
+        use = f"checkpoint {entry.name}"
+        if entry in spec.pretrained:
+            use = f"training starts from it ({entry.name})"
+        for part in files_of(entry):
+            key = part.filename, part.sha256
+            label = found[key].label if key in found else f"{spec.name}:{entry.name}"
+            uses = found[key].uses if key in found else ()
+            found[key] = File(label=label, weights=part, uses=(*uses, use))
+    return list(found.values())
+
+
+def _chosen(text: str | None) -> list[File]:
     if not text:
         return []
     if text == "all":
@@ -52,40 +87,45 @@ def _chosen(text: str | None) -> list[Known]:
     for name in text.split(","):
         detector, _, checkpoint = name.strip().partition(":")
         spec = registry.detector(detector)
-        if not spec.weights:
+        named = [entry.name for entry in (*spec.weights, *spec.pretrained)]
+        if not named:
             raise UsageError(
                 f"{detector} has no published checkpoint",
                 hint="python -m harness weights lists those there are",
             )
-        named = {weights.name: weights for weights in spec.weights}
         if checkpoint and checkpoint not in named:
             raise unknown_name(f"checkpoint of {detector}", checkpoint, named)
-        chosen += [(spec, named[checkpoint])] if checkpoint else [(spec, w) for w in spec.weights]
+        chosen += _files(spec, checkpoint)
     return chosen
 
 
-def _fetch_all(chosen: Iterable[Known], folder: Path, *, asked_by_name: bool) -> int:
+def _fetch_all(chosen: Iterable[File], folder: Path, *, asked_by_name: bool) -> int:
+    """Fetches each file once and says for each detector what became of it."""
     code = 0
-    for spec, weights in chosen:
-        if not (weights.sha256 or asked_by_name):
-            print(f"{spec.name}:{weights.name}: skipped, sha256 not known", file=sys.stderr)
+    outcomes: dict[tuple[str, str], Path | HarnessError] = {}
+    for file in chosen:
+        key = file.weights.filename, file.weights.sha256
+        if not (file.weights.sha256 or asked_by_name):
+            print(f"{file.label}: {key[0]}: skipped, sha256 not known", file=sys.stderr)
             continue
-        try:
-            path = fetch(weights, folder)
-        except HarnessError as error:
-            print(f"{spec.name}:{weights.name}: {error}", file=sys.stderr)
-            code = code or error.exit_code
-        else:
-            print(f"{spec.name}:{weights.name}: {path}", file=sys.stderr)
+        if key not in outcomes:
+            try:
+                outcomes[key] = fetch(file.weights, folder)
+            except HarnessError as error:
+                outcomes[key] = error
+                code = code or error.exit_code
+        print(f"{file.label}: {outcomes[key]}", file=sys.stderr)
     return code
 
 
-def _row(spec: DetectorSpec, weights: Weights, folder: Path) -> dict[str, object]:
-    found = presence(weights, folder)
+def _row(file: File, folder: Path) -> dict[str, object]:
+    weights, found = file.weights, file_presence(file.weights, folder)
+    detector, _, name = file.label.partition(":")
     return {
-        "detector": spec.name,
-        "name": weights.name,
+        "detector": detector,
+        "name": name,
         "filename": weights.filename,
+        "uses": list(file.uses),
         "url": weights.url,
         "sha256": weights.sha256,
         "size": weights.size,
@@ -97,18 +137,21 @@ def _row(spec: DetectorSpec, weights: Weights, folder: Path) -> dict[str, object
     }
 
 
-def _text(rows: Iterable[dict[str, object]], folder: Path) -> str:
+def _text(files: Iterable[File], folder: Path) -> str:
     lines = [f"weights folder: {folder} (the environment's LFM_WEIGHTS names another)"]
-    for row in rows:
-        size = f"{row['size']:,} bytes" if row["size"] else "not known"
-        lines += ["", f"{row['detector']}:{row['name']}  {row['filename']}  {row['state']}"]
+    for file in files:
+        weights, state = file.weights, file_presence(file.weights, folder).state
+        unknown = "not known: it is not fetched; put it into the weights folder by hand"
+        shared = file.uses != (f"checkpoint {file.label.partition(':')[2]}",)
         facts = {
-            "url": row["url"],
-            "size": size,
-            "sha256": row["sha256"] or "not known: it is not fetched; give a file with --weights",
-            "licence": row["licence"],
-            "trained on": row["trained_on"],
-            "note": row["note"],
+            "for": ", ".join(file.uses) if shared else "",
+            "url": weights.url,
+            "size": f"{weights.size:,} bytes" if weights.size else "not known",
+            "sha256": digits(weights) or unknown,
+            "licence": weights.licence,
+            "trained on": weights.trained_on,
+            "note": weights.note,
         }
+        lines += ["", f"{file.label}  {weights.filename}  {state}"]
         lines += [f"  {name:<10} {value}" for name, value in facts.items() if value]
     return "\n".join(lines) + "\n"

@@ -315,9 +315,12 @@ def counters(paper: Paper) -> Finding | None:
     return Finding(
         key="counters",
         title="FLOPs by another counter",
-        text="The printed FLOPs are multiply-accumulates as thop counts them (batch norm at 4 per "
-        "element, layers of unknown type skipped), not fvcore's, which this project uses; LFM's "
-        "0.72M parameters are 0.7256M cut, not rounded. Counts of the released networks:",
+        text="The printed FLOPs are multiply-accumulates by more than one counter. LFM's and "
+        "Ojha's are thop's: batch norm at 4 per element, layers of unknown type skipped, among "
+        "them all of CLIP's attention. NPR's, SAFE's and LGrad's follow from fvcore on networks "
+        "left in training mode (batch norm at 5 per element); this project uses fvcore in "
+        "evaluation mode (at 2). LFM's 0.72M parameters are 0.7256M cut, not rounded. "
+        "`python -m harness cost` recomputes every cell. Counts of the released networks:",
         header=("row", "quantity", "printed", "counted"),
         rows=tuple(rows),
         marks=noted,

@@ -27,6 +27,7 @@ BLOCKS = {
 """Block of rows -> record metric of a set that holds fakes."""
 _SEEN = "In-domain: holds the generator that the mini weights were trained on."
 _MINI_WEIGHTS = "mini-train"
+_LEARNED = 0.6  # validation AP, of half real and half fake images, below which nothing was learned
 _Identity = tuple[str, str, str, str, int]
 
 
@@ -117,6 +118,7 @@ def _row(
         notes.append(f"Other preprocess than published: {own}.")
     if limit:
         notes.append(f"Partial: at most {limit} images of each class.")
+    notes += _unlearned(records)
     labels = {record.weights.label for record in records}
     if len(labels) < len(records):
         notes.append(f"{len(records)} checkpoints share {len(labels)} labels; all are counted.")
@@ -129,6 +131,19 @@ def _row(
         cells=cells,
         notes=(*notes, *about_resampling(records)),
     )
+
+
+def _unlearned(records: Sequence[RunRecord]) -> list[str]:
+    """A note on trainings that stayed near chance on their own validation images."""
+    values = [record.weights.recipe.get("val_ap") for record in records]
+    low = [value for value in values if isinstance(value, float) and value < _LEARNED]
+    shown = ", ".join(f"{100 * value:.1f} %" for value in low)
+    if not low:
+        return []
+    return [
+        f"Learned nothing, or next to it, from the embedded training data (validation AP {shown}): "
+        "its numbers here say nothing about the method."
+    ]
 
 
 def _absent_row(

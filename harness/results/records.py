@@ -66,7 +66,8 @@ class WeightsRef:
 
     Args:
         label: ``released``, ``mini-train/seed0``, a file name, or "" (none needed).
-        sha256: of the file, "" when none.
+        sha256: of the file, "" when none; of several, the sha256 of their digests joined.
+        files: name -> sha256 of each of several files, empty for one.
         trained_on, licence, note: as known.
         seed: training seed, where it is known.
         recipe: resolved training recipe, where the harness trained it.
@@ -79,6 +80,7 @@ class WeightsRef:
     note: str = ""
     seed: int | None = None
     recipe: dict[str, object] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,16 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.api import FAKE, REAL, DetectorSpec
 from harness.data.decode import Image8, decode, display_name, read_bytes
 from harness.data.loader import ordered_map
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Manifest, Sample
-from harness.errors import BadImageError, DataError
+from harness.errors import BadImageError, DataError, InputSizeError
 
 MEMORY = 4 << 30
 """Bytes of decoded pixels kept by one training; images beyond it are decoded again each epoch."""
 
 Batch = tuple[Tensor, Tensor]
+Turn = tuple[int, int]
+"""Position in the manifest, and how often that image has come before in this epoch."""
 
 
 def stream(seed: int, *position: int) -> np.random.SeedSequence:
@@ -31,11 +34,19 @@ def stream(seed: int, *position: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=position)
 
 
+def epoch_images(manifest: Manifest, balanced: bool) -> int:
+    """Images of one epoch: all once or, balanced, twice the larger class."""
+    if balanced:
+        return 2 * max(manifest.n_real, manifest.n_fake)
+    return len(manifest.samples)
+
+
 class ImageSet:
     """The images of one manifest.
 
     Args:
         manifest: which images.
+        detector: whose sizes they must end at; None = any.
         memory: bytes of decoded pixels to keep.
         workers: threads that read, decode and augment ahead; 0 = in the caller's thread.
 
@@ -43,10 +54,18 @@ class ImageSet:
         labels: (N,) int64, 0 real, 1 fake.
     """
 
-    def __init__(self, manifest: Manifest, *, memory: int = MEMORY, workers: int = 0) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        detector: DetectorSpec | None = None,
+        *,
+        memory: int = MEMORY,
+        workers: int = 0,
+    ) -> None:
         if not manifest.samples:
             raise DataError(f"{manifest.name}: no images")
         self.manifest = manifest
+        self.detector = detector
         self.workers = workers
         self.labels: np.ndarray[Any, np.dtype[np.int64]] = np.array(
             [sample.label for sample in manifest.samples], dtype=np.int64
@@ -80,26 +99,43 @@ class ImageSet:
         return image
 
     def training_batches(
-        self, preprocess: Preprocess, batch_size: int, *, seed: int, epoch: int
+        self,
+        preprocess: Preprocess,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int,
+        balanced: bool = False,
     ) -> Iterator[Batch]:
-        """Every image once, shuffled and augmented.
+        """The images of an epoch, shuffled and augmented.
+
+        Args:
+            preprocess: applied to each.
+            batch_size: even where ``balanced``.
+            seed, epoch: decide order and augmentation.
+            balanced: every batch is half real, half fake.
 
         Yields:
             ((n, 3, H, W) float32 in [0, 1], (n,) float32 labels); the last batch may be smaller.
 
         Raises:
             DataError: an image does not have the size of the others after preprocessing.
+            InputSizeError: the detector does not take an image's size.
         """
-        order = np.random.default_rng(stream(seed, epoch)).permutation(len(self)).tolist()
 
-        def prepare(index: int) -> Image8:
-            rng = np.random.default_rng(stream(seed, epoch, index))
-            return preprocess.apply(self.image(index), rng)
+        def prepare(turn: Turn) -> Image8:
+            index, repeat = turn
+            # A first time is (epoch, image): balance does not change how an image is augmented.
+            place = (epoch, index, repeat) if repeat else (epoch, index)
+            image = preprocess.apply(self.image(index), np.random.default_rng(stream(seed, *place)))
+            self._refuse_size(index, image, preprocess, "--train-preprocess")
+            return image
 
+        order = self._order(seed, epoch, balanced)
         prepared = self._prepared(prepare, order, ahead=2 * batch_size)
         first: Image8 | None = None
         for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
+            indices = [index for index, _ in order[start : start + batch_size]]
             images = []
             for index in indices:
                 image = next(prepared)
@@ -116,11 +152,20 @@ class ImageSet:
 
         Yields:
             (positions in the manifest, (n, 3, H, W) float32 in [0, 1]).
+
+        Raises:
+            InputSizeError: the detector does not take an image's size.
         """
+
+        def prepare(turn: Turn) -> Image8:
+            image = preprocess(self.image(turn[0]))
+            self._refuse_size(turn[0], image, preprocess, "--val-preprocess")
+            return image
+
         waiting: dict[tuple[int, ...], list[tuple[int, Image8]]] = {}
-        everything = range(len(self))
-        prepared = self._prepared(lambda i: preprocess(self.image(i)), everything, 2 * batch_size)
-        for index, image in zip(everything, prepared, strict=True):
+        everything = [(index, 0) for index in range(len(self))]
+        prepared = self._prepared(prepare, everything, ahead=2 * batch_size)
+        for index, image in enumerate(prepared):
             group = waiting.setdefault(image.shape, [])
             group.append((index, image))
             if len(group) == batch_size:
@@ -128,15 +173,52 @@ class ImageSet:
         for group in waiting.values():
             yield _joined(group)
 
+    def _order(self, seed: int, epoch: int, balanced: bool) -> list[Turn]:
+        """The turns of an epoch: a permutation or, balanced, real and fake by turns.
+
+        By turns and not half after half, so that any even share of a batch is balanced too.
+        """
+        rng = np.random.default_rng(stream(seed, epoch))
+        if not balanced:
+            return [(index, 0) for index in rng.permutation(len(self)).tolist()]
+        count = epoch_images(self.manifest, balanced) // 2
+        classes = [self._turns(label, count, rng) for label in (REAL, FAKE)]
+        return [turn for pair in zip(*classes, strict=True) for turn in pair]
+
+    def _turns(self, label: int, count: int, rng: np.random.Generator) -> list[Turn]:
+        """``count`` turns of a class, in a new permutation each time that all have come."""
+        members = np.flatnonzero(self.labels == label)
+        if not len(members):
+            raise DataError(
+                f"{self.manifest.name}: a balanced batch needs both classes, one has no image",
+                hint="--balanced false",
+            )
+        rounds = range(-(-count // len(members)))
+        turns = [(int(index), r) for r in rounds for index in rng.permutation(members)]
+        return turns[:count]
+
     def _prepared(
-        self, prepare: Callable[[int], Image8], order: Sequence[int], ahead: int
+        self, prepare: Callable[[Turn], Image8], order: Sequence[Turn], ahead: int
     ) -> Iterator[Image8]:
         for outcome in ordered_map(prepare, order, workers=self.workers, ahead=ahead):
             error = outcome.error
             if isinstance(error, DataError) and not isinstance(error, BadImageError):
-                name = display_name(self.sample(outcome.item))
+                name = display_name(self.sample(outcome.item[0]))
                 raise DataError(f"{name}: {error.message}", hint=error.hint) from error
             yield outcome.get()
+
+    def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:
+        """Raises InputSizeError for a size that the detector does not take."""
+        spec = self.detector
+        height, width = image.shape[:2]
+        problem = spec.input_rule.problem(height, width) if spec else ""
+        if spec and problem:
+            rows, columns = spec.evaluation_size
+            raise InputSizeError(
+                f"{display_name(self.sample(index))} is {width}x{height} (width x height) after "
+                f"{preprocess}: {spec.name} cannot take it: {problem}",
+                hint=f"give another geometry, e.g. {flag} 'resize({rows},{columns})'",
+            )
 
     def _same_size(self, index: int, image: Image8, first: Image8, preprocess: Preprocess) -> None:
         if image.shape != first.shape:

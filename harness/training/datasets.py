@@ -11,7 +11,8 @@ from harness.data.index import load_manifest
 from harness.data.sample import Manifest, Sample
 from harness.errors import DataError, unknown_name
 from harness.suites import mini
-from harness.training.recipe import MINI, Scaling
+from harness.training.mini_rule import MINI
+from harness.training.recipe import Scaling
 
 
 @dataclass(frozen=True, kw_only=True)

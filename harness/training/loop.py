@@ -1,8 +1,9 @@
-"""Training a network by gradient descent: Adam, step decay, validation after every epoch."""
+"""Training a network by gradient descent, with validation after every epoch."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -11,11 +12,15 @@ from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, HasState, Recipe, Trainable
 from harness.data.preprocess import parse
-from harness.errors import HarnessError
-from harness.training.data import ImageSet, stream
+from harness.errors import DataError, HarnessError
+from harness.training.data import ImageSet, epoch_images, stream
+from harness.training.optimisers import build_optimiser
 from harness.training.outcome import Epoch, Scores, Trained, measure
 from harness.training.progress import Progress
-from harness.training.recipe import learning_rate
+from harness.training.recipe import uses_monitor
+from harness.training.schedule import Course, learning_rate
+
+State = dict[str, Tensor]
 
 
 class TrainableDetector(Trainable, Detector, HasState, Protocol):
@@ -52,45 +57,67 @@ class Descent:
         self.device = device
         # In this memory layout convolutions train about 1.4 times as fast on a CPU.
         detector.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._optimiser = torch.optim.Adam(
-            [p for p in detector.module.parameters() if p.requires_grad],
-            lr=recipe.lr,
-            betas=recipe.betas,
-            weight_decay=recipe.weight_decay,
-        )
+        self._optimiser = build_optimiser(detector.module, recipe)
+        self._course = Course(recipe=recipe)
         # On the CPU whatever the device is: a seed then means the same draws everywhere.
         self._generator = torch.Generator()
 
     def run(self, train: ImageSet, val: ImageSet, progress: Progress) -> Trained:
-        """All epochs of the recipe.
+        """The recipe's epochs, or fewer where it ends training early.
 
         Raises:
             HarnessError: the loss is not finite.
-            DataError: an image cannot be read, or does not fit the others.
+            DataError: an image cannot be read or does not fit the others, or the validation images
+                cannot give the figure that the recipe decides by.
+            InputSizeError: the detector does not take an image's size.
         """
-        epochs = [self._epoch(number, train, val, progress) for number in range(self.recipe.epochs)]
-        state = {
-            name: value.detach().cpu().contiguous().clone()
-            for name, value in self.detector.state_dict().items()
-        }
-        return Trained(state=state, epochs=tuple(epochs))
+        self._refuse_useless(val)
+        epochs: list[Epoch] = []
+        best: State = {}
+        ended = ""
+        while len(epochs) < self.recipe.epochs and not ended:
+            epochs.append(self._epoch(len(epochs), train, val, progress))
+            ended = self._course.note(epochs[-1])
+            if self.recipe.keep == "best" and self._course.best_epoch == len(epochs):
+                best = self._state()
+        best_epoch = self._course.best_epoch
+        return Trained(
+            state=best or self._state(),
+            epochs=tuple(epochs),
+            kept=best_epoch if best and best_epoch else len(epochs),
+            best_val_epoch=best_epoch,
+            ended=ended,
+        )
+
+    def _refuse_useless(self, val: ImageSet) -> None:
+        """What would be an error after the first epoch is one before it."""
+        next(val.plain_batches(parse(self.recipe.val_preprocess), 1))
+        one_class = not (val.manifest.n_real and val.manifest.n_fake)
+        if uses_monitor(self.recipe) and self.recipe.monitor == "val_ap" and one_class:
+            raise DataError(
+                f"{val.manifest.name}: {val.manifest.n_real} real and {val.manifest.n_fake} fake "
+                "images: val_ap, by which this recipe decides, needs both classes",
+                hint="--monitor val_acc, or add images of the other class",
+            )
 
     def _epoch(self, number: int, train: ImageSet, val: ImageSet, progress: Progress) -> Epoch:
-        rate = learning_rate(self.recipe, number)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
+        recipe = self.recipe
         self.detector.module.train()
-        total = 0.0
+        images_of_epoch = epoch_images(train.manifest, recipe.balanced)
+        steps = -(-images_of_epoch // recipe.batch_size)
+        total, rate = 0.0, 0.0
         batches = train.training_batches(
-            parse(self.recipe.train_preprocess),
-            self.recipe.batch_size,
+            parse(recipe.train_preprocess),
+            recipe.batch_size,
             seed=self.seed,
             epoch=number,
+            balanced=recipe.balanced,
         )
         for step, (images, labels) in enumerate(batches):
+            rate = learning_rate(recipe, number + step / steps, self._course.drops)
+            self._optimiser.set_rate(rate)
             draws = stream(self.seed, number, step, 0).generate_state(1, np.uint32)
-            self._generator.manual_seed(int(draws[0]))
-            loss = self._step(images, labels)
+            loss = self._step(images, labels, int(draws[0]))
             self._refuse_nonsense(loss, number, step, rate)
             total += loss * len(labels)
             progress.advance(len(labels), {"epoch": number + 1, "loss": loss})
@@ -100,16 +127,23 @@ class Descent:
             self._scores(val),
             epoch=number + 1,
             lr=rate,
-            train_loss=total / len(train),
+            train_loss=total / images_of_epoch,
         )
 
-    def _step(self, images: Tensor, labels: Tensor) -> float:
+    def _step(self, images: Tensor, labels: Tensor, draws: int) -> float:
         images = images.to(self.device, memory_format=torch.channels_last)
-        loss = self.detector.loss(images, labels.to(self.device), self._generator)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        return float(loss.detach())
+        return self._optimiser.step(partial(self._loss, images, labels.to(self.device), draws))
+
+    def _loss(self, images: Tensor, labels: Tensor, draws: int) -> Tensor:
+        self._generator.manual_seed(draws)
+        return self.detector.loss(images, labels, self._generator)
+
+    def _state(self) -> State:
+        """A copy of the weights as they are now, on the CPU."""
+        return {
+            name: value.detach().cpu().contiguous().clone()
+            for name, value in self.detector.state_dict().items()
+        }
 
     def _refuse_nonsense(self, loss: float, epoch: int, step: int, rate: float) -> None:
         if not math.isfinite(loss):

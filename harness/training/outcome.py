@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.api import DetectorSpec
+from harness.api import FAKE, DetectorSpec
 from harness.errors import DetectorError
 from harness.metrics.classification import accuracy, average_precision
 from harness.training.data import ImageSet
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
+Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,30 +25,38 @@ class Epoch:
 
     Args:
         epoch: counted from 1.
-        lr: its learning rate; None for a detector fitted in one go.
+        lr: the learning rate of its last step; None for a detector fitted in one go.
         train_loss: mean training loss over its images; None likewise.
+        val_loss: mean binary cross-entropy of the validation scores; None for uncalibrated ones.
         val_acc, val_ap: over the whole validation set, fractions; AP is None with one class only.
     """
 
     epoch: int
     lr: float | None
     train_loss: float | None
+    val_loss: float | None
     val_acc: float | None
     val_ap: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A finished training: the weights after its last epoch, as published; nothing is selected."""
+    """A finished training.
+
+    Args:
+        state: the weights kept.
+        epochs: what each gave.
+        kept: the epoch (from 1) that the weights are of.
+        best_val_epoch: the first epoch that was best by the recipe's ``monitor``, whether or not
+            it was kept; None where that figure is undefined.
+        ended: why it ended before its last epoch, "" when it did not.
+    """
 
     state: Mapping[str, Tensor]
     epochs: tuple[Epoch, ...]
-
-    @property
-    def best_val_epoch(self) -> int | None:
-        """The first epoch with the highest validation AP, for the record only."""
-        known = [(-epoch.val_ap, epoch.epoch) for epoch in self.epochs if epoch.val_ap is not None]
-        return min(known)[1] if known else None
+    kept: int = 1
+    best_val_epoch: int | None = 1
+    ended: str = ""
 
 
 def seeded_build(spec: DetectorSpec, options: Mapping[str, object], seed: int) -> Any:
@@ -80,6 +89,27 @@ def measure(
         epoch=epoch,
         lr=lr,
         train_loss=train_loss,
+        val_loss=cross_entropy(val.labels, scores, spec.score.kind),
         val_acc=accuracy(val.labels, scores, spec.score.threshold).value,
         val_ap=average_precision(val.labels, scores).value,
     )
+
+
+def cross_entropy(labels: Labels, scores: Scores, kind: str) -> float | None:
+    """Mean binary cross-entropy in nats.
+
+    Per image ``-log p`` of a fake and ``-log(1 - p)`` of a real, where p is the score or, of a
+    logit, its sigmoid. A logarithm of a probability is never taken below -100, as in torch.
+
+    Args:
+        labels: (N,) 0 real, 1 fake.
+        scores: (N,) finite.
+        kind: of the scores, as of ``ScoreSpec``; None is returned for ``uncalibrated``.
+    """
+    if kind == "uncalibrated":
+        return None
+    if kind == "logit":
+        # -log sigmoid(z) = log(1 + exp(-z)), without overflow; a real's probability is of -z.
+        return float(np.logaddexp(0.0, np.where(labels == FAKE, -scores, scores)).mean())
+    right = np.where(labels == FAKE, scores, 1.0 - scores)
+    return float(-np.log(np.maximum(right, np.exp(-100.0))).mean())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from harness.api import InputRule, Recipe
+from harness.api import DetectorSpec, Recipe
 from harness.data.preprocess import parse
-from harness.errors import UsageError
-
-ANY_SIZE = InputRule()
-OVERRIDABLE = tuple(field.name for field in fields(Recipe) if field.name not in ("source", "betas"))
+from harness.errors import UsageError, unknown_name
+from harness.training.overrides import OVERRIDABLE, check, flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +18,12 @@ class Scaling:
     Args:
         name: stored with the run.
         text: the rule in words.
-        apply: published recipe and the sizes that the detector takes -> scaled recipe.
+        apply: the detector -> its published recipe, scaled.
     """
 
     name: str
     text: str
-    apply: Callable[[Recipe, InputRule], Recipe]
+    apply: Callable[[DetectorSpec], Recipe]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,37 +46,49 @@ class ResolvedRecipe:
     scaling: Scaling | None = None
 
 
+def published_recipe(spec: DetectorSpec) -> Recipe:
+    """The published recipe; UsageError where the detector has none."""
+    if spec.recipe is None:
+        raise UsageError(
+            f"{spec.name} is not trained: it has no recipe",
+            hint=f"python -m harness run --method {spec.name} --suite mini",
+        )
+    return spec.recipe
+
+
 def resolve(
-    published: Recipe,
+    spec: DetectorSpec,
     *,
     scaling: Scaling | None = None,
     overrides: Mapping[str, object],
-    sizes: InputRule = ANY_SIZE,
 ) -> ResolvedRecipe:
     """Published recipe, then the scaling, then the overrides; what differs is listed.
 
     Raises:
-        UsageError: an override names no field of a recipe, or its value makes no sense.
+        UsageError: the detector is not trained, an override names no field of a recipe, or a value
+            makes no sense, by itself or with the others.
     """
-    for name in overrides:
-        if name not in OVERRIDABLE:
-            raise UsageError(f"a recipe has no field {name!r}; it has {', '.join(OVERRIDABLE)}")
+    published = published_recipe(spec)
+    for name, value in overrides.items():
+        check(name, value)
     if is_fit(published):
         overrides = _for_fit(overrides)
-    scaled = scaling.apply(published, sizes) if scaling else published
+    scaled = scaling.apply(spec) if scaling else published
     used = replace(scaled, **dict(overrides))  # type: ignore[arg-type]
-    _check(used)
     if is_fit(used) and not is_fit(published):
         raise UsageError("lr must be above 0")
+    _refuse_random_validation(used)
+    for problem, hint in _contradictions(spec, used):
+        raise UsageError(f"{spec.name}: {problem}", hint=hint)
     rule = scaling.name if scaling else ""
     changes = tuple(
         Change(
             field=name,
             published=getattr(published, name),
             used=getattr(used, name),
-            by="--" + name.replace("_", "-") if name in overrides else rule,
+            by=flag(name) if name in overrides else rule,
         )
-        for name in (*OVERRIDABLE, "betas")
+        for name in OVERRIDABLE
         if getattr(published, name) != getattr(used, name)
     )
     return ResolvedRecipe(published=published, used=used, changes=changes, scaling=scaling)
@@ -90,9 +99,9 @@ def is_fit(recipe: Recipe) -> bool:
     return recipe.lr == 0
 
 
-def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """Rate of an epoch (counted from 0): ``lr`` times ``lr_gamma`` every ``lr_step`` epochs."""
-    return recipe.lr * recipe.lr_gamma ** (epoch // recipe.lr_step)
+def uses_monitor(recipe: Recipe) -> bool:
+    """Whether a validation figure decides over rate, end or kept weights."""
+    return recipe.keep == "best" or recipe.patience > 0
 
 
 def _for_fit(overrides: Mapping[str, object]) -> Mapping[str, object]:
@@ -102,14 +111,7 @@ def _for_fit(overrides: Mapping[str, object]) -> Mapping[str, object]:
     return dict.fromkeys(("train_preprocess", "val_preprocess"), overrides["val_preprocess"])
 
 
-def _check(recipe: Recipe) -> None:
-    for name in ("epochs", "batch_size", "lr_step"):
-        if getattr(recipe, name) < 1:
-            raise UsageError(f"{name} must be at least 1, got {getattr(recipe, name)}")
-    for name, least in (("lr", 0.0), ("weight_decay", 0.0), ("lr_gamma", 1e-9)):
-        value = getattr(recipe, name)
-        if not least <= value < math.inf:  # NaN too
-            raise UsageError(f"{name} must be a number of at least {least:g}, got {value}")
+def _refuse_random_validation(recipe: Recipe) -> None:
     parse(recipe.train_preprocess)
     if parse(recipe.val_preprocess).is_random:
         raise UsageError(
@@ -118,39 +120,45 @@ def _check(recipe: Recipe) -> None:
         )
 
 
-MINI_EPOCHS = 16
-MINI_RATE = 5.0
-MINI_DROP = (12, 0.1)  # after this many epochs the rate is multiplied by this
-MINI_PREPROCESS = "random_crop(96)|hflip(0.5)"
+def _contradictions(spec: DetectorSpec, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Values that make no sense together: (what is wrong, what to type)."""
+    yield from _schedule_contradictions(recipe)
+    if recipe.balanced and recipe.batch_size % 2:
+        yield (
+            f"a balanced batch is half real, half fake, got batch_size {recipe.batch_size}",
+            f"--batch-size {recipe.batch_size + 1}, or --balanced false",
+        )
+    if recipe.monitor == "val_loss" and spec.score.kind == "uncalibrated" and uses_monitor(recipe):
+        yield (
+            "its scores are uncalibrated and have no cross-entropy, so val_loss is not defined",
+            "--monitor val_ap or --monitor val_acc",
+        )
+    known = [weights.name for weights in spec.pretrained]
+    if recipe.start and recipe.start not in known:
+        raise unknown_name(f"starting network of {spec.name}", recipe.start, [*known, "none"])
+    if spec.needs_pretrained and not recipe.start:
+        yield (
+            "it keeps part of a published network as it is; from random weights it would be "
+            "another method",
+            f"--start {known[0]}" if known else "",
+        )
 
 
-def _scale_for_mini(recipe: Recipe, sizes: InputRule = ANY_SIZE) -> Recipe:
-    # A detector of one size keeps its published geometry.
-    whole = recipe.val_preprocess if sizes.problem(128, 128) else "native"
-    crop = recipe.train_preprocess if sizes.problem(96, 96) else MINI_PREPROCESS
-    if is_fit(recipe):
-        return replace(recipe, train_preprocess=whole, val_preprocess=whole)
-    return replace(
-        recipe,
-        epochs=MINI_EPOCHS,
-        lr=recipe.lr * MINI_RATE,
-        lr_step=MINI_DROP[0],
-        lr_gamma=MINI_DROP[1],
-        train_preprocess=crop,
-        val_preprocess=whole,
-    )
-
-
-MINI = Scaling(
-    name="mini",
-    text=(
-        f"{MINI_EPOCHS} epochs of {MINI_PREPROCESS} of the 128x128 tiles, no resize; "
-        f"{MINI_RATE:g} times the published rate, after {MINI_DROP[0]} epochs {MINI_DROP[1]:g} of "
-        "that; batch size, optimiser and loss as published; validation on whole tiles. "
-        "A fit takes whole tiles too. A detector that cannot take these sizes keeps its published "
-        "geometry"
-    ),
-    apply=_scale_for_mini,
-)
-"""For the embedded training set, which has hundreds of images in place of 144,000. The same rule
-for every detector, chosen on the mini validation split alone."""
+def _schedule_contradictions(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if recipe.warmup > recipe.epochs:
+        yield (
+            f"warmup {recipe.warmup} is longer than the training, epochs {recipe.epochs}",
+            f"--warmup {recipe.epochs} or less",
+        )
+    if recipe.schedule != "step" and recipe.min_lr > recipe.lr:
+        yield (
+            f"min_lr {recipe.min_lr:g} is above lr {recipe.lr:g}",
+            f"--min-lr {recipe.lr / 100:g}",
+        )
+    if recipe.schedule == "plateau" and not recipe.patience:
+        yield "the plateau schedule needs a patience of at least 1, got 0", "--patience 5"
+    if recipe.schedule == "plateau" and recipe.lr_gamma >= 1:
+        yield (
+            f"the plateau schedule needs an lr_gamma below 1, got {recipe.lr_gamma:g}",
+            "--lr-gamma 0.1",
+        )

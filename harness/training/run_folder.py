@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
 from torch import Tensor
 
+from harness.api import Recipe
 from harness.results.store import canonical_json, write_atomic
 
 SCHEMA = 1
@@ -33,6 +35,7 @@ IDENTITY = (
     "options",
     "seed",
     "recipe",
+    "start",
     "train",
     "val",
     "code",
@@ -63,6 +66,8 @@ def read(folder: Path) -> Record | None:
         return None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         return None
+    if not isinstance(record.get("recipe"), dict):
+        return None
     if record.get("weights_sha256") != hashlib.sha256(weights).hexdigest():
         return None
     return record
@@ -70,7 +75,7 @@ def read(folder: Path) -> Record | None:
 
 def differences(found: Record, wanted: Record) -> list[str]:
     """How the training in a folder differs from the wanted one; empty when it is that very one."""
-    wanted = json.loads(canonical_json(wanted))  # tuples become lists, as in the stored one
+    found, wanted = _completed(found), _completed(wanted)
     lines = []
     for name in IDENTITY:
         before, after = found.get(name), wanted.get(name)
@@ -83,3 +88,15 @@ def differences(found: Record, wanted: Record) -> list[str]:
         elif before != after:
             lines.append(f"{name}: {before} there, {after} asked")
     return lines
+
+
+def _completed(record: Record) -> Record:
+    """As stored, with what could not be said when it was written: defaults had their effect."""
+    recipe = {
+        field.name: field.default
+        for field in fields(Recipe)
+        if field.default is not MISSING and field.name != "source"
+    }
+    whole = {"start": "", **record, "recipe": {**recipe, **record["recipe"]}}
+    completed: Record = json.loads(canonical_json(whole))  # tuples become lists
+    return completed

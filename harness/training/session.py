@@ -10,19 +10,29 @@ import torch
 
 import harness
 from harness.allocator import keep_freed_memory
-from harness.api import DetectorSpec, Fittable, HeaderFittable, Recipe, Trainable
+from harness.api import (
+    DetectorSpec,
+    Fittable,
+    HeaderFittable,
+    Recipe,
+    Startable,
+    Trainable,
+)
+from harness.checkpoint_files import files_of
 from harness.data.decode import DECODE_VERSION
 from harness.data.preprocess import parse
 from harness.data.sample import Manifest
 from harness.env import environment
-from harness.errors import DetectorError, UsageError
+from harness.errors import DetectorError, WeightsError
+from harness.results.records import WeightsRef
 from harness.training import run_folder
-from harness.training.data import ImageSet
+from harness.training.data import ImageSet, epoch_images
 from harness.training.fit import fit_features, fit_headers
 from harness.training.loop import Descent
 from harness.training.outcome import Trained, seeded_build
 from harness.training.progress import Progress, show
 from harness.training.recipe import ResolvedRecipe, is_fit
+from harness.weights import pretrained
 
 TRAINING_VERSION = 1
 """Raised whenever the same request would give other weights."""
@@ -60,6 +70,23 @@ class Training:
         """The variant's options for ``build``."""
         return dict(self.spec.variants.get(self.variant, {}))
 
+    @property
+    def start_digest(self) -> str:
+        """The sha256 of the published network it starts from, "" for random first weights.
+
+        As published, where that is known: a finished training is told from another one without
+        the file. Of several files, all digests.
+
+        Raises:
+            WeightsError: not known, and the file is not here either.
+        """
+        name = self.recipe.used.start
+        if not name:
+            return ""
+        entry = next(weights for weights in self.spec.pretrained if weights.name == name)
+        digests = [part.sha256 for part in files_of(entry)]
+        return "+".join(digests) if all(digests) else pretrained(self.spec, name).ref.sha256
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -80,16 +107,20 @@ def run(training: Training, folder: Path, machine: Machine) -> run_folder.Record
     """Trains and writes the run folder; until it has ended nothing is written.
 
     Raises:
-        UsageError: this detector cannot be trained.
+        DetectorError: this detector cannot be trained, or cannot start from a published network.
+        WeightsError: the network that it starts from is not here or does not fit.
+        InputSizeError: it does not take an image's size.
         HarnessError: the loss is not finite.
         DataError: an image cannot be read or does not fit the others.
     """
     keep_freed_memory()
     detector = seeded_build(training.spec, training.options, training.seed)
-    images = len(training.train.samples) * training.recipe.used.epochs
+    started = _start(training, detector)
+    recipe = training.recipe.used
+    images = epoch_images(training.train, recipe.balanced) * recipe.epochs
     with show(machine.progress, training.label, images) as progress:
         trained = _train(training, detector, machine, progress)
-    return run_folder.write(folder, trained.state, _record(training, trained, machine))
+    return run_folder.write(folder, trained.state, _record(training, trained, started, machine))
 
 
 def identity(training: Training) -> run_folder.Record:
@@ -102,6 +133,7 @@ def identity(training: Training) -> run_folder.Record:
         "options": training.options,
         "seed": training.seed,
         "recipe": _recipe(training.recipe.used),
+        "start": training.start_digest,
         "train": _data(training.train),
         "val": _data(training.val),
         "code": {
@@ -118,19 +150,43 @@ def describe(training: Training) -> list[str]:
     data = f"{training.train.n_real} real and {training.train.n_fake} fake images"
     lines = [f"train {training.label} on {training.trained_on}: {data}"]
     if recipe.changes:
-        changed = (f"{c.field} {c.published} -> {c.used} ({c.by})" for c in recipe.changes)
+        changed = (
+            f"{c.field} {_shown(c.published)} -> {_shown(c.used)} ({c.by})" for c in recipe.changes
+        )
         lines.append(f"  changed: {', '.join(changed)}")
     names = {change.field for change in recipe.changes}
-    kept = (f"{k} {v}" for k, v in _recipe(recipe.used).items() if k not in names)
+    kept = (f"{k} {_shown(v)}" for k, v in _recipe(recipe.used).items() if k not in names)
     if not is_fit(recipe.used):
         lines.append(f"  as published: {', '.join(kept)}")
     return lines
 
 
+def _shown(value: object) -> object:
+    return "none" if value == "" else value
+
+
+def _start(training: Training, detector: Any) -> WeightsRef | None:
+    """Gives the detector the network that its training starts from; which one that was."""
+    spec, name = training.spec, training.recipe.used.start
+    if not name:
+        return None
+    if not isinstance(detector, Startable):
+        raise DetectorError(
+            f"{spec.name} has no start_from(): it cannot start from {name}", hint="--start none"
+        )
+    loaded = pretrained(spec, name)
+    try:
+        detector.start_from(loaded.state)
+    except RuntimeError as error:
+        raise WeightsError(f"{loaded.path} does not fit {spec.name}: {error}") from error
+    return loaded.ref
+
+
 def _train(training: Training, detector: Any, machine: Machine, progress: Progress) -> Trained:
     spec, recipe, seed = training.spec, training.recipe.used, training.seed
     train, val = (
-        ImageSet(manifest, workers=machine.workers) for manifest in (training.train, training.val)
+        ImageSet(manifest, spec, workers=machine.workers)
+        for manifest in (training.train, training.val)
     )
     if isinstance(detector, Trainable):
         descent = Descent(spec, detector, recipe, seed=seed, device=machine.device)  # type: ignore[arg-type]
@@ -143,8 +199,11 @@ def _train(training: Training, detector: Any, machine: Machine, progress: Progre
     raise DetectorError(f"{spec.name} has a recipe but neither loss() nor fit(): cannot be trained")
 
 
-def _record(training: Training, trained: Trained, machine: Machine) -> run_folder.Record:
+def _record(
+    training: Training, trained: Trained, started: WeightsRef | None, machine: Machine
+) -> run_folder.Record:
     recipe = training.recipe
+    best = recipe.used.keep == "best"
     return {
         **identity(training),
         "title": training.spec.title,
@@ -153,7 +212,10 @@ def _record(training: Training, trained: Trained, machine: Machine) -> run_folde
         "scaling": recipe.scaling.text if recipe.scaling else "",
         "deviations": [asdict(change) for change in recipe.changes],
         "epochs": [asdict(epoch) for epoch in trained.epochs],
-        "weights_of": "last epoch",
+        "started_from": asdict(started) if started else None,
+        "weights_of": f"best epoch by {recipe.used.monitor}" if best else "last epoch",
+        "weights_epoch": trained.kept,
+        "ended_early": trained.ended,
         "best_val_epoch": trained.best_val_epoch,
         "environment": environment(machine.device),
     }
@@ -174,13 +236,3 @@ def _data(manifest: Manifest) -> dict[str, object]:
         "n_fake": manifest.n_fake,
         "generators": sorted({s.generator for s in manifest.samples if s.generator}),
     }
-
-
-def published_recipe(spec: DetectorSpec) -> Recipe:
-    """The published recipe; UsageError where the detector has none."""
-    if spec.recipe is None:
-        raise UsageError(
-            f"{spec.name} is not trained: it has no recipe",
-            hint=f"python -m harness run --method {spec.name} --suite mini",
-        )
-    return spec.recipe

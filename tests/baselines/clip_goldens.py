@@ -19,7 +19,7 @@ from torch import Tensor
 
 from baselines import _clip
 from baselines._clip import Sizes
-from harness.api import DetectorSpec
+from harness.api import DetectorSpec, Weights
 from harness.data.preprocess import parse, to_tensor
 from tests.goldens import close
 
@@ -85,15 +85,17 @@ def on_cpu_normalisation(spec: DetectorSpec) -> Callable[[Tensor], Tensor]:
     return normalise
 
 
-def publish_small_clip(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+def publish_small_clip(
+    folder: Path, patch: pytest.MonkeyPatch, spec: DetectorSpec
+) -> tuple[DetectorSpec, dict[str, Tensor]]:
     """Puts a small CLIP, stored as OpenAI stores its own (float16 TorchScript), where it is looked
-    for; returns its entries."""
+    for; returns the spec that expects this file, and the file's entries."""
     torch.manual_seed(5)
     clip = _clip.both_towers(SMALL).half()
     state = {name: value.float() for name, value in clip.state_dict().items()}
     del clip.attn_mask  # no entry of OpenAI's file; the next three are
     del clip.context_length, clip.vocab_size
-    for name, value in (("input_resolution", 224), ("context_length", 77), ("vocab_size", 49408)):
+    for name, value in zip(_clip.CONSTANTS, (224, 77, 49408), strict=True):
         clip.register_buffer(name, torch.tensor(value))
     path = folder / _clip.OPENAI.filename
     with warnings.catch_warnings():
@@ -101,6 +103,16 @@ def publish_small_clip(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Ten
         pictures = torch.zeros(1, 3, 224, 224, dtype=torch.half)
         torch.jit.trace_module(clip, {"encode_image": pictures}).save(str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    patch.setattr(_clip, "OPENAI", replace(_clip.OPENAI, sha256=digest))
     patch.setenv("LFM_WEIGHTS", str(folder))
-    return state
+    return replace(
+        spec,
+        weights=tuple(_expecting(entry, digest) for entry in spec.weights),
+        pretrained=tuple(_expecting(entry, digest) for entry in spec.pretrained),
+    ), state
+
+
+def _expecting(entry: Weights, digest: str) -> Weights:
+    """The entry, or what it is completed with, as a publisher of this CLIP would have it."""
+    if entry.filename == _clip.OPENAI.filename:
+        return replace(entry, sha256=digest)
+    return replace(entry, also=tuple(_expecting(part, digest) for part in entry.also))

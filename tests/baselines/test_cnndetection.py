@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from baselines._backbones import resnet50
 from baselines.cnndetection import SPEC, build
 from harness.data.preprocess import parse, to_tensor
 from tests.conftest import noise
@@ -47,6 +48,18 @@ def test_first_weights_of_the_classifier_are_the_published_normal() -> None:
     classifier = build().network.fc
     assert abs(classifier.weight.std().item() - 0.02) < 0.002
     assert classifier.bias.item() == 0
+
+
+def test_training_starts_from_imagenet_but_for_the_classifier() -> None:
+    torch.manual_seed(0)
+    state = {n: v for n, v in resnet50(1000).state_dict().items() if not n.startswith("fc.")}
+    detector = build()
+    classifier = detector.network.fc.weight.detach().clone()
+    detector.start_from(state)
+    loaded = detector.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+    assert torch.equal(detector.network.fc.weight, classifier)
+    assert set(loaded) - set(state) == {"fc.weight", "fc.bias"}
 
 
 def test_training_images_are_blurred_or_compressed_in_three_of_four_cases() -> None:

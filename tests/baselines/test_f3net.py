@@ -10,7 +10,7 @@ import pytest
 import scipy.fft
 import torch
 
-from baselines import _frequency, _spectrum
+from baselines import _backbones, _frequency, _spectrum, _xception
 from baselines.f3net import DEEPFAKEBENCH, SPEC, build, build_deepfakebench, from_published
 from harness.accelerate import accelerate
 from harness.complexity import count_module
@@ -37,7 +37,6 @@ def test_goldens_of_fad(shared: Path) -> None:
         close(detector.network.fc(features), gold["logits_chirp"])
 
 
-@pytest.mark.slow
 def test_goldens_of_both_branches(shared: Path) -> None:
     detector, gold = loaded(shared, "f3net_both")
     with torch.no_grad():
@@ -183,6 +182,45 @@ def test_the_fast_form_is_made_and_equal(caplog: pytest.LogCaptureFixture) -> No
         expected = detector.score(images).double()
     assert abs(expected.item()) > 0.1
     torch.testing.assert_close(function(images), expected, atol=1e-4, rtol=1e-4)
+
+
+def xception_of_1000_classes() -> dict[str, torch.Tensor]:
+    mapping = _xception.IMAGENET.mapping
+    assert mapping is not None
+    published = _backbones.xception(1000).state_dict()
+    return {own: value for name, value in published.items() if (own := mapping(name))}
+
+
+def test_training_starts_every_branch_from_one_xception() -> None:
+    torch.manual_seed(0)
+    state = xception_of_1000_classes()
+    detector = build(local=True)
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    detector.start_from(state)
+    after = detector.state_dict()
+    for trunk, copies in (("fad_trunk", 4), ("lfs_trunk", 2)):
+        stem = after[f"{trunk}.conv1.weight"]
+        assert torch.equal(stem, torch.cat([state["conv1.weight"] / copies] * copies, 1))
+        for name, value in state.items():
+            assert name == "conv1.weight" or torch.equal(after[f"{trunk}.{name}"], value), name
+        assert {n.removeprefix(f"{trunk}.") for n in after if n.startswith(trunk)} == set(state)
+    for name in ("fad", "lfs", "fc.weight", "fc.bias"):
+        assert torch.equal(after[name], before[name])
+
+
+def test_copies_of_a_picture_excite_the_spread_stem_as_one_does_the_plain_stem() -> None:
+    torch.manual_seed(0)
+    kernel, x = torch.randn(5, 3, 3, 3), torch.rand(1, 3, 8, 8)
+    plain = torch.nn.functional.conv2d(x, kernel)
+    spread = torch.nn.functional.conv2d(x.repeat(1, 4, 1, 1), _xception.spread(kernel, 12))
+    torch.testing.assert_close(spread, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_start_of_another_network_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="'layer1"):
+        build().start_from({"layer1.weight": torch.zeros(1)})
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        build().start_from({"bn1.weight": torch.zeros(5)})
 
 
 def test_training_moves_the_masks_and_follows_the_generator() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from baselines._clip import CONSTANTS
 from baselines._fatformer import (
     END_POSITION,
     AdaptedBlock,
@@ -17,8 +18,9 @@ from baselines._fatformer import (
     haar,
     inverse_haar,
 )
-from baselines.fatformer import SPEC, FatFormerDetector, build, own_entries
+from baselines.fatformer import CLIP, SPEC, FatFormerDetector, build, own_entries
 from harness import contracts
+from harness.weights import pretrained
 from tests.baselines.clip_goldens import (
     SMALL,
     chirp,
@@ -236,9 +238,11 @@ def trained(detector: FatFormerDetector, steps: int) -> list[float]:
 def test_training_starts_from_openais_file_and_moves_what_was_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored = publish_small_clip(tmp_path, monkeypatch)
+    spec, stored = publish_small_clip(tmp_path, monkeypatch, in_small(SPEC, build))
+    assert SPEC.recipe is not None
     torch.manual_seed(0)
-    detector = build(sizes=SMALL)
+    detector = spec.build()
+    detector.start_from(pretrained(spec, SPEC.recipe.start).state)
     before = {name: value.clone() for name, value in detector.state_dict().items()}
     losses = trained(detector, 4)
     assert losses[3] < losses[0]
@@ -254,9 +258,11 @@ def test_training_starts_from_openais_file_and_moves_what_was_added(
     )
 
 
-def test_training_without_openais_file_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"weights missing.*ViT-L-14\.pt"):
-        trained(build(sizes=SMALL), 1)
+def test_openais_names_are_those_of_the_clip_inside(shared: Path) -> None:
+    mapping = CLIP.mapping
+    assert mapping is not None
+    # The authors of Ojha store OpenAI's entries behind ``model.``.
+    openais = [n.removeprefix("model.") for n in listed(shared, "ojha") if n.startswith("model.")]
+    mapped = {mapping(name) for name in (*openais, *CONSTANTS)} - {None}
+    inside = {n for n in on_meta(build).state_dict() if n.startswith("clip_model.")}
+    assert mapped == {n for n in inside if "forgery_aware_adapter" not in n}

@@ -10,9 +10,11 @@ import torch
 
 from baselines._frank import SpectralDetector
 from baselines._spectrum import log_dct
-from baselines.fredect import build, published_name
+from baselines.fredect import build
 from harness import registry
 from harness.data.preprocess import parse, to_tensor
+from harness.errors import WeightsError
+from harness.weights import load_into, resolve
 from tests.baselines.frequency_goldens import fill, golden, images, near
 
 
@@ -56,12 +58,31 @@ def test_one_logit_equals_its_golden(shared: Path) -> None:
     near(score[:, None], gold["hash_logit"][2:3], atol=0, rtol=1e-4)
 
 
-def test_the_published_names_map_to_ours() -> None:
+def test_the_published_files_make_one_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
+    spec, source = registry.detector("fredect"), build()
+    network = source.network.net.state_dict()
+    mean, variance = torch.rand(2, 3, 224, 224, dtype=torch.float64)
+    torch.save(network, tmp_path / "DCTAnalysis.pth")
+    torch.save(mean, tmp_path / "dct_mean")
+    with pytest.raises(WeightsError, match=r"fredect:released: dct_var in .*: absent"):
+        resolve(spec)
+    torch.save(variance, tmp_path / "dct_var")
     detector = build()
-    ours = set(detector.state_dict())
-    published = {*detector.network.net.state_dict(), "standardise.mean"}
-    assert {published_name(name) for name in published} <= ours
-    assert ours - {published_name(name) for name in published} == {
-        "standardise.variance",
-        "standardise.count",
-    }
+    load_into(detector, resolve(spec), spec)
+    state = dict(detector.state_dict())
+    expected = {"standardise.mean": mean, "standardise.variance": variance}
+    expected |= {f"net.{name}": value for name, value in network.items()}
+    assert state.keys() - expected.keys() == {"standardise.count"}
+    assert state["standardise.count"].item() == 0
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
+
+
+def test_only_the_count_may_be_missing() -> None:
+    detector = build()
+    state = dict(detector.state_dict())
+    del state["standardise.variance"]
+    with pytest.raises(RuntimeError, match="variance"):
+        detector.load_state_dict(state)

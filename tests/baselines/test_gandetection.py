@@ -27,6 +27,8 @@ from baselines.gandetection import (
 )
 from harness.api import TorchDetector
 from harness.data.preprocess import to_tensor
+from harness.errors import WeightsError
+from harness.weights import load_into, resolve
 from tests.baselines.frequency_goldens import golden, hashed, images, near
 
 
@@ -38,12 +40,12 @@ def published(names: list[str], shapes: dict[str, Any], member: str) -> dict[str
     """A member's entries by rule ``hash``, under our names."""
     state = {}
     for name in names:
-        full = f"net{member}.{name}"
-        own = from_published(full)
+        own = from_published(member, name)
         like = shapes[own]
         values = torch.zeros_like(like)
         if like.is_floating_point():
-            values = torch.from_numpy(hashed(full, tuple(like.shape)).astype(np.float32))
+            by_rule = hashed(f"net{member}.{name}", tuple(like.shape))
+            values = torch.from_numpy(by_rule.astype(np.float32))
         state[own] = values
     return state
 
@@ -71,7 +73,26 @@ def test_names_follow_timms_order(shared: Path) -> None:
     with torch.device("meta"):
         own = list(build().state_dict())
     names = golden(shared, "gandetection")["state_dict_names"].tolist()
-    assert [from_published(f"net{m}.{name}") for m in MEMBERS for name in names] == own
+    assert [from_published(m, name) for m in MEMBERS for name in names] == own
+
+
+def test_the_five_published_files_make_one_checkpoint(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
+    names = golden(shared, "gandetection")["state_dict_names"].tolist()
+    source = dict(build().state_dict())
+    for member in MEMBERS:
+        net = {name: source[from_published(member, name)] for name in names}
+        torch.save({"net": net, "epoch": 3}, tmp_path / f"method_{member}.pth")
+    detector, loaded = build(), resolve(SPEC)
+    assert list(loaded.ref.files) == [f"method_{member}.pth" for member in MEMBERS]
+    load_into(detector, loaded, SPEC)
+    state = dict(detector.state_dict())
+    assert all(torch.equal(state[name], value) for name, value in source.items())
+    (tmp_path / "method_D.pth").unlink()
+    with pytest.raises(WeightsError, match=r"gandetection:released: method_D\.pth in .*: absent"):
+        resolve(SPEC)
 
 
 def test_grid(shared: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,11 @@ import torch
 
 from baselines._stylegan import Discriminator, as_8_bit, spread
 from baselines.lgrad import SPEC, LGradNetwork, build
+from harness.api import DetectorSpec
+from harness.checkpoint_files import files_of, sha256_of
 from harness.data.preprocess import parse, to_tensor
+from harness.errors import WeightsError
+from harness.weights import load_into, pretrained, resolve
 from tests.goldens import rule
 
 
@@ -38,7 +43,7 @@ def test_keys_are_the_published_ones_behind_a_prefix(shared: Path) -> None:
     with torch.device("meta"):
         network = LGradNetwork()
     expected = {}
-    for weights, keys in zip(SPEC.weights, ("lgrad", "lgrad_d"), strict=True):
+    for weights, keys in zip(files_of(SPEC.weights[0]), ("lgrad", "lgrad_d"), strict=True):
         assert weights.mapping is not None
         listed = json.loads((shared / f"methods/cards/{keys}.keys.json").read_text())
         expected |= {weights.mapping(name): (shape, kind) for name, shape, kind in listed}
@@ -46,6 +51,46 @@ def test_keys_are_the_published_ones_behind_a_prefix(shared: Path) -> None:
     assert {n: (list(v.shape), str(v.dtype)[6:]) for n, v in state.items()} == expected
     assert sum(p.numel() for p in network.parameters()) == 46_562_434
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == 23_510_081
+
+
+def published(spec: DetectorSpec, folder: Path) -> dict[str, torch.Tensor]:
+    """Writes files under the official names, of the networks' own random values; returns these."""
+    detector = build()
+    state = detector.network.classifier.state_dict()
+    imagenet = {**state, "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
+    torch.save(state, folder / spec.weights[0].filename)
+    torch.save(imagenet, folder / spec.pretrained[0].filename)
+    stylegan = detector.network.discriminator.state_dict()
+    torch.save(stylegan, folder / spec.weights[0].also[0].filename)
+    return dict(detector.state_dict())
+
+
+def test_both_stages_are_loaded_and_training_starts_from_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
+    stored = published(SPEC, tmp_path)
+    detector = build()
+    load_into(detector, resolve(SPEC), SPEC)
+    loaded = dict(detector.state_dict())
+    assert loaded.keys() == stored.keys()
+    assert all(torch.equal(loaded[name], stored[name]) for name in stored)
+
+    assert SPEC.recipe is not None
+    imagenet = tmp_path / SPEC.pretrained[0].filename
+    spec = replace(SPEC, pretrained=(replace(SPEC.pretrained[0], sha256=sha256_of(imagenet)[:8]),))
+    detector = build()
+    first = dict(detector.state_dict())
+    head = {name: first[name].clone() for name in ("classifier.fc.weight", "classifier.fc.bias")}
+    detector.start_from(pretrained(spec, SPEC.recipe.start).state)
+    started = dict(detector.state_dict())
+    assert all(torch.equal(started[n], head.get(n, stored[n])) for n in stored)
+
+    (tmp_path / SPEC.weights[0].also[0].filename).unlink()
+    for missing in (lambda: resolve(SPEC), lambda: pretrained(spec, "imagenet")):
+        with pytest.raises(WeightsError, match=r"lgrad:.*: karras2019stylegan.*absent") as caught:
+            missing()
+        assert "cannot be fetched" in caught.value.hint
 
 
 def test_the_gradient_is_autograds(discriminator: Discriminator) -> None:

@@ -1,17 +1,23 @@
-"""Ojha: parity with the authors' numbers, its three kinds of checkpoint, the CLIP file."""
+"""Ojha: parity with the authors' numbers, its kinds of checkpoint, the CLIP file."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from baselines import _clip
 from baselines.ojha import SPEC, build
 from harness import contracts
+from harness.api import DetectorSpec
+from harness.checkpoint_files import sha256_of
 from harness.data.preprocess import parse
+from harness.errors import WeightsError
+from harness.weights import load_into, pretrained, resolve
 from tests.baselines.clip_goldens import (
     SMALL,
     chirp,
@@ -44,7 +50,6 @@ def test_the_authors_training_checkpoint_loads_strictly(shared: Path) -> None:
     state = meta_state(listed(shared, "ojha"))
     detector = on_meta(build)
     detector.load_state_dict(state)
-    assert detector.pretrained
     state["model.visual.other"] = state["fc.bias"]
     with pytest.raises(RuntimeError, match=r"model\.visual\.other"):
         detector.load_state_dict(state)
@@ -88,55 +93,62 @@ def test_recipe_parses_and_ends_at_the_towers_size() -> None:
     assert parse(SPEC.recipe.val_preprocess)(image).shape == (224, 224, 3)
 
 
-def published_head() -> dict[str, torch.Tensor]:
-    """Entries as in the published file, under this network's names."""
-    head = SPEC.weights[0].mapping
-    assert head is not None
-    stored = {"weight": torch.randn(1, SMALL.output), "bias": torch.tensor([-0.5])}
-    return {head(name): value for name, value in stored.items()}
+def publish(
+    folder: Path, patch: pytest.MonkeyPatch
+) -> tuple[DetectorSpec, dict[str, Tensor], dict[str, Tensor]]:
+    """A published head on a small CLIP: the spec that expects them, CLIP's entries, the head's."""
+    spec, clip = publish_small_clip(folder, patch, in_small(SPEC, build))
+    head = {"weight": torch.randn(1, SMALL.output), "bias": torch.tensor([-0.5])}
+    path = folder / SPEC.weights[0].filename
+    torch.save(head, path)
+    released = replace(spec.weights[0], sha256=sha256_of(path), size=path.stat().st_size)
+    return replace(spec, weights=(released,)), clip, head
 
 
-def test_a_head_alone_is_completed_with_openais_file(
+def test_the_published_head_is_completed_with_openais_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored = publish_small_clip(tmp_path, monkeypatch)
-    detector, head = build(sizes=SMALL), published_head()
-    detector.load_state_dict(head)
+    spec, clip, head = publish(tmp_path, monkeypatch)
+    detector, loaded = spec.build(), resolve(spec)
+    assert loaded.ref.files.keys() == {"fc_weights.pth", "ViT-L-14.pt"}
+    load_into(detector, loaded, spec)
     detector.module.eval()
     state = detector.state_dict()
-    assert torch.equal(state["fc.weight"], head["fc.weight"])
-    assert torch.equal(state["model.visual.proj"], stored["visual.proj"])
-    assert torch.equal(state["model.visual.ln_post.bias"], stored["visual.ln_post.bias"])
+    assert torch.equal(state["fc.weight"], head["weight"])
+    for name, value in clip.items():
+        if name.startswith("visual."):
+            assert torch.equal(state[f"model.{name}"], value), name
     images = contracts.pictures(2, 224, 224)
     with torch.no_grad():
-        by_hand = detector.embed(images) @ head["fc.weight"].T + head["fc.bias"]
+        by_hand = detector.embed(images) @ head["weight"].T + head["bias"]
         close(detector.score(images), by_hand.flatten().numpy())
 
 
-def test_without_openais_file_a_head_alone_says_what_is_missing(
+def test_without_openais_file_the_error_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"weights missing.*ViT-L-14\.pt") as caught:
-        build(sizes=SMALL).load_state_dict(published_head())
-    assert str(tmp_path) in str(caught.value)
-    assert _clip.OPENAI.url in str(caught.value)
-
-
-def test_another_file_under_its_name_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    (tmp_path / _clip.OPENAI.filename).write_bytes(b"something else")
-    with pytest.raises(RuntimeError, match="sha256"):
-        build(sizes=SMALL).load_state_dict(published_head())
+    spec, _, head = publish(tmp_path, monkeypatch)
+    own = tmp_path / "own" / "fc_weights.pth"
+    own.parent.mkdir()
+    torch.save({**head, "bias": torch.ones(1)}, own)
+    (tmp_path / "ViT-L-14.pt").unlink()
+    for token in ("", str(own)):
+        with pytest.raises(WeightsError, match=r"ojha:released: ViT-L-14\.pt in") as caught:
+            resolve(spec, token)
+        assert "python -m harness weights --fetch ojha:released" in caught.value.hint
+        assert _clip.OPENAI.url in caught.value.hint
+    with pytest.raises(WeightsError, match=r"ojha:openai-clip: ViT-L-14\.pt in") as caught:
+        pretrained(spec, "openai-clip")
+    assert "--fetch ojha:openai-clip" in caught.value.hint
 
 
 def test_training_starts_from_openais_file_and_moves_the_head_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored = publish_small_clip(tmp_path, monkeypatch)
-    detector = build(sizes=SMALL)
+    spec, clip = publish_small_clip(tmp_path, monkeypatch, in_small(SPEC, build))
+    assert SPEC.recipe is not None
+    detector = spec.build()
+    detector.start_from(pretrained(spec, SPEC.recipe.start).state)
     learning = [p for p in detector.module.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(learning, lr=1e-2)
     images, labels = contracts.pictures(2, 224, 224), torch.tensor([0.0, 1.0])
@@ -149,16 +161,18 @@ def test_training_starts_from_openais_file_and_moves_the_head_only(
         losses.append(loss.item())
     assert losses[2] < losses[0]
     state = detector.state_dict()
-    for name in ("proj", "conv1.weight", "transformer.resblocks.0.attn.in_proj_weight"):
-        assert torch.equal(state[f"model.visual.{name}"], stored[f"visual.{name}"])
+    for name, value in clip.items():
+        if name.startswith("visual."):
+            assert torch.equal(state[f"model.{name}"], value), name
 
 
-def test_training_without_openais_file_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="weights missing"):
-        build(sizes=SMALL).loss(torch.rand(1, 3, 224, 224), torch.ones(1), torch.Generator())
+def test_openais_names_are_the_image_sides(shared: Path) -> None:
+    """The authors' checkpoint holds OpenAI's entries behind ``model.``: each maps onto its own."""
+    mapping, own = _clip.IMAGE_TOWER.mapping, set(on_meta(build).state_dict())
+    assert mapping is not None
+    openais = [n.removeprefix("model.") for n in listed(shared, "ojha") if n.startswith("model.")]
+    mapped = {mapping(name) for name in (*openais, *_clip.CONSTANTS)} - {None}
+    assert mapped == own - {"fc.weight", "fc.bias"}
 
 
 def test_without_open_clip_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

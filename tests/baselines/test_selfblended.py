@@ -1,4 +1,4 @@
-"""Selfblended: the stock network's numbers, blending, sharpness-aware loss."""
+"""Selfblended: the stock network's numbers, blending, the loss on pairs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines import _blending, _pixels
+from baselines import _backbones, _blending, _efficientnet, _pixels
 from baselines._chance import dropout
-from baselines._sharpness import sharpness_aware
 from baselines.selfblended import SPEC, build, from_efficientnet_pytorch
 from harness.complexity import count_module
 from harness.data.preprocess import parse, to_tensor
@@ -188,38 +187,20 @@ def test_blur_is_a_gaussian() -> None:
     assert (blurred[0].sum(0) * steps**2).sum().item() == pytest.approx(4, rel=0.05)
 
 
-def test_sharpness_aware_gradient_is_the_gradient_uphill() -> None:
+def test_training_starts_from_a_network_of_1000_classes() -> None:
     torch.manual_seed(0)
-    network = nn.Linear(4, 1).double()
-    images = torch.rand(5, 4, dtype=torch.float64)
-
-    def loss_of(output: Tensor) -> Tensor:
-        return (output**3).sum()
-
-    loss_of(network(images)).backward()
-    gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
-    norm = torch.cat([g.flatten() for g in gradients]).norm()
-    uphill = nn.Linear(4, 1).double()
-    with torch.no_grad():
-        for mine, old, gradient in zip(
-            uphill.parameters(), network.parameters(), gradients, strict=True
-        ):
-            mine.copy_(old + 0.3 * gradient / norm)
-    expected = loss_of(uphill(images))
-    expected.backward()
-    network.zero_grad()
-    kept = network.weight.detach().clone()
-    loss = sharpness_aware(network, images, loss_of, 0.3)
-    loss.backward()
-    assert loss.item() == pytest.approx(expected.item())
-    assert torch.equal(network.weight, kept)
-    torch.testing.assert_close(network.weight.grad, uphill.weight.grad)
-
-
-def test_sharpness_aware_counts_a_batch_once() -> None:
-    network = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))
-    sharpness_aware(network, torch.rand(6, 2), lambda output: output.sum(), 0.1)
-    assert network[0].num_batches_tracked.item() == 1
+    mapping = _efficientnet.ADVPROP.mapping
+    assert mapping is not None
+    published = _backbones.efficientnet_b4(1000).state_dict()
+    state = {own: value for name, value in published.items() if (own := mapping(name))}
+    detector = build()
+    untouched = {n: v.clone() for n, v in detector.state_dict().items() if n not in state}
+    assert sorted(untouched) == ["classifier.bias", "classifier.weight"]
+    detector.start_from(state)
+    for name, value in detector.state_dict().items():
+        assert torch.equal(value, {**state, **untouched}[name]), name
+    with pytest.raises(RuntimeError, match="classifier"):
+        detector.start_from({"classifier.weight": published["classifier.weight"]})
 
 
 def test_loss_looks_at_real_pictures_only() -> None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness import registry
 from harness.commands import cost as command
+from harness.complexity import count
 from harness.errors import UsageError
 from harness.latency import Speed
 
@@ -26,7 +28,10 @@ def test_counts_as_text(capsys):
     assert "MAC + BN as fvcore counts" in text
     assert "topk x1" in text
     assert "725,641, trainable 725,569" in text
-    assert "1.61B = 1,608,859,648 by the rule of thop at 256x256" in text
+    assert "rule of thop               1,605,910,528 (of layers with 725,569 of the" in text
+    assert "the paper prints 1.61B FLOPs, 0.72M parameters" in text
+    assert "1.61B = 1,608,859,648 (1,605,910,528 here + 2,949,120 for" in text
+    assert "attention" not in text
     assert "n/a (no network)" in text
     assert "latency" not in text
 
@@ -41,6 +46,26 @@ def test_json_with_times(capsys):
     assert chance["size"] == [20, 30]
     assert chance["speed"]["batch_size"] == 3
     assert chance["speed"]["latency_ms"] > 0 and chance["speed"]["peak_bytes"] > 0
+
+
+def test_json_holds_what_the_text_says(capsys):
+    assert run("--method", "npr", "--repeats", "0", "--size", "64x32", "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    (npr,) = content["costs"]
+    assert content["macs_unit"] == "MAC + BN as fvcore counts"
+    assert npr["size"] == npr["counts"]["size"] == [64, 32]
+    assert npr["counts"]["not_counted"]["max_pool2d"] == 1
+    assert npr["counts"]["macs"] < npr["paper"]["ours"]["macs"]
+    assert npr["paper"]["ours"]["size"] == [256, 256]
+    flops = npr["paper"]["flops"]
+    assert flops["explained"] and flops["printed"] == "2.30B" and "training mode" in flops["rule"]
+    assert sum(term["value"] for term in flops["terms"]) == flops["value"] == 2_298_069_504
+
+
+def test_attention_is_said_apart():
+    counts = replace(count(registry.detector("lfm")), attention_products=1_000_000)
+    text = "\n".join(command._count_lines(counts))
+    assert "with attention's products  1,591,633,344 (1,000,000 more, in scaled_dot" in text
 
 
 def test_times_as_text():

@@ -14,29 +14,37 @@ from harness.commands import weights as command
 from harness.errors import UsageError, WeightsError
 
 
-def checkpoint(name, sha256):
-    return Weights(
-        name=name,
-        filename=f"{name}.pth",
-        url=f"https://example.org/{name}",
-        sha256=sha256,
-        size=1234567 if sha256 else 0,
-        licence="MIT",
-        trained_on="ProGAN",
-    )
+def checkpoint(name, sha256, **changes):
+    facts = {
+        "name": name,
+        "filename": f"{name}.pth",
+        "url": f"https://example.org/{name}",
+        "sha256": sha256,
+        "size": 1234567 if sha256 else 0,
+        "licence": "MIT",
+        "trained_on": "ProGAN",
+    }
+    return Weights(**{**facts, **changes})
+
+
+CLIP = checkpoint("clip", "c" * 8, filename="clip.pt")
+
+
+def known(name, *weights, pretrained=()):
+    return SimpleNamespace(name=name, weights=weights, pretrained=pretrained)
 
 
 @pytest.fixture
 def fetched(monkeypatch, tmp_path):
-    known = {
-        "one": SimpleNamespace(
-            name="one", weights=(checkpoint("released", "a" * 64), checkpoint("old", "b" * 64))
-        ),
-        "two": SimpleNamespace(name="two", weights=(checkpoint("hidden", ""),)),
-        "none": SimpleNamespace(name="none", weights=()),
-    }
+    specs = (
+        known("one", checkpoint("released", "a" * 64), checkpoint("old", "b" * 64)),
+        known("two", checkpoint("hidden", "")),
+        known("none"),
+        known("head", checkpoint("released", "d" * 64, also=(CLIP,)), pretrained=(CLIP,)),
+        known("other", pretrained=(CLIP,)),
+    )
     monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(registry, "detectors", lambda: known)
+    monkeypatch.setattr(registry, "detectors", lambda: {spec.name: spec for spec in specs})
     calls = []
 
     def fetch(weights, folder):
@@ -61,6 +69,13 @@ def test_list(fetched, capsys):
     assert "one:released  released.pth  absent" in text
     assert "1,234,567 bytes" in text and "a" * 64 in text
     assert "not known: it is not fetched" in text
+    assert text.count("clip.pt") == 2  # named once a detector
+    assert (
+        "head:released  clip.pt  absent\n"
+        "  for        checkpoint released, training starts from it (clip)\n" in text
+    )
+    assert "other:clip  clip.pt  absent\n  for        training starts from it (clip)\n" in text
+    assert "  sha256     cccccccc...\n" in text
     assert fetched == []
 
 
@@ -71,7 +86,12 @@ def test_json(fetched, capsys):
         ("one", "released"),
         ("one", "old"),
         ("two", "hidden"),
+        ("head", "released"),
+        ("head", "released"),
+        ("other", "clip"),
     ]
+    assert [row["filename"] for row in rows[3:]] == ["released.pth", "clip.pt", "clip.pt"]
+    assert rows[4]["uses"] == ["checkpoint released", "training starts from it (clip)"]
     assert rows[0]["present"] is False and rows[0]["size"] == 1234567
 
 
@@ -79,6 +99,21 @@ def test_fetch_chosen_checkpoints(fetched, capsys):
     assert run("--fetch", "one:released") == 0
     assert fetched == ["released"]
     assert "one:released: " in capsys.readouterr().err
+
+
+def test_fetch_what_training_starts_from(fetched, capsys, tmp_path):
+    assert run("--fetch", "head:clip") == 0
+    assert fetched == ["clip"]
+    assert f"head:clip: {tmp_path / 'clip.pt'}" in capsys.readouterr().err
+
+
+def test_files_come_with_their_entry_and_shared_ones_once(fetched, capsys, tmp_path):
+    assert run("--fetch", "head,other,head:released") == 0
+    assert fetched == ["released", "clip"]
+    errors = capsys.readouterr().err.splitlines()
+    assert f"head:released: {tmp_path / 'released.pth'}" in errors
+    assert f"head:released: {tmp_path / 'clip.pt'}" in errors
+    assert f"other:clip: {tmp_path / 'clip.pt'}" in errors
 
 
 def test_a_failure_is_told_the_rest_goes_on_and_the_exit_code_stays(fetched, capsys):
@@ -90,8 +125,8 @@ def test_a_failure_is_told_the_rest_goes_on_and_the_exit_code_stays(fetched, cap
 
 def test_all_skips_what_cannot_be_checked(fetched, capsys):
     assert run("--fetch", "all") == 3  # one:old fails
-    assert fetched == ["released", "old"]
-    assert "two:hidden: skipped, sha256 not known" in capsys.readouterr().err
+    assert fetched == ["released", "old", "released", "clip"]
+    assert "two:hidden: hidden.pth: skipped, sha256 not known" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

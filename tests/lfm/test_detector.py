@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from harness import registry
 from harness.data.preprocess import parse, to_tensor
 from lfm.detector import VARIANTS, build
-from lfm.network import cell_residual, final_side
+from lfm.network import POOLINGS, cell_residual, final_side
+from lfm.pooling import random_k
 from tests.goldens import close, fill
 
 SPEC = registry.detector("lfm")
@@ -91,11 +93,73 @@ def test_auxiliary_weight_is_configurable() -> None:
     assert losses[1] > losses[0] + 0.3  # an untrained BCE adds about ln 2
 
 
-def test_evaluation_is_deterministic_with_random_k_on() -> None:
+def test_the_auxiliary_logit_is_the_same_classifier_on_undropped_random_values() -> None:
     detector = build(**VARIANTS["algorithm1"])
+    network = detector.network.train()
+    images = torch.rand(2, 3, 64, 64)
+    generator = torch.Generator().manual_seed(5)
+    auxiliary = network.training_logits(images, generator)[1]
+    generator.manual_seed(5)
+    maps = network.maps(images)
+    network.pool(maps, generator)  # RBLD draws before random-K does
+    expected = network.fc1(random_k(maps, 16, generator).flatten(1))
+    assert auxiliary is not None
+    assert torch.equal(auxiliary, expected)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_evaluation_is_deterministic_and_draws_nothing(variant: str) -> None:
+    detector = build(**VARIANTS[variant])
     detector.module.eval()
     images = torch.rand(2, 3, 64, 64)
+    before = torch.random.get_rng_state()
     assert torch.equal(detector.score(images), detector.score(images))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+RBLD = {
+    "off": {"p_min": 0.0, "p_max": 0.0},
+    "released": {"p_min": 0.1, "p_max": 0.1, "rescale": True},
+    "algorithm1": {"p_min": 0.1, "p_max": 0.3, "rescale": False},
+}
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_every_combination_of_the_ablation_is_built_trains_and_scores(pooling: str) -> None:
+    images, labels = torch.rand(2, 3, 80, 80), torch.tensor([0.0, 1.0])
+    generator = torch.Generator()
+    for rbld, rks, k, residual in product(RBLD, (False, True), (1, 4, 16, 64), (True, False)):
+        options = {"pooling": pooling, **RBLD[rbld], "rks": rks, "k": k, "residual": residual}
+        options |= {"order": "ascending", "auxiliary_weight": 0.02}
+        detector = build(**json.loads(json.dumps(options)))
+        detector.module.train()
+        detector.loss(images, labels, generator.manual_seed(0)).backward()
+        trained = [p for p in detector.network.parameters() if p.requires_grad]
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in trained), options
+        detector.module.eval()
+        with torch.no_grad():
+            assert detector.embed(images).shape == (2, 64 * (k if pooling == "topk" else 1))
+            assert torch.equal(detector.score(images), detector.score(images))
+
+
+def test_an_unknown_pooling_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"pooling must be one of .*'median'"):
+        build(pooling="median")
+
+
+@pytest.mark.parametrize(("name", "residual"), [("gap", True), ("gap-rgb", False)])
+def test_the_gap_detectors_are_the_ablations_networks(name: str, residual: bool) -> None:
+    torch.manual_seed(0)
+    baseline = registry.detector(name).build()
+    torch.manual_seed(0)
+    row = build(pooling="gap", p_min=0.0, p_max=0.0, residual=residual, order="ascending")
+    assert baseline.network.options.pooling == row.network.options.pooling == "gap"
+    images, labels = torch.rand(2, 3, 64, 64), torch.tensor([0.0, 1.0])
+    for detector in (baseline, row):
+        detector.module.train()
+    losses = [d.loss(images, labels, torch.Generator().manual_seed(0)) for d in (baseline, row)]
+    assert torch.equal(*losses)
+    assert list(baseline.state_dict()) == list(row.state_dict())
 
 
 def test_variants_differ_in_order_only_when_evaluated() -> None:

@@ -117,6 +117,15 @@ def test_a_detector_that_no_spec_names_is_in_the_table_of_all() -> None:
     assert table(*three("zebra", 0.9), name="mini-all").rows[-1].title == "ZEBRA (1 seed)"
 
 
+@pytest.mark.parametrize(("val_ap", "marked"), [(0.52, True), (0.6, False), (None, False)])
+def test_a_training_that_learned_nothing_is_marked(val_ap: float | None, marked: bool) -> None:
+    one = mini_record("lfm", 0, 0.5, 0.5)
+    recipe = {} if val_ap is None else {"val_ap": val_ap}
+    built = table(replace(one, weights=replace(one.weights, recipe=recipe)))
+    notes = row(built, "LFM (1 seed)").notes
+    assert any("validation AP 52.0 %" in note for note in notes) == marked
+
+
 def test_paper_records_never_enter_a_mini_table() -> None:
     for name in ("mini-groups", "mini-sets"):
         assert table(paper_like("gangen"), name=name) == table(name=name)

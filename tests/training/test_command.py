@@ -52,6 +52,41 @@ def test_one_training_ends_in_the_named_folder(
     assert changed == {"epochs", "train_preprocess", "val_preprocess"}
 
 
+def test_every_value_of_a_recipe_has_its_flag(flags: list[str]) -> None:
+    values = {
+        "epochs": "2",
+        "batch-size": "4",
+        "lr": "0.01",
+        "optimiser": "sam",
+        "betas": "0.8,0.99",
+        "eps": "1e-7",
+        "weight-decay": "0.1",
+        "decay-vectors": "false",
+        "schedule": "cosine",
+        "lr-gamma": "0.5",
+        "lr-step": "3",
+        "min-lr": "0.001",
+        "warmup": "1",
+        "patience": "5",
+        "monitor": "val_loss",
+        "min-gain": "0.01",
+        "keep": "best",
+        "balanced": "true",
+    }
+    typed = [word for name, value in values.items() for word in (f"--{name}", value)]
+    assert train("--method", "gap", *flags, *typed, "--start", "none", "--out", "run") == 0
+    made = record("run")
+    recipe = {name.replace("_", "-"): value for name, value in made["recipe"].items()}  # type: ignore[attr-defined]
+    kept = {"start": "", "train-preprocess": "native", "val-preprocess": "native"}
+    read = {
+        name: json.loads(text) if text[0].isdigit() and "," not in text else text
+        for name, text in values.items()
+    }
+    read |= {"betas": [0.8, 0.99], "decay-vectors": False, "balanced": True}
+    assert recipe == {**kept, **read}
+    assert made["weights_of"] == "best epoch by val_loss"
+
+
 def test_a_finished_training_is_not_repeated_but_never_taken_for_another(
     flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +112,10 @@ def test_a_finished_training_is_not_repeated_but_never_taken_for_another(
         (["--method", "gap", "--variant", "released", "--out", "run"], "no variants"),
         (["--method", "lfm", "--variant", "relased", "--out", "run"], "did you mean 'released'"),
         (["--method", "gap"], "--out RUN"),
+        (["--method", "gap", "--out", "run", "--epochs", "0"], "at least 1"),
+        (["--method", "gap", "--out", "run", "--balanced", "yes"], "true|false"),
+        (["--method", "gap", "--out", "run", "--optimiser", "sgd"], "adam|adamw|sam"),
+        (["--method", "gap", "--out", "run", "--start", "imagenet"], "known: none"),
         (["--method", "gap", "--out", "run", "--suite", "mini-train"], "either --suite"),
     ],
 )
@@ -110,6 +149,7 @@ def test_several_trainings_are_child_processes_below_one_folder(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     flags = ["--method", "trivial", *flags, "--out", "many", "--seeds", "0,1", "--jobs", "2"]
+    flags += ["--betas", "0.5,0.9", "--balanced", "false", "--start="]  # children take them too
     assert train(*flags) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["many/trivial/seed0", "many/trivial/seed1"]

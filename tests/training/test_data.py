@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from harness.api import InputRule
 from harness.data.preprocess import parse
-from harness.data.sample import Manifest
-from harness.errors import BadImageError, DataError
-from harness.training.data import ImageSet
+from harness.data.sample import Manifest, Sample
+from harness.errors import BadImageError, DataError, InputSizeError
+from harness.training.data import ImageSet, epoch_images
 from tests.training import tiny
 
 AUGMENT = parse("random_crop(16)|hflip(0.5)")
@@ -124,3 +127,96 @@ def test_a_bad_image_is_named(tmp_path: Path, train: Manifest) -> None:
 def test_an_empty_manifest_is_refused() -> None:
     with pytest.raises(DataError, match="no images"):
         ImageSet(Manifest("nothing", ()))
+
+
+def test_a_size_that_the_detector_does_not_take_is_an_error_saying_what_to_type(
+    train: Manifest,
+) -> None:
+    spec = replace(tiny.spec(), input_rule=InputRule(multiple_of=8), evaluation_size=(24, 32))
+    images = ImageSet(train, spec)
+    assert len(list(images.training_batches(AUGMENT, 8, seed=0, epoch=0))) == 5
+    with pytest.raises(InputSizeError, match=r"\.png is 20x20 .* after hflip\(0\.5\): tiny") as one:
+        next(images.training_batches(parse("hflip(0.5)"), 8, seed=0, epoch=0))
+    assert "--train-preprocess 'resize(24,32)'" in one.value.hint
+    with pytest.raises(InputSizeError, match=r"after resize\(10\): tiny.*multiple of 8") as two:
+        next(images.plain_batches(parse("resize(10)"), 8))
+    assert "--val-preprocess" in two.value.hint
+
+
+class Numbered(ImageSet):
+    """Its images carry their position in the manifest, in place of what is on disk."""
+
+    def image(self, index: int) -> np.ndarray:
+        return np.full((2, 2, 3), index, dtype=np.uint8)
+
+
+def numbered(n_real: int, n_fake: int) -> Numbered:
+    labels = [0] * n_real + [1] * n_fake
+    names = [
+        Sample(id=str(i), label=label, path=Path(str(i)), sha256=str(i))
+        for i, label in enumerate(labels)
+    ]
+    return Numbered(Manifest("numbered", tuple(names)))
+
+
+def drawn(images: Numbered, batch: int, seed: int, epoch: int) -> list[tuple[list[int], list[int]]]:
+    """(positions, labels) of every batch."""
+    return [
+        ((pixels[:, 0, 0, 0] * 255).round().int().tolist(), labels.int().tolist())
+        for pixels, labels in images.training_batches(
+            parse("native"), batch, seed=seed, epoch=epoch, balanced=True
+        )
+    ]
+
+
+@given(
+    n_real=st.integers(1, 60),
+    n_fake=st.integers(1, 60),
+    half=st.integers(1, 12),
+    seed=st.integers(0, 9),
+)
+def test_balanced_batches(n_real: int, n_fake: int, half: int, seed: int) -> None:
+    images = numbered(n_real, n_fake)
+    batches = drawn(images, 2 * half, seed, 1)
+    larger, smaller = max(n_real, n_fake), min(n_real, n_fake)
+    sizes = [len(positions) for positions, _ in batches]
+    assert sum(sizes) == epoch_images(images.manifest, balanced=True) == 2 * larger
+    assert all(size == 2 * half for size in sizes[:-1])
+    for positions, labels in batches:
+        assert 2 * sum(labels) == len(labels)
+        assert labels == [int(images.labels[position]) for position in positions]
+        assert labels[:2] in ([0, 1], [1, 0])  # any even share is balanced too
+    order = [position for positions, _ in batches for position in positions]
+    reals = [position for position in order if position < n_real]
+    fakes = [position for position in order if position >= n_real]
+    more, fewer = (reals, fakes) if n_real >= n_fake else (fakes, reals)
+    assert len(set(more)) == larger  # the larger class: every image once
+    for start in range(0, larger, smaller):  # the other: all of it before any comes again
+        turn = fewer[start : start + smaller]
+        assert len(set(turn)) == len(turn)
+
+
+def test_balanced_batches_follow_from_seed_and_epoch_and_shuffle_each_time() -> None:
+    images = numbered(30, 10)
+    assert drawn(images, 4, 1, 2) == drawn(images, 4, 1, 2)
+    assert drawn(images, 4, 1, 2) != drawn(images, 4, 1, 3)
+    assert drawn(images, 4, 1, 2) != drawn(images, 4, 2, 2)
+    fakes = [p for positions, _ in drawn(images, 4, 1, 2) for p in positions if p >= 30]
+    assert sorted(fakes[:10]) == sorted(fakes[10:20]) == list(range(30, 40))
+    assert fakes[:10] != fakes[10:20]
+
+
+def test_an_image_that_comes_again_is_augmented_anew(train: Manifest) -> None:
+    one_fake = Manifest("one fake", (*train.samples[:20], train.samples[20]))
+    crops = parse("random_crop(4)")
+    batches = ImageSet(one_fake).training_batches(crops, 40, seed=0, epoch=0, balanced=True)
+    ((pixels, labels),) = batches
+    fakes = {picture.numpy().tobytes() for picture in pixels[labels == 1]}
+    assert len(fakes) > 10  # twenty draws of 17 x 17 places
+
+
+def test_balance_needs_both_classes(train: Manifest) -> None:
+    images = ImageSet(Manifest("reals", train.samples[:20]))
+    with pytest.raises(DataError, match="reals: a balanced batch needs both classes") as caught:
+        next(images.training_batches(AUGMENT, 4, seed=0, epoch=0, balanced=True))
+    assert caught.value.hint == "--balanced false"

@@ -64,7 +64,7 @@ def test_a_stop_while_writing_leaves_no_finished_training(
 
 
 @pytest.mark.parametrize(
-    "damage", ["no weights", "other weights", "cut", "list", "schema", "empty"]
+    "damage", ["no weights", "other weights", "cut", "list", "schema", "recipe", "empty"]
 )
 def test_a_damaged_folder_is_not_finished(tmp_path: Path, damage: str) -> None:
     run_folder.write(tmp_path, STATE, RECORD)
@@ -79,6 +79,8 @@ def test_a_damaged_folder_is_not_finished(tmp_path: Path, damage: str) -> None:
         record.write_text("[]")
     elif damage == "schema":
         record.write_text(record.read_text().replace('"schema": 1', '"schema": 0'))
+    elif damage == "recipe":
+        record.write_text(record.read_text().replace('"recipe"', '"recipes"'))
     else:
         record.write_text("")
     assert run_folder.read(tmp_path) is None
@@ -98,4 +100,17 @@ def test_differences_name_the_field_and_look_at_identity_only(tmp_path: Path) ->
         "seed: 3 there, 4 asked",
         "recipe.epochs: None there, 5 asked",
         "recipe.lr: 0.1 there, 0.2 asked",
+    ]
+
+
+def test_a_record_of_before_a_field_existed_is_that_of_its_default(tmp_path: Path) -> None:
+    run_folder.write(tmp_path, STATE, RECORD)
+    found = run_folder.read(tmp_path)
+    assert found is not None
+    recipe = {**RECORD["recipe"], "eps": 1e-8, "schedule": "step", "balanced": False}
+    assert run_folder.differences(found, {**RECORD, "recipe": recipe, "start": ""}) == []
+    other = {**RECORD, "recipe": {**recipe, "balanced": True}, "start": "12345678"}
+    assert run_folder.differences(found, other) == [
+        "recipe.balanced: False there, True asked",
+        "start:  there, 12345678 asked",
     ]

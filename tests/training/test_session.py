@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from harness.api import DetectorSpec, Recipe
 from harness.data.sample import Manifest
-from harness.errors import DetectorError, HarnessError, UsageError
+from harness.errors import DetectorError, HarnessError
 from harness.training import run_folder, session
-from harness.training.recipe import Scaling, resolve
+from harness.training.recipe import Scaling, published_recipe, resolve
 from tests.training import tiny
 
 MACHINE = session.Machine(device=torch.device("cpu"), progress="none")
@@ -23,7 +24,7 @@ def training(train: Manifest, val: Manifest, **overrides: object) -> session.Tra
     return session.Training(
         spec=spec,
         variant="plain",
-        recipe=resolve(tiny.RECIPE, overrides=overrides),
+        recipe=resolve(spec, overrides=overrides),
         seed=2,
         trained_on="a test",
         train=train,
@@ -46,7 +47,9 @@ def test_the_record_says_what_was_done(train: Manifest, val: Manifest, tmp_path:
     assert (record["val"]["n_real"], record["val"]["n_fake"]) == (8, 8)
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
     assert 0 <= record["epochs"][1]["val_acc"] <= 1
-    assert record["weights_of"] == "last epoch"
+    assert (record["weights_of"], record["weights_epoch"]) == ("last epoch", 2)
+    assert (record["ended_early"], record["start"], record["started_from"]) == ("", "", None)
+    assert set(record["recipe"]) == {field.name for field in fields(Recipe)} - {"source"}
     assert record["environment"]["torch"] == torch.__version__
 
 
@@ -80,15 +83,35 @@ def test_identity_tells_trainings_apart(train: Manifest, val: Manifest, tmp_path
 def test_every_value_is_shown_and_each_change_says_who_made_it(
     train: Manifest, val: Manifest
 ) -> None:
-    rule = Scaling(name="half", text="half the rate", apply=lambda r, _: replace(r, lr=r.lr / 2))
-    recipe = resolve(tiny.RECIPE, scaling=rule, overrides={"epochs": 5})
+    def half(spec: DetectorSpec) -> Recipe:
+        recipe = published_recipe(spec)
+        return replace(recipe, lr=recipe.lr / 2)
+
+    rule = Scaling(name="half", text="half the rate", apply=half)
+    recipe = resolve(tiny.spec(), scaling=rule, overrides={"epochs": 5})
     lines = session.describe(replace(training(train, val), recipe=recipe))
     assert lines == [
         "train tiny (plain) seed 2 on a test: 20 real and 20 fake images",
         "  changed: epochs 3 -> 5 (--epochs), lr 0.02 -> 0.01 (half)",
-        "  as published: batch_size 8, betas [0.9, 0.999], weight_decay 0.0, lr_gamma 0.5, "
-        "lr_step 2, train_preprocess random_crop(16)|hflip(0.5), val_preprocess native",
+        "  as published: batch_size 8, optimiser adam, betas [0.9, 0.999], eps 1e-08, "
+        "weight_decay 0.0, decay_vectors True, schedule step, lr_gamma 0.5, lr_step 2, min_lr 0.0, "
+        "warmup 0, patience 0, monitor val_ap, min_gain 0.0, keep last, balanced False, start "
+        "none, train_preprocess random_crop(16)|hflip(0.5), val_preprocess native",
     ]
+
+
+def test_the_record_says_which_epoch_was_kept_and_why_training_ended(
+    train: Manifest, val: Manifest, tmp_path: Path
+) -> None:
+    # The classes are told apart from the first epoch on, so that none after it is better.
+    kept = training(train, val, epochs=9, lr=0.05, keep="best", patience=2)
+    record = session.run(kept, tmp_path, MACHINE)
+    assert record["weights_of"] == "best epoch by val_ap"
+    figures = [epoch["val_ap"] for epoch in record["epochs"]]
+    assert record["weights_epoch"] == 1 + figures.index(max(figures))
+    assert record["best_val_epoch"] == record["weights_epoch"]
+    assert len(figures) == record["weights_epoch"] + 2
+    assert record["ended_early"] == "no gain of val_ap in 2 epochs"
 
 
 def test_a_failed_training_writes_nothing(train: Manifest, val: Manifest, tmp_path: Path) -> None:
@@ -99,8 +122,6 @@ def test_a_failed_training_writes_nothing(train: Manifest, val: Manifest, tmp_pa
 
 
 def test_what_cannot_be_trained_is_said(train: Manifest, val: Manifest, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no recipe"):
-        session.published_recipe(replace(tiny.spec(), recipe=None))
     hollow = replace(training(train, val), spec=replace(tiny.spec(), build=object), variant="")
     with pytest.raises(DetectorError, match=r"neither loss\(\) nor fit\(\)"):
         session.run(hollow, tmp_path, MACHINE)

@@ -1,0 +1,1 @@
+"""Ablation: one detector's options varied, each row trained from several seeds and compared."""

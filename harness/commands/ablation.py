@@ -1,0 +1,226 @@
+"""``python -m harness ablation SPEC.toml``: trains every row and seed, scores it, compares rows."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from harness.ablation.cells import Cell, plan, score, selections_of, train, training_data
+from harness.ablation.spec import AblationSpec, checked_seeds, load
+from harness.commands import _flags, _sources
+from harness.data.suites import Selection
+from harness.engine import Compute
+from harness.env import resolve_device
+from harness.errors import UsageError, unknown_name
+from harness.evaluate import Settings
+from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
+from harness.report.render import Renderer
+from harness.results.records import RunRecord
+from harness.training import datasets
+from harness.training.datasets import TrainingData
+from harness.training.jobs import Job, cores, run_jobs
+from harness.training.session import Machine
+
+HELP = "train variants of one detector from several seeds and compare them; goes on where it ended"
+
+log = logging.getLogger(__name__)
+
+Records = Mapping[tuple[str, int], Sequence[RunRecord]]
+
+# Flags that replace the spec's key of the same name, and the other way of saying the same.
+_SOURCES = {
+    "train": ("train_data", "val_data"),
+    "train_data": ("train",),
+    "val_data": ("train",),
+    "suite": ("images",),
+    "images": ("suite",),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags; those of data, seeds and epochs win over the spec's."""
+    parser.add_argument("spec", type=Path, metavar="SPEC.toml", help="see harness/ablation/spec.py")
+    parser.add_argument("--seeds", type=_seeds, help="comma-separated")
+    parser.add_argument("--epochs", type=_flags.positive, help="of every training")
+    parser.add_argument("--train", metavar="NAME", help=f"one of {', '.join(datasets.DECLARED)}")
+    parser.add_argument("--train-data", metavar="DIR", help="own training images")
+    parser.add_argument("--val-data", metavar="DIR", help="own validation images")
+    parser.add_argument("--suite", metavar="NAME", help="test suites, as for run")
+    parser.add_argument("--images", metavar="DIR", help="own test images, as for run")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=_flags.OUT / "ablation",
+        help="trainings, predictions, results (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--to", type=Path, help="folder of the rendered tables (default: OUT/tables)"
+    )
+    parser.add_argument("--jobs", type=_flags.positive, help="cells at once (default: one a core)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    _flags.add_data_root(parser)
+    parser.add_argument("--cell", metavar="LABEL", help=argparse.SUPPRESS)  # a child's one row
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains and scores what is not there yet, renders the tables; 1 when a cell failed."""
+    spec = _overridden(load(args.spec), args)
+    selections = selections_of(spec)
+    data = training_data(spec, args.out)
+    cells = plan(spec, data, args.out)
+    if args.cell is not None:
+        return _run_one(cells, selections, args)
+    failed = _run_children([cell for cell in cells if not cell.is_trained], args)
+    trained = [cell for cell in cells if cell.is_trained]
+    records = score(trained, selections, _settings(args, workers=cores()))
+    ablation = _ablation(spec, selections, records, data, _command(args))
+    renderer = Renderer(_sources.TABLES / "templates")
+    for path in renderer.write(build_ablation_tables(ablation), args.to or args.out / "tables"):
+        print(path)
+    holes = _holes(records, selections)
+    for line in holes:
+        print(line, file=sys.stderr)
+    return 1 if failed or holes else 0
+
+
+def _overridden(spec: AblationSpec, args: argparse.Namespace) -> AblationSpec:
+    given = {name: getattr(args, name) for name in _SOURCES if getattr(args, name)}
+    cleared = {other: "" for name in given for other in _SOURCES[name]}
+    spec = replace(spec, **{**cleared, **given})
+    if args.seeds:
+        spec = replace(spec, seeds=args.seeds)
+    if args.epochs:
+        spec = replace(spec, recipe={**spec.recipe, "epochs": args.epochs})
+    return spec
+
+
+def _run_one(
+    cells: Sequence[Cell], selections: Sequence[Selection], args: argparse.Namespace
+) -> int:
+    """A child process: one cell, from nothing to scores."""
+    found = [cell for cell in cells if cell.row == args.cell]
+    if not found:
+        raise unknown_name("row", args.cell, {cell.row for cell in cells})
+    torch.set_num_threads(1)
+    settings = _settings(args, workers=1)
+    for cell in found:
+        train(cell, Machine(device=settings.compute.device, progress="lines"))
+    score(found, selections, settings)
+    return 0
+
+
+def _run_children(todo: Sequence[Cell], args: argparse.Namespace) -> int:
+    """One child process a cell; returns how many failed."""
+    if not todo:
+        return 0
+    log.info("%d cells to train", len(todo))
+    jobs = [Job(name=cell.name, command=tuple(_child_command(cell, args))) for cell in todo]
+    failures = [o for o in run_jobs(jobs, args.jobs or cores()) if o.exit_code]
+    for outcome in failures:
+        log.error(
+            "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
+        )
+    return len(failures)
+
+
+def _child_command(cell: Cell, args: argparse.Namespace) -> list[str]:
+    command = [sys.executable, "-m", "harness", *_arguments(args, seeds=(cell.training.seed,))]
+    if args.data_root:
+        command += ["--data-root", str(args.data_root)]
+    return [*command, "--device", args.device, "--cell", cell.row]
+
+
+def _command(args: argparse.Namespace) -> str:
+    """What to type for these very numbers."""
+    arguments = _arguments(args, seeds=args.seeds)
+    if args.to:
+        arguments += ["--to", str(args.to)]
+    return shlex.join(["python", "-m", "harness", *arguments])
+
+
+def _arguments(args: argparse.Namespace, seeds: Sequence[int] | None) -> list[str]:
+    """The command and its flags that decide what is trained and tested, as they were given."""
+    arguments = ["ablation", str(args.spec), "--out", str(args.out)]
+    if seeds:
+        arguments += ["--seeds", ",".join(map(str, seeds))]
+    for name in ("epochs", *_SOURCES):
+        if getattr(args, name):
+            arguments += ["--" + name.replace("_", "-"), str(getattr(args, name))]
+    return arguments
+
+
+def _settings(args: argparse.Namespace, workers: int) -> Settings:
+    device = resolve_device(args.device)
+    batch = 1 if device.type == "cpu" else 32
+    return Settings(
+        out=args.out,
+        data_root=args.data_root,
+        compute=Compute(device=device, batch_size=batch, workers=workers),
+        config={name: str(value) for name, value in sorted(vars(args).items())},
+    )
+
+
+def _ablation(
+    spec: AblationSpec,
+    selections: Sequence[Selection],
+    records: Records,
+    data: TrainingData,
+    command: str,
+) -> Ablation:
+    made = {sample.generator for sample in data.train.samples if sample.generator}
+    return Ablation(
+        name=spec.name,
+        title=spec.title,
+        caption=spec.caption,
+        detector=spec.detector,
+        rows=tuple(
+            AblationRow(
+                label=row.label,
+                options=row.variant.replace(",", ", "),
+                records={seed: records.get((row.label, seed), ()) for seed in spec.seeds},
+            )
+            for row in spec.rows
+        ),
+        reference=spec.reference,
+        sets=tuple(
+            ScoredSet(
+                suite=selection.suite.name,
+                name=subset.name,
+                group=subset.group,
+                seen=subset.name in made,
+            )
+            for selection in selections
+            for subset in selection.subsets
+        ),
+        statements=(
+            f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
+            f"images. Made by: {command}",
+            *spec.footnotes,
+        ),
+    )
+
+
+def _holes(records: Records, selections: Sequence[Selection]) -> list[str]:
+    """A line for each selected subset that a trained cell has no whole result on."""
+    chosen = {(s.suite.name, subset.name) for s in selections for subset in s.subsets}
+    return [
+        f"{result.status}: {row} seed {seed} on {record.suite}/{result.subset}: {result.error}"
+        for (row, seed), found in records.items()
+        for record in found
+        for result in record.subsets
+        if (record.suite, result.subset) in chosen and result.status != "ok"
+    ]
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return checked_seeds(int(part) for part in text.split(","))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.message) from error
