@@ -55,7 +55,7 @@ class Contender:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedTest:
+class RowTest:
     """One difference between two rows.
 
     Args:
@@ -98,7 +98,7 @@ class Comparison:
     subsets: tuple[str, ...]
     averaged: tuple[str, ...]
     left_out: dict[str, str]
-    tests: tuple[PairedTest, ...]
+    tests: tuple[RowTest, ...]
     ranks: dict[str, Ranks]
 
 
@@ -169,7 +169,7 @@ class _Pairing:
         self.averaged = averaged
         self.replicates = Replicates(out, METRICS)
 
-    def tests(self, first: Contender, second: Contender) -> Iterator[PairedTest]:
+    def tests(self, first: Contender, second: Contender) -> Iterator[RowTest]:
         """Every subset and the mean, by every metric that both have."""
         for metric in METRICS:
             for subset in self.subsets:
@@ -182,14 +182,14 @@ class _Pairing:
 
     def _test(
         self, first: Contender, second: Contender, subsets: tuple[str, ...], metric: str
-    ) -> PairedTest | None:
+    ) -> RowTest | None:
         draws = [self.replicates.of_mean(c.records, subsets, metric) for c in (first, second)]
         values = [[c.value(subset, metric) for subset in subsets] for c in (first, second)]
         means = [fmean(v for v in row if v is not None) for row in values if None not in row]
         if not subsets or len(means) < 2 or draws[0] is None or draws[1] is None:
             return None
         gap = paired.difference(means[0] - means[1], draws[0], draws[1])
-        return PairedTest(
+        return RowTest(
             first=first.name,
             second=second.name,
             subset=subsets[0],
@@ -200,7 +200,7 @@ class _Pairing:
             p=gap.p,
         )
 
-    def _exact(self, found: PairedTest, first: Contender, second: Contender) -> PairedTest:
+    def _exact(self, found: RowTest, first: Contender, second: Contender) -> RowTest:
         """McNemar's test for accuracies and DeLong's for areas, of one checkpoint against one."""
         if found.metric == "ap" or len(first.records) > 1 or len(second.records) > 1:
             return found
@@ -225,7 +225,7 @@ class _Pairing:
         return dataclasses.replace(found, test="DeLong", p=delong.p)
 
 
-def _adjusted(tests: Sequence[PairedTest]) -> list[PairedTest]:
+def _adjusted(tests: Sequence[RowTest]) -> list[RowTest]:
     """Holm over all subsets and pairs of a metric; means, which repeat them, are their own."""
     adjusted = list(tests)
     for family in dict.fromkeys((test.metric, test.subset == MEAN) for test in tests):

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from harness.__main__ import main
-from harness.comparison import MEAN, Comparison, Contender, PairedTest, compare
+from harness.comparison import MEAN, Comparison, Contender, RowTest, compare
 from harness.errors import UsageError
 from harness.metrics import paired
 from harness.results.records import Resampling, RunRecord
@@ -34,7 +34,7 @@ def compared(out: Path, *contenders: Contender) -> Comparison:
     return compare(out, contenders, RESAMPLING)
 
 
-def one(found: Comparison, subset: str, metric: str) -> PairedTest:
+def one(found: Comparison, subset: str, metric: str) -> RowTest:
     (test,) = (t for t in found.tests if (t.subset, t.metric) == (subset, metric))
     return test
 

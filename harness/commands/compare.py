@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import fmean, stdev
 
 from harness.commands import _contenders, _flags, _text
-from harness.comparison import MEAN, METRICS, Comparison, Contender, PairedTest, compare
+from harness.comparison import MEAN, METRICS, Comparison, Contender, RowTest, compare
 from harness.errors import UsageError
 from harness.metrics.ranks import Ranks
 from harness.results.store import canonical_json, load_records
@@ -93,7 +93,7 @@ def _about(contender: Contender, comparison: Comparison) -> str:
     return f"  {contender.name}{seeds}: mean {', '.join(shown) or 'not defined'}"
 
 
-def _pair(comparison: Comparison, tests: Sequence[PairedTest]) -> str:
+def _pair(comparison: Comparison, tests: Sequence[RowTest]) -> str:
     header = ["subset"]
     for metric in METRICS:
         header += [metric.upper(), "[95 %]", "p", "p Holm"]
@@ -108,7 +108,7 @@ def _pair(comparison: Comparison, tests: Sequence[PairedTest]) -> str:
     return f"{_text.table(header, rows)}\ntests: {'; '.join(methods)}"
 
 
-def _cells(test: PairedTest | None) -> list[str]:
+def _cells(test: RowTest | None) -> list[str]:
     if test is None:
         return ["-", "", "", ""]
     gap = test.difference
