@@ -26,7 +26,7 @@ from harness.engine import Compute, Job, Scorer
 from harness.env import environment
 from harness.errors import HarnessError
 from harness.predict import Journal, Predictions, prediction_path, read_predictions
-from harness.results.records import PredictionKey, RunRecord, SubsetResult
+from harness.results.records import PredictionKey, Resampling, RunRecord, SubsetResult
 from harness.results.store import load_record, record_path, save_record
 from harness.scoring import SubsetScoring, Task
 
@@ -46,6 +46,7 @@ class Settings:
             results too, ``always`` scores everything again.
         skip_bad: leave unreadable images out, counted and listed.
         preprocess: overrides the published geometry, "" = as published.
+        resampling: how intervals are made, None = no intervals.
         config: the resolved command line, stored with results.
     """
 
@@ -56,6 +57,7 @@ class Settings:
     overwrite: str = "missing"
     skip_bad: bool = False
     preprocess: str = ""
+    resampling: Resampling | None = dataclasses.field(default_factory=Resampling)
     config: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
@@ -113,6 +115,8 @@ class Matrix:
         self.settings = settings
         self.computed = 0
         self.reused = 0
+        self._recorder = recording.Recorder(settings.out, settings.resampling)
+        self._records: dict[tuple[int, str], RunRecord] = {}
         self._scorers: dict[int, Scorer | HarnessError] = {}
         # Scores by content: the same picture in several subsets (shared reals) is scored once.
         self._seen: dict[PredictionKey, dict[str, float]] = {}
@@ -129,7 +133,6 @@ class Matrix:
             for selection, root in zip(selections, roots, strict=True)
             for subset in selection.subsets
         ]
-        records: dict[tuple[int, str], RunRecord] = {}
         total = sum(
             len(take(manifest, self.settings.limit)) * len(self.jobs)
             for _, _, manifest in planned
@@ -139,12 +142,11 @@ class Matrix:
             for suite, subset, manifest in planned:
                 bar.set_description(f"{suite.name}/{subset.name}")
                 results = self._subset(suite, subset, manifest, bar)
-                for number, (job, result) in enumerate(zip(self.jobs, results, strict=True)):
-                    record = records.get((number, suite.name)) or self._record(job, suite)
-                    record = recording.with_result(record, suite, result)
+                for job, result in zip(self.jobs, results, strict=True):
+                    record = self._recorder.with_result(self._record(job, suite), suite, result)
                     save_record(self.settings.out, record)
-                    records[number, suite.name] = record
-        return list(records.values())
+                    self._records[id(job), suite.name] = record
+        return list(self._records.values())
 
     def _manifest(self, suite: Suite, subset: Subset, root: Path) -> Manifest | HarnessError:
         try:
@@ -208,8 +210,7 @@ class Matrix:
                 self._known(cell)[hashes[name]] = score
             cell.result = self._result(cell, predictions)
         elif self.settings.overwrite == "never":
-            record = self._record(cell.job, cell.suite)
-            known = {result.subset: result for result in record.subsets}[cell.subset.name]
+            known = self._kept_result(cell)
             cell.result = known if known.status == "failed" else None
 
     def _score(self, cells: list[Cell], samples: tuple[Sample, ...], bar: tqdm[Any]) -> None:
@@ -265,7 +266,18 @@ class Matrix:
 
     def _result(self, cell: Cell, predictions: Predictions) -> SubsetResult:
         path = cell.path.relative_to(self.settings.out).as_posix()
-        return recording.scored(cell.subset, predictions, cell.job.spec.score, path)
+        kept = self._kept_result(cell)
+        if kept.predictions == path and self.settings.overwrite != "always":
+            metrics = kept.metrics
+        else:
+            record = self._record(cell.job, cell.suite)
+            metrics = self._recorder.metrics_of(predictions, record, path)
+        return recording.scored(cell.subset, predictions, metrics, path)
+
+    def _kept_result(self, cell: Cell) -> SubsetResult:
+        """What the record of the cell's suite holds of its subset."""
+        record = self._record(cell.job, cell.suite)
+        return {result.subset: result for result in record.subsets}[cell.subset.name]
 
     def _fail(self, cell: Cell, error: HarnessError) -> None:
         log.warning("%s/%s %s: %s", cell.key.suite, cell.key.subset, cell.job.label, error.message)
@@ -291,6 +303,12 @@ class Matrix:
 
     def _record(self, job: Job, suite: Suite) -> RunRecord:
         """A job's record on a suite: what is on disk of it, under today's environment."""
+        known = self._records.get((id(job), suite.name))
+        if known is None:
+            known = self._records[id(job), suite.name] = self._record_on_disk(job, suite)
+        return known
+
+    def _record_on_disk(self, job: Job, suite: Suite) -> RunRecord:
         compute = self.settings.compute
         record = RunRecord(
             detector=job.spec.name,
@@ -312,10 +330,30 @@ class Matrix:
                 "batch_size": str(compute.batch_size),
             },
             config=self.settings.config,
+            resampling=self.settings.resampling,
         )
         path = record_path(self.settings.out, record)
         if path.exists():
-            kept = {result.subset: result for result in load_record(path).subsets}
-            subsets = tuple(kept.get(result.subset, result) for result in record.subsets)
-            record = dataclasses.replace(record, subsets=subsets)
+            record = self._taken_over(record, load_record(path))
         return record
+
+    def _taken_over(self, record: RunRecord, old: RunRecord) -> RunRecord:
+        """A record with the results of an old one, brought up to date from their scores."""
+        current = self._recorder.is_current(old) and _judged(old) == _judged(record)
+        kept = {
+            result.subset: result
+            for result in old.subsets
+            if current
+            or not result.predictions
+            or (self.settings.out / result.predictions).exists()
+        }
+        subsets = tuple(kept.get(result.subset, result) for result in record.subsets)
+        calibration = old.calibration if _judged(old) == _judged(record) else None
+        mean = old.mean if subsets == old.subsets else {}
+        record = dataclasses.replace(record, subsets=subsets, mean=mean, calibration=calibration)
+        return record if current else self._recorder.rescored(record)
+
+
+def _judged(record: RunRecord) -> tuple[object, ...]:
+    """What metrics depend on beside the scores."""
+    return record.threshold, record.score_kind, record.weights.sha256

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from harness.data.sample import Sample
 from harness.errors import SchemaError, UsageError
-from harness.results.records import SCHEMA, PredictionKey
+from harness.results.records import PREDICTIONS_SCHEMA, PredictionKey
 from harness.results.store import write_atomic
 
 _METADATA = b"lfm_bench"
@@ -72,7 +72,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         }
     )
     head = {
-        "schema": SCHEMA,
+        "schema": PREDICTIONS_SCHEMA,
         "key": dataclasses.asdict(predictions.key),
         "skipped": list(predictions.skipped),
     }
@@ -86,13 +86,15 @@ def read_predictions(path: Path) -> Predictions:
     """Reads a prediction file.
 
     Raises:
-        SchemaError: damaged, or not written by this schema.
+        SchemaError: gone, damaged, or not written by this schema.
     """
     try:
         table = pq.read_table(path)
         head = json.loads((table.schema.metadata or {})[_METADATA])
-        if head["schema"] != SCHEMA:
-            raise SchemaError(f"{path}: prediction schema {head['schema']}, expected {SCHEMA}")
+        if head["schema"] != PREDICTIONS_SCHEMA:
+            raise SchemaError(
+                f"{path}: prediction schema {head['schema']}, expected {PREDICTIONS_SCHEMA}"
+            )
         return Predictions(
             key=PredictionKey(**head["key"]),
             ids=tuple(table["id"].to_pylist()),
@@ -100,6 +102,8 @@ def read_predictions(path: Path) -> Predictions:
             scores=table["score"].to_numpy(),
             skipped=tuple(head["skipped"]),
         )
+    except FileNotFoundError as error:
+        raise SchemaError(f"{path}: the scores are gone", hint="run again") from error
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise SchemaError(
             f"{path}: not a prediction file of this version ({type(error).__name__}: {error})",

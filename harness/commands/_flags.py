@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from harness.results.records import Resampling
+
 OUT = Path("runs")
 
 
@@ -25,6 +27,38 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
         default=Path(default) if default else None,
         help="folder of the official test sets (default: the environment's LFM_DATA)",
     )
+
+
+def add_resampling(parser: argparse.ArgumentParser, resamples: int = 1000) -> None:
+    """``--resamples``, ``--resample``: how the 95 % intervals are made."""
+    parser.add_argument(
+        "--resamples",
+        type=count,
+        default=resamples,
+        help="bootstrap resamples behind the 95%% intervals, 0 = none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--resample",
+        choices=("images", "subsets"),
+        default="images",
+        help="in the intervals of suite means: the images inside the subsets (default), or the "
+        "subsets as well, for a statement about other generators of the kind",
+    )
+
+
+def resampling(args: argparse.Namespace) -> Resampling | None:
+    """What the flags of :func:`add_resampling` ask for."""
+    if not args.resamples:
+        return None
+    return Resampling(resamples=args.resamples, unit=args.resample)
+
+
+def count(text: str) -> int:
+    """An integer of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, got {value}")
+    return value
 
 
 def positive(text: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness import registry
 from harness.errors import SchemaError
+from harness.intervals import Replicates
 from harness.report.build import Cost, Sources
 from harness.report.paper import load_paper
 from harness.report.spec import TableSpec, load_specs
@@ -30,6 +31,7 @@ def gather(out: Path) -> Sources:
             for name, spec in registry.detectors().items()
         },
         costs=load_costs(out / "cost.json"),
+        interval=Replicates(out, ("ap", "acc", "real_acc", "fake_acc")).interval,
     )
 
 

@@ -12,12 +12,20 @@ HELP = "make every record's metrics anew from the kept scores, without images or
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``rescore``."""
+    parser.add_argument(
+        "--calibrate-on",
+        default="",
+        metavar="SUITE:SUBSET",
+        help="also acc_calibrated: accuracy at the threshold that is best on this set, whose "
+        "scores must be kept; it should share no image with what is judged",
+    )
+    _flags.add_resampling(parser)
     _flags.add_out(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Rescores all records below ``--out``."""
-    for record in recording.rescore(args.out):
+    for record in recording.rescore(args.out, _flags.resampling(args), args.calibrate_on):
         label = f":{record.weights.label}" if record.weights.label else ""
         scored = sum(bool(result.predictions) for result in record.subsets)
         print(f"{record.suite}  {record.detector}{label}  {scored} subsets rescored")

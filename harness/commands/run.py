@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-absent", action="store_true", help="go on without suites that are not on disk"
     )
+    _flags.add_resampling(parser)
     _flags.add_compute(parser)
     _flags.add_data_root(parser)
     _flags.add_out(parser)
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         skip_bad=args.on_bad_image == "skip",
         preprocess=args.preprocess,
+        resampling=_flags.resampling(args),
         config={name: str(value) for name, value in sorted(vars(args).items())},
     )
     wanted = _jobs.selected(args.method, args.weights)
@@ -137,7 +139,7 @@ def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> st
         rows = [_row(record, names) for record in mine]
         limited = " (PARTIAL: --limit)" if any(record.limit for record in mine) else ""
         title = f"{selection.suite.name}: ACC/AP in percent{limited}"
-        parts.append(f"{title}\n{_text.table(['detector', *names, 'mean'], rows)}")
+        parts.append(f"{title}\n{_text.table(['detector', *names, 'mean', '±'], rows)}")
     return "\n\n".join(parts)
 
 
@@ -148,12 +150,22 @@ def _row(record: RunRecord, names: Sequence[str]) -> list[str]:
         _pair(results[name].metrics) if results[name].metrics else results[name].status
         for name in names
     ]
-    return [f"{record.detector}{label}", *cells, _pair(record.mean)]
+    return [f"{record.detector}{label}", *cells, _pair(record.mean), _interval(record.mean)]
 
 
 def _pair(metrics: Mapping[str, Metric]) -> str:
     shown = [metrics[name].value if name in metrics else None for name in ("acc", "ap")]
     return "/".join(map(_text.percent, shown))
+
+
+def _interval(metrics: Mapping[str, Metric]) -> str:
+    """Half the widths of the mean's 95 % intervals."""
+    found = [metrics.get(name) for name in ("acc", "ap")]
+    halves = [
+        None if m is None or m.low is None or m.high is None else (m.high - m.low) / 2
+        for m in found
+    ]
+    return "/".join(map(_text.percent, halves))
 
 
 def _failures(records: Sequence[RunRecord], selections: Sequence[Selection]) -> list[str]:

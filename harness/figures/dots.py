@@ -1,4 +1,4 @@
-"""A table as a dot plot: columns along the axis, a dot a row with its spread."""
+"""A table as a dot plot: columns along the axis, a dot a row with its 95 % interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.report.table import Row, Table
+from harness.report.table import Cell, Row, Table
 
 # Okabe and Ito's palette: told apart by people with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -47,16 +47,16 @@ def dot_plot(table: Table, metric: str) -> bytes:
 
 def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float) -> None:
     points = [
-        (x + shift, row.cells[i].value, row.cells[i].spread or 0.0)
+        (x + shift, cell.value, *_reach(cell))
         for x, i in enumerate(columns)
-        if row.cells[i].value is not None
+        if (cell := row.cells[i]).value is not None
     ]
     if points:
-        places, values, spreads = zip(*points, strict=True)
+        places, values, below, above = zip(*points, strict=True)
         axes.errorbar(
             places,
             values,
-            yerr=spreads,
+            yerr=(below, above),
             # Seven colours and eight marks: no pair comes twice in 56 rows.
             fmt=MARKERS[number % len(MARKERS)],
             color=COLOURS[number % len(COLOURS)] if row.kind == "method" else REFERENCE,
@@ -65,3 +65,11 @@ def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float
             capsize=2,
             linewidth=1,
         )
+
+
+def _reach(cell: Cell) -> tuple[float, float]:
+    """How far the interval reaches below and above the value; nowhere without one."""
+    if cell.value is None or cell.low is None or cell.high is None:
+        return 0.0, 0.0
+    # A percentile interval need not hold the value: where every resample is better it does not.
+    return max(cell.value - cell.low, 0.0), max(cell.high - cell.value, 0.0)

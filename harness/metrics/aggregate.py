@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from harness.metrics.classification import MetricValue
+from harness.metrics.values import MetricValue
 
 
 class HasValue(Protocol):
@@ -89,15 +89,18 @@ def mean_over_suites(
 
 def _mean(named: Iterable[tuple[str, HasValue | None]]) -> MetricValue:
     present: list[float] = []
-    holes: list[str] = []
+    holes: dict[str, str] = {}
     for name, item in named:
         if item is None or item.value is None:
-            reason = item.note if item is not None else ""
-            holes.append(f"{name} ({reason})" if reason else name)
+            holes[name] = item.note if item is not None else ""
         else:
             present.append(item.value)
+    reasons = set(holes.values())
+    if holes and not present and len(reasons) == 1 and "" not in reasons:
+        return MetricValue(None, reasons.pop())
     if holes:
-        return MetricValue(None, f"no value for {', '.join(holes)}")
+        names = (f"{name} ({reason})" if reason else name for name, reason in holes.items())
+        return MetricValue(None, f"no value for {', '.join(names)}")
     if not present:
         return MetricValue(None, "nothing declared")
     return MetricValue(math.fsum(present) / len(present))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -10,6 +10,7 @@ from harness.report.findings import marks
 from harness.report.measured import (
     METRICS,
     Measured,
+    about_resampling,
     departures,
     is_scored,
     newest,
@@ -20,7 +21,7 @@ from harness.report.measured import (
 )
 from harness.report.paper import CellKey, Paper, PaperValue
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
-from harness.report.table import Cell, Column, Row, Table, ranked
+from harness.report.table import Cell, Column, Row, Table, finished
 from harness.results.records import RunRecord
 
 _COSTS = {"flops": ("FLOPs", 1e9, "B"), "params": ("Params", 1e6, "M")}
@@ -39,6 +40,14 @@ class Cost:
     params: float | None
 
 
+Edges = tuple[float, float]
+
+
+def no_interval(records: Sequence[RunRecord], subsets: Sequence[str], metric: str) -> Edges | None:
+    """What stands for :attr:`Sources.interval` where the scores are not at hand."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     """All that a table is built from.
@@ -49,12 +58,15 @@ class Sources:
         published: known detector -> label of its default published checkpoint ("" for none). A
             detector that is not in here is not implemented yet.
         costs: detector -> cost, as far as counted.
+        interval: 95 % interval, as fractions, of a metric's plain mean over subsets and over
+            records (seeds); None where there is none.
     """
 
     records: Sequence[RunRecord]
     paper: Paper
     published: Mapping[str, str]
     costs: Mapping[str, Cost]
+    interval: Callable[[Sequence[RunRecord], Sequence[str], str], Edges | None] = no_interval
 
 
 def build_paper_table(spec: TableSpec, sources: Sources) -> Table:
@@ -64,7 +76,7 @@ def build_paper_table(spec: TableSpec, sources: Sources) -> Table:
     :func:`harness.report.measured.departures`); every other record of the suites follows as an
     extra row that says what sets it apart. Records of other suites, mini's above all, never enter.
     """
-    return ranked(_Builder(spec, sources).table())
+    return finished(_Builder(spec, sources).table())
 
 
 def runs_by_identity(
@@ -152,7 +164,12 @@ class _Builder:
                 )
             cells.append(self._with_paper(_cell(ours), row.paper, column, metric))
         return Row(
-            key=row.paper, title=row.paper, detector=row.detector, kind="paper", cells=tuple(cells)
+            key=row.paper,
+            title=row.paper,
+            detector=row.detector,
+            kind="paper",
+            cells=tuple(cells),
+            notes=about_resampling(run.values() if run else ()),
         )
 
     def _extra_row(self, identity: tuple[object, ...], run: Mapping[str, RunRecord]) -> Row:
@@ -174,7 +191,7 @@ class _Builder:
             detector=sample.detector,
             kind="extra",
             cells=cells,
-            notes=(f"Not in the ranking: {'; '.join(apart)}.",),
+            notes=(f"Not in the ranking: {'; '.join(apart)}.", *about_resampling(run.values())),
         )
 
     def _absence(self, detector: str) -> str:

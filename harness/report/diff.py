@@ -253,10 +253,11 @@ def _with_interval(
     """The record's own interval, else a binomial one for accuracies; AP has none without it."""
     if ours.value is None:
         return ours, ""
-    if ours.low is not None and ours.high is not None:
-        return ours, "from the record"
+    # Where no image is judged wrongly no resample has one either: a width of 0 says nothing.
+    if ours.low is not None and ours.high is not None and ours.high - ours.low > _TINY:
+        return ours, "from the record (bootstrap)"
     if metric != "ACC":
-        return ours, "none: the record holds no interval, and AP is no binomial share"
+        return ours, "none: the record holds no interval with a width, and AP is no binomial share"
     if column.over == "subset":
         edges = wilson(ours.value / 100, ours.images)
         name = "binomial (Wilson score, all images)"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from harness.report.table import Cell, Column, Emphasis, Row, Table
@@ -19,9 +19,10 @@ _KIND_MARK = {"trivial": "trivial reference", "control": "control"}
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """One printed cell: ``notes`` are footnote numbers."""
+    """One printed cell: ``notes`` are footnote numbers, ``hover`` what HTML shows beside it."""
 
     text: str
+    hover: str = ""
     emphasis: Emphasis = ""
     hole: bool = False
     notes: tuple[int, ...] = ()
@@ -198,9 +199,7 @@ def _ours(
         own = () if cell.reason in ("", shared) else notes(cell.reason)
         hole = cell.status == "hole"
         cells.append(
-            Text(text=HOLE, hole=True, notes=own)
-            if hole
-            else _text(cell.value, column, cell.emphasis, own, cell.spread)
+            Text(text=HOLE, hole=True, notes=own) if hole else _measured(cell, column, own)
         )
     return Line(label=label, role=role, notes=marks, cells=tuple(cells))
 
@@ -210,14 +209,24 @@ def _text(
     column: Column,
     emphasis: Emphasis,
     marks: tuple[int, ...],
-    spread: float | None = None,
 ) -> Text:
     if value is None:
         return Text(text=UNDEFINED, notes=marks)
-    text = f"{value:.{column.decimals}f}"
-    if spread is not None:
-        text += f" ± {spread:.{column.decimals}f}"
-    return Text(text=text, emphasis=emphasis, notes=marks)
+    return Text(text=f"{value:.{column.decimals}f}", emphasis=emphasis, notes=marks)
+
+
+def _measured(cell: Cell, column: Column, marks: tuple[int, ...]) -> Text:
+    """``93.0 ± 1.2 (sd 0.4)``: the mean, half its interval's width, the spread over seeds."""
+    text = _text(cell.value, column, cell.emphasis, marks)
+    digits = column.decimals
+    parts, hover = [text.text], []
+    if cell.half_width is not None:
+        parts.append(f"± {cell.half_width:.{digits}f}")
+        hover.append(f"95 % interval {cell.low:.{digits}f} to {cell.high:.{digits}f}")
+    if cell.spread is not None:
+        parts.append(f"(sd {cell.spread:.{digits}f})")
+        hover.append(f"standard deviation over {cell.seeds} seeds {cell.spread:.{digits}f}")
+    return replace(text, text=" ".join(parts), hover="; ".join(hover))
 
 
 def signed(value: float, decimals: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from harness.results.records import Metric, RunRecord, SubsetResult
 
@@ -74,16 +73,34 @@ def overall_value(
     holes = [suite for suite, mean in means.items() if mean.value is None]
     if holes:
         return Measured(reason=f"needs all sets, incomplete: {', '.join(holes)}")
-    if over_sets:
-        values = [mean.value for mean in means.values()]
-    else:
-        values = [
-            subset_value(records[suite], result.subset, metric).value
-            for suite in suites
-            for result in records[suite].subsets
-        ]
-    images = sum(mean.images for mean in means.values())
-    return Measured(value=fmean(v for v in values if v is not None), images=images)
+    counts = {suite: 1 if over_sets else len(records[suite].subsets) for suite in suites}
+    total = sum(counts.values())
+    return _weighted_mean([(counts[suite] / total, mean) for suite, mean in means.items()])
+
+
+def _weighted_mean(parts: Sequence[tuple[float, Measured]]) -> Measured:
+    """A weighted mean of numbers that share no image, with its interval.
+
+    Formula: ``low = mean - sqrt(sum (w (value - low))^2)``, likewise ``high``, which keeps the
+    parts' asymmetry. Source: Zou and Donner, Statistics in Medicine 2008 (MOVER).
+    """
+    values = [(weight, part.value) for weight, part in parts if part.value is not None]
+    mean = sum(weight * value for weight, value in values)
+    images = sum(part.images for _, part in parts)
+    below = above = 0.0
+    for weight, part in parts:
+        if part.value is None or part.low is None or part.high is None:
+            return Measured(value=mean, images=images)
+        below += (weight * (part.value - part.low)) ** 2
+        above += (weight * (part.high - part.value)) ** 2
+    return Measured(value=mean, low=mean - below**0.5, high=mean + above**0.5, images=images)
+
+
+def about_resampling(records: Iterable[RunRecord]) -> tuple[str, ...]:
+    """A note where the intervals of means are over more than the images."""
+    if any(record.resampling and record.resampling.unit == "subsets" for record in records):
+        return ("The intervals of its means resample the sets as well as the images.",)
+    return ()
 
 
 def _measured(metric: Metric | None, name: str, images: int) -> Measured:

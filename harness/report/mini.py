@@ -6,11 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
 from harness.errors import SchemaError
-from harness.report.build import Sources
+from harness.report.build import Edges, Sources
 from harness.report.layout import signed
-from harness.report.measured import Measured, newest, subset_value, weights_kind
+from harness.report.measured import (
+    Measured,
+    about_resampling,
+    newest,
+    subset_value,
+    weights_kind,
+)
 from harness.report.spec import SetSpec, TableSpec
-from harness.report.table import Cell, Column, Row, RowKind, Table, ranked
+from harness.report.table import Cell, Column, Row, RowKind, Table, finished
 from harness.results.records import RunRecord
 
 BLOCKS = {
@@ -34,7 +40,13 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
     runs = _runs(spec, sources.records)
     columns = [(entry, block) for block in BLOCKS for entry in spec.sets]
     rows = [
-        _row(spec, identity, records, columns, variants=_variants(identity, runs))
+        _row(
+            spec,
+            identity,
+            records,
+            tuple(_cell(entry, block, records, sources) for entry, block in columns),
+            variants=_variants(identity, runs),
+        )
         for identity, records in runs.items()
     ]
     for row in spec.rows:
@@ -50,7 +62,7 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
         rows=tuple(rows),
         statements=(*_comparison(spec, runs), *spec.footnotes),
     )
-    return ranked(table)
+    return finished(table)
 
 
 def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[_Identity, list[RunRecord]]:
@@ -91,7 +103,7 @@ def _row(
     spec: TableSpec,
     identity: _Identity,
     records: Sequence[RunRecord],
-    columns: Sequence[tuple[SetSpec, str]],
+    cells: tuple[Cell, ...],
     *,
     variants: bool,
 ) -> Row:
@@ -116,8 +128,8 @@ def _row(
         title=f"{title} ({', '.join(about)})" if about else title,
         detector=detector,
         kind=_kind(spec, detector),
-        cells=tuple(_cell(entry, block, records) for entry, block in columns),
-        notes=tuple(notes),
+        cells=cells,
+        notes=(*notes, *about_resampling(records)),
     )
 
 
@@ -176,7 +188,7 @@ def _defined(entry: SetSpec, block: str) -> bool:
     return block != "AP" or (entry.fakes and not entry.reals)
 
 
-def _cell(entry: SetSpec, block: str, records: Sequence[RunRecord]) -> Cell:
+def _cell(entry: SetSpec, block: str, records: Sequence[RunRecord], sources: Sources) -> Cell:
     if not _defined(entry, block):
         return Cell(status="undefined")
     values = []
@@ -185,24 +197,44 @@ def _cell(entry: SetSpec, block: str, records: Sequence[RunRecord]) -> Cell:
         if found.value is None:
             return Cell(status="hole", reason=found.reason)
         values.append(found.value)
+    low, high = _interval(entry, block, records, sources) or (None, None)
     return Cell(
         value=fmean(values),
         status="measured",
         spread=stdev(values) if len(values) > 1 else None,
         seeds=len(values),
+        low=low,
+        high=high,
     )
+
+
+def _interval(
+    entry: SetSpec, block: str, records: Sequence[RunRecord], sources: Sources
+) -> Edges | None:
+    """95 % interval in percent, over images, of the mean over the column's sets and the seeds."""
+    metric, flip = _metric(entry, block)
+    edges = sources.interval(records, entry.sets, metric)
+    if edges is None:
+        return None
+    low, high = (100 * edge for edge in edges)
+    return (100 - high, 100 - low) if flip else (low, high)
+
+
+def _metric(entry: SetSpec, block: str) -> tuple[str, bool]:
+    """Name in records of what a block shows of a set, and whether as its complement."""
+    if entry.reals or not entry.fakes:
+        return "real_acc", block == "called fake"
+    return BLOCKS[block], False
 
 
 def _value(entry: SetSpec, block: str, record: RunRecord) -> Measured:
     """The plain mean over the column's sets for one record, or the first hole in it."""
-    of_reals = entry.reals or not entry.fakes
-    metric = "real_acc" if of_reals else BLOCKS[block]
+    metric, flip = _metric(entry, block)
     values = []
     for name in entry.sets:
         found = subset_value(record, name, metric)
         if found.value is None:
             return Measured(reason=f"{name}: {found.reason}")
-        flip = of_reals and block == "called fake"
         values.append(100 - found.value if flip else found.value)
     return Measured(value=fmean(values))
 
@@ -263,7 +295,7 @@ def compare_means(
         else "more than two standard errors: these runs tell the two apart"
     )
     shown = " against ".join(
-        f"{fmean(v):.1f} ± {s:.1f} ({len(v)} seeds)" for v, s in zip(values, spreads, strict=True)
+        f"{fmean(v):.1f} (sd {s:.1f}, {len(v)} seeds)" for v, s in zip(values, spreads, strict=True)
     )
     return (
         f"{head}: {shown}; difference {signed(difference, 1)}, pooled sd {pooled:.1f}, "

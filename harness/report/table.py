@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Emphasis = Literal["", "best", "second"]
+Emphasis = Literal["", "best", "tie", "second"]
 Status = Literal["measured", "hole", "undefined"]
 RowKind = Literal["paper", "extra", "method", "trivial", "control"]
+
+INTERVALS = (
+    "± is half the width of a number's 95 % interval over resampled images (bootstrap inside each "
+    "set and class, the same resamples for every detector; none where every resample gives the "
+    "same number). Numbers that the best one's interval holds are bold with ≈: its ties; "
+    "python -m harness compare tests pairs."
+)
+NO_WIDTH = 1e-9  # of a mean of equal numbers: rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +28,8 @@ class Cell:
         paper: the paper's; None where it prints none.
         status: ``measured``; ``hole`` (there should be a number, ``reason`` says why there is
             none); ``undefined`` (the number makes no sense here: AP of a set with one class).
-        emphasis, paper_emphasis: rank in the column among rows of the same source.
+        emphasis, paper_emphasis: rank in the column among rows of the same source; a ``tie`` is
+            below the best and inside its interval.
         spread: standard deviation over ``seeds`` training seeds; None below two.
         low, high: 95 % interval of ``value`` where the records hold one.
         certainty: how sure the reading of ``paper`` is.
@@ -47,6 +56,16 @@ class Cell:
         if self.value is None or self.paper is None:
             return None
         return self.value - self.paper
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the width of the 95 % interval; None without one, or without any width.
+
+        Where no resample differs (100 of 100 right) the bootstrap cannot say how sure that is.
+        """
+        if self.low is None or self.high is None or self.high - self.low < NO_WIDTH:
+            return None
+        return (self.high - self.low) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +134,15 @@ class Table:
     statements: tuple[str, ...] = ()
 
 
+def finished(table: Table) -> Table:
+    """The table with its ranks, and with what ± means in its caption where a cell shows one."""
+    if any(cell.half_width is not None for row in table.rows for cell in row.cells):
+        table = replace(table, caption=f"{table.caption} {INTERVALS}")
+    return ranked(table)
+
+
 def ranked(table: Table) -> Table:
-    """Marks best and second of every column, for our numbers and the paper's apart.
+    """Marks best, its ties and second of every column, for our numbers and the paper's apart.
 
     Numbers that print alike share a rank. A column with one number has no best.
     """
@@ -124,21 +150,29 @@ def ranked(table: Table) -> Table:
     for index, column in enumerate(table.columns):
         if not column.ranked:
             continue
-        ours = _ranks([_ranked_value(row, index) for row in table.rows], column.decimals)
-        paper = _ranks([row.cells[index].paper for row in table.rows], column.decimals)
-        for cells, mine, theirs in zip(grid, ours, paper, strict=True):
-            cells[index] = replace(cells[index], emphasis=mine, paper_emphasis=theirs)
+        mine = [None if row.kind == "extra" else row.cells[index] for row in table.rows]
+        values = [None if cell is None else cell.value for cell in mine]
+        ours = _ranks(values, [None if cell is None else cell.low for cell in mine], column)
+        printed = [row.cells[index].paper for row in table.rows]
+        paper = _ranks(printed, [None] * len(printed), column)
+        for cells, rank, theirs in zip(grid, ours, paper, strict=True):
+            cells[index] = replace(cells[index], emphasis=rank, paper_emphasis=theirs)
     rows = [replace(row, cells=tuple(cells)) for row, cells in zip(table.rows, grid, strict=True)]
     return replace(table, rows=tuple(rows))
 
 
-def _ranked_value(row: Row, index: int) -> float | None:
-    return None if row.kind == "extra" else row.cells[index].value
-
-
-def _ranks(values: Sequence[float | None], decimals: int) -> list[Emphasis]:
-    shown = [None if value is None else round(value, decimals) for value in values]
+def _ranks(
+    values: Sequence[float | None], lows: Sequence[float | None], column: Column
+) -> list[Emphasis]:
+    shown = [None if value is None else round(value, column.decimals) for value in values]
     present = [value for value in shown if value is not None]
     top = sorted(set(present), reverse=True)[:2] if len(present) > 1 else []
     names: dict[float, Emphasis] = dict(zip(top, ("best", "second"), strict=False))
-    return ["" if value is None else names.get(value, "") for value in shown]
+    ranks: list[Emphasis] = ["" if value is None else names.get(value, "") for value in shown]
+    edges = [low for low, rank in zip(lows, ranks, strict=True) if rank == "best" and low]
+    if edges:
+        ranks = [
+            "tie" if rank != "best" and value is not None and value >= min(edges) else rank
+            for value, rank in zip(values, ranks, strict=True)
+        ]
+    return ranks

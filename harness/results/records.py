@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-SCHEMA = 1
+SCHEMA = 2
+"""Raised when what a record holds changes. 2: intervals, and metrics beside the declared threshold.
+Older ones load; `python -m harness rescore` brings them up to date from their kept scores."""
+PREDICTIONS_SCHEMA = 1
 
 Status = Literal["ok", "partial", "failed", "missing"]
 
@@ -81,6 +84,34 @@ class WeightsRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """How a record's intervals were made: percentiles of a stratified bootstrap.
+
+    Args:
+        resamples: how many.
+        seed: of the draws.
+        unit: what suite means resample: ``images`` inside the subsets, or the ``subsets`` as well.
+    """
+
+    resamples: int = 1000
+    seed: int = 0
+    unit: Literal["images", "subsets"] = "images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A threshold from another set: of the largest accuracy there.
+
+    Args:
+        on: that set, ``suite:subset``.
+        threshold: on the scale of the scores.
+    """
+
+    on: str
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubsetResult:
     """One cell: a detector on a subset.
 
@@ -126,6 +157,9 @@ class RunRecord:
             while one of them is not ``ok``.
         environment: versions, CPU, threads, device.
         config: the resolved configuration.
+        resampling: how the intervals were made; None without intervals.
+        calibration: behind ``acc_calibrated``, where it was asked for.
+        schema: of the metrics that it holds.
     """
 
     detector: str
@@ -145,4 +179,6 @@ class RunRecord:
     mean: dict[str, Metric] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     config: dict[str, object] = field(default_factory=dict)
+    resampling: Resampling | None = None
+    calibration: Calibration | None = None
     schema: int = SCHEMA

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SchemaError
-from harness.results.records import SCHEMA, Metric, RunRecord, SubsetResult, WeightsRef
+from harness.results.records import (
+    SCHEMA,
+    Calibration,
+    Metric,
+    Resampling,
+    RunRecord,
+    SubsetResult,
+    WeightsRef,
+)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -65,16 +73,16 @@ def save_record(root: Path, record: RunRecord) -> Path:
 
 
 def load_record(path: Path) -> RunRecord:
-    """Reads one record.
+    """Reads one record; an older one keeps its schema, metrics and lack of intervals.
 
     Raises:
-        SchemaError: the file is damaged or of another schema.
+        SchemaError: the file is damaged or of a later schema.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        if raw["schema"] != SCHEMA:
+        if not 1 <= raw["schema"] <= SCHEMA:
             raise SchemaError(
-                f"{path}: record schema {raw['schema']}, this version reads {SCHEMA}",
+                f"{path}: record schema {raw['schema']}, this version reads 1 to {SCHEMA}",
                 hint=f"delete {path} and run again, or use the version that wrote it",
             )
         return _record(raw)
@@ -106,6 +114,8 @@ def _record(raw: dict[str, Any]) -> RunRecord:
         "weights": WeightsRef(**raw["weights"]),
         "subsets": subsets,
         "mean": _metrics(raw["mean"]),
+        "resampling": Resampling(**raw["resampling"]) if raw.get("resampling") else None,
+        "calibration": Calibration(**raw["calibration"]) if raw.get("calibration") else None,
     }
     return RunRecord(**fields)
 

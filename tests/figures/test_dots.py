@@ -16,7 +16,9 @@ COLUMNS = (
 
 def row(name: str, *values: float | None) -> Row:
     cells = tuple(
-        Cell(status="hole") if value is None else Cell(value=value, status="measured", spread=1.0)
+        Cell(status="hole")
+        if value is None
+        else Cell(value=value, status="measured", low=value - 2, high=value + 1)
         for value in values
     )
     return Row(key=name, title=name, detector=name, kind="method", cells=cells)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.metrics import aggregate
 from harness.metrics.aggregate import mean_over_subsets, mean_over_suites, suite_mean
-from harness.metrics.classification import MetricValue
+from harness.metrics.values import MetricValue
 from harness.results.records import Metric
 
 # Subsets in each of the paper's five test sets: 38 together.

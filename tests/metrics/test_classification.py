@@ -10,19 +10,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from sklearn import metrics as sklearn_metrics
 
 from harness.metrics import classification
 from harness.metrics.classification import (
-    MetricValue,
     accuracy,
     ap_sigmoid32,
     average_precision,
     balanced_accuracy,
+    equal_error_rate,
     evaluate,
     roc_auc,
     sigmoid32,
+    tpr_at_fpr,
 )
+from harness.metrics.values import MetricValue
 
 # Few distinct scores, so that ties inside and across the classes are common.
 tied_scores = st.integers(-3, 3).map(lambda i: i / 2)
@@ -52,9 +55,33 @@ def test_ap_auc_and_accuracies_equal_sklearn(data):
         "fake_acc": sklearn_metrics.recall_score(labels, decisions, pos_label=1),
         "fake_share": labels.mean(),
     }
-    assert {name: metric.value for name, metric in ours.items()} == pytest.approx(
-        expected, abs=1e-12
-    )
+    assert {name: ours[name].value for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(both_classes())
+def test_tpr_and_eer_follow_sklearns_roc_curve(data):
+    labels, scores = data
+    fpr, tpr, _ = sklearn_metrics.roc_curve(labels, scores, drop_intermediate=False)
+    for limit in (0.05, 0.3):
+        assert tpr_at_fpr(labels, scores, limit).value == tpr[fpr <= limit + 1e-12].max()
+    ours = equal_error_rate(labels, scores).value
+    # Where the straight pieces of the curve cross the line of equal errors.
+    crossing = brentq(lambda x: np.interp(x, *_steepest(fpr, tpr)) - (1 - x), 0, 1)
+    assert ours == pytest.approx(crossing, abs=1e-5)
+
+
+def _steepest(fpr, tpr):
+    """The ROC curve with its vertical pieces leaning by 1e-7, which np.interp can follow."""
+    return fpr + 1e-7 * np.linspace(0, 1, fpr.size), tpr
+
+
+def test_one_percent_needs_a_thousand_reals():
+    labels, scores = np.arange(1998) % 2, np.arange(1998.0)
+    assert tpr_at_fpr(labels, scores, 0.01).note.startswith("fewer than 1,000 real images")
+    labels, scores = np.append(labels, [0, 1]), np.append(scores, [-1.0, 5000.0])
+    # Ten reals may be called fake, 1996 down to 1978: 1977 to 1997 and 5000 are 12 fakes.
+    assert evaluate(labels, scores, 0.0, "logit")["tpr_at_fpr1"].value == pytest.approx(0.012)
 
 
 @settings(deadline=None)
@@ -63,9 +90,12 @@ def test_order_of_images_does_not_matter(data, random):
     labels, scores = data
     order = list(range(len(labels)))
     random.shuffle(order)
-    assert evaluate(labels[order], scores[order], 0.0, "logit") == evaluate(
-        labels, scores, 0.0, "logit"
-    )
+    moved = evaluate(labels[order], scores[order], 0.0, "logit")
+    for name, metric in evaluate(labels, scores, 0.0, "logit").items():
+        if name in ("brier", "ece"):  # sums of fractions, which rounding orders
+            assert moved[name].value == pytest.approx(metric.value, abs=1e-12)
+        else:
+            assert moved[name] == metric
 
 
 @settings(deadline=None)

@@ -70,7 +70,7 @@ def test_best_and_second_among_rows_of_one_source() -> None:
     assert cell(built, "Frank", "BEGAN", "ACC").emphasis == ""
 
 
-def ranks(*values: float | None) -> list[str]:
+def ranks(*values: float | None, low: float | None = None) -> list[str]:
     column = Column(key="c", title="c", metric="ACC")
     rows = tuple(
         Row(
@@ -78,7 +78,7 @@ def ranks(*values: float | None) -> list[str]:
             title="",
             detector="",
             kind="method",
-            cells=(Cell(value=v, status="hole" if v is None else "measured"),),
+            cells=(Cell(value=v, low=low, status="hole" if v is None else "measured"),),
         )
         for i, v in enumerate(values)
     )
@@ -91,6 +91,12 @@ def test_ranks() -> None:
     assert ranks(99.96, 100.0, 99.94) == ["best", "best", "second"]
     assert ranks(50.0, 50.0) == ["best", "best"]
     assert ranks(50.0, None) == ["", ""]
+
+
+def test_ties_are_what_the_interval_of_the_best_holds() -> None:
+    assert ranks(90.0, 95.0, 93.0, 92.9, low=93.0) == ["", "best", "tie", ""]
+    assert ranks(90.0, 95.0, 92.9, low=93.0) == ["", "best", "second"]
+    assert ranks(90.0, 95.0, low=95.0) == ["second", "best"]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +196,25 @@ def test_summary_keeps_both_means() -> None:
     flops = cell(built, "LFM", "flops", "FLOPs")
     assert (flops.value, flops.paper) == (1.591812992, 1.61)
     assert cell(built, "NPR", "params", "Params").reason.startswith("not counted: python -m ")
+
+
+def with_intervals(record: RunRecord, below: float, above: float) -> RunRecord:
+    mean = {
+        name: replace(m, low=(m.value or 0) - below, high=(m.value or 0) + above)
+        for name, m in record.mean.items()
+    }
+    return replace(record, mean=mean)
+
+
+def test_means_over_sets_join_the_intervals_of_independent_sets() -> None:
+    built = table("summary", *(with_intervals(r, 0.03, 0.01) for r in five_sets()))
+    over_5 = cell(built, "LFM", "all-sets", "ACC")
+    assert over_5.value - over_5.low == pytest.approx(3 / 5**0.5)
+    assert over_5.high - over_5.value == pytest.approx(1 / 5**0.5)
+    over_38 = cell(built, "LFM", "mean", "ACC")
+    half = 3 * sum((n / 38) ** 2 for n in (8, 9, 8, 8, 5)) ** 0.5
+    assert over_38.value - over_38.low == pytest.approx(half)
+    assert cell(table("summary", *five_sets()), "LFM", "mean", "ACC").low is None
 
 
 def test_summary_mean_needs_every_set() -> None:

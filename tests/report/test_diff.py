@@ -83,7 +83,7 @@ def test_intervals() -> None:
     run = changed(run, "s3gan", metrics={"acc": Metric(value=0.875), "ap": ap})
     cells = diff(run)
     assert cells["lfm", "S3GAN", "AP"].status == "within the sampling interval"
-    assert cells["lfm", "S3GAN", "AP"].interval == "from the record"
+    assert cells["lfm", "S3GAN", "AP"].interval == "from the record (bootstrap)"
     accuracy = cells["lfm", "S3GAN", "ACC"]
     low, high = (100 * edge for edge in wilson(0.875, 2000))
     assert (accuracy.low, accuracy.high) == pytest.approx((low, high))
@@ -94,6 +94,15 @@ def test_intervals() -> None:
     shares = [r.metrics["acc"].value or 0 for r in run.subsets]
     half = 195.9964 * sum(p * (1 - p) / 2000 for p in shares) ** 0.5 / 9
     assert mean.high - mean.measured == pytest.approx(half, abs=1e-3)
+
+
+def test_an_interval_without_width_is_replaced() -> None:
+    perfect = Metric(value=1.0, low=1.0, high=1.0)
+    run = changed(paper_like("gangen"), "s3gan", metrics={"acc": perfect, "ap": perfect})
+    accuracy = diff(run)["lfm", "S3GAN", "ACC"]
+    assert accuracy.interval.startswith("binomial")
+    assert accuracy.low == pytest.approx(100 * wilson(1.0, 2000)[0])
+    assert diff(run)["lfm", "S3GAN", "AP"].interval.startswith("none: ")
 
 
 def test_wilson() -> None:

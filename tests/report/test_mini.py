@@ -8,7 +8,7 @@ import pytest
 from harness.errors import SchemaError
 from harness.report.mini import build_mini_table, compare_means
 from harness.report.table import Cell, Row, Table
-from harness.results.records import Metric, RunRecord
+from harness.results.records import Metric, Resampling, RunRecord
 
 from .synthetic import SPECS, mini_record, paper_like, sources
 
@@ -49,6 +49,32 @@ def test_mean_over_the_sets_of_a_column() -> None:
     )
     assert cell(built, "LFM (1 seed)", "unseen fakes", "AP").value == pytest.approx(90)
     assert cell(built, "LFM (1 seed)", "gan", "AP").spread is None
+
+
+def test_intervals_are_asked_for_the_mean_over_sets_and_seeds() -> None:
+    asked = []
+
+    def interval(records, subsets, metric):
+        asked.append((len(records), len(subsets), metric))
+        return 0.2, 0.5
+
+    built = build_mini_table(
+        SPECS["mini-groups"], replace(sources(*three("lfm", 0.9, 0.9)), interval=interval)
+    )
+    title = "LFM (2 seeds)"
+    shown = cell(built, title, "all fakes", "AP")
+    assert (shown.low, shown.high, shown.half_width) == pytest.approx((20, 50, 15))
+    assert (2, 13, "ap") in asked
+    assert cell(built, title, "real photographs", "ACC").low == pytest.approx(20)
+    false_alarms = cell(built, title, "controls", "called fake")
+    assert (false_alarms.low, false_alarms.high) == pytest.approx((50, 80))
+    assert "half the width" in built.caption
+    assert "half the width" not in table(*three("lfm", 0.9)).caption
+
+
+def test_resampled_sets_are_said() -> None:
+    one = replace(mini_record("lfm", 0, 0.9, 0.8), resampling=Resampling(unit="subsets"))
+    assert "resample the sets" in row(table(one), "LFM (1 seed)").notes[0]
 
 
 def test_reals_and_controls_show_false_alarms() -> None:
@@ -165,8 +191,8 @@ def test_seen_columns_are_marked_and_false_alarms_not_ranked() -> None:
 def test_comparison_statement() -> None:
     built = table(*three("lfm", 0.90, 0.91, 0.92), *three("gap", 0.91, 0.92, 0.93))
     assert built.statements[0].startswith(
-        "AP over 13 sets of fakes, lfm against gap: 91.0 ± 1.0 (3 seeds) against 92.0 ± 1.0 "
-        "(3 seeds); difference −1.0, pooled sd 1.0, standard error 0.8; less than two"
+        "AP over 13 sets of fakes, lfm against gap: 91.0 (sd 1.0, 3 seeds) against "
+        "92.0 (sd 1.0, 3 seeds); difference −1.0, pooled sd 1.0, standard error 0.8; less than two"
     )
     assert "cannot be compared" in table(*three("lfm", 0.9)).statements[0]
     assert any("stand-in" in text for text in built.statements)

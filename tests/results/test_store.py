@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SchemaError
-from harness.results.records import Metric, RunRecord, SubsetResult, WeightsRef
+from harness.results.records import (
+    SCHEMA,
+    Calibration,
+    Metric,
+    Resampling,
+    RunRecord,
+    SubsetResult,
+    WeightsRef,
+)
 from harness.results.store import (
     canonical_json,
     load_record,
@@ -45,6 +53,8 @@ RECORD = RunRecord(
     mean={"acc": Metric(value=None, note="no value for guided")},
     environment={"torch": "2"},
     config={"limit": "0"},
+    resampling=Resampling(resamples=50, unit="subsets"),
+    calibration=Calibration(on="mini:gan_tconv", threshold=0.25),
 )
 
 
@@ -85,6 +95,17 @@ def test_what_is_no_record_is_a_schema_error(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(SchemaError, match=r"r\.json"):
         load_record(path)
+
+
+def test_a_record_of_the_first_schema_loads_as_what_it_is(tmp_path: Path) -> None:
+    path = save_record(tmp_path, RECORD)
+    raw = json.loads(path.read_text())
+    del raw["resampling"], raw["calibration"]
+    path.write_text(json.dumps({**raw, "schema": 1}))
+    old = load_record(path)
+    assert (old.schema, old.resampling, old.calibration) == (1, None, None)
+    assert old.subsets == RECORD.subsets
+    assert old.schema < SCHEMA
 
 
 def test_a_label_cannot_leave_the_folder(tmp_path: Path) -> None:

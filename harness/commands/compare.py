@@ -1,0 +1,132 @@
+"""``python -m harness compare A B``: are two detectors told apart by these images?"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import fmean, stdev
+
+from harness.commands import _contenders, _flags, _text
+from harness.comparison import MEAN, METRICS, Comparison, Contender, RowTest, compare
+from harness.errors import UsageError
+from harness.metrics.ranks import Ranks
+from harness.results.store import canonical_json, load_records
+
+HELP = "paired tests between detectors, from kept scores: differences, intervals, p-values"
+_EXPLANATION = (
+    "Differences are the first row's less the second's, in points, with 95 % paired bootstrap "
+    "intervals over images. p: McNemar for ACC, DeLong for AUC, paired bootstrap for AP, for "
+    "means and for rows of several seeds; adjusted by Holm over the metric's subsets and pairs, "
+    "means apart. * below 0.05. With several seeds a row is the mean of their metrics; its "
+    "interval is about images, and the spread over seeds stands beside its name."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``compare``."""
+    parser.add_argument("rows", nargs="+", metavar="ROW", help=_contenders.ROW_HELP)
+    parser.add_argument(
+        "--suite", default="", help="suites, comma-separated (default: all that the rows share)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    # Holm multiplies p by the number of tests, and none is below 2 / (resamples + 1).
+    _flags.add_resampling(parser, resamples=10_000)
+    _flags.add_out(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compares and prints."""
+    resampling = _flags.resampling(args)
+    if len(set(args.rows)) < 2 or len(set(args.rows)) < len(args.rows):
+        raise UsageError(f"two or more different rows, got {' '.join(args.rows)}")
+    if resampling is None:
+        raise UsageError("--resamples 0 leaves nothing to compare by")
+    records = load_records(args.out)
+    rows = [_contenders.contenders(text, records) for text in args.rows]
+    shared = [suite for suite in rows[0] if all(suite in row for row in rows)]
+    suites = args.suite.split(",") if args.suite else shared
+    for suite in suites:
+        if suite not in shared:
+            raise UsageError(f"not all of {', '.join(args.rows)} were run on {suite!r}")
+    if not suites:
+        raise UsageError(f"{', '.join(args.rows)} share no suite in {args.out}")
+    sides = {suite: [row[suite] for row in rows] for suite in suites}
+    found = [compare(args.out, side, resampling) for side in sides.values()]
+    if args.json:
+        print(canonical_json([dataclasses.asdict(comparison) for comparison in found]), end="")
+    else:
+        for comparison in found:
+            print(as_text(comparison, sides[comparison.suite]) + "\n")
+        print(_EXPLANATION)
+    return 0
+
+
+def as_text(comparison: Comparison, contenders: Sequence[Contender]) -> str:
+    """One suite: the rows, a table a pair, the ranks."""
+    parts = [f"{comparison.suite}: {len(comparison.subsets)} subsets"]
+    parts += [_about(contender, comparison) for contender in contenders]
+    parts += [f"not compared: {name}: {why}" for name, why in comparison.left_out.items()]
+    for first, second in combinations(contenders, 2):
+        tests = [
+            test
+            for test in comparison.tests
+            if (test.first, test.second) == (first.name, second.name)
+        ]
+        parts.append(f"\n{first.name} against {second.name}\n{_pair(comparison, tests)}")
+    for metric, ranks in comparison.ranks.items():
+        parts.append("\n" + _ranked(metric, ranks, contenders))
+    return "\n".join(parts)
+
+
+def _about(contender: Contender, comparison: Comparison) -> str:
+    shown = []
+    for metric in METRICS:
+        whole = all(contender.value(s, metric) is not None for s in comparison.averaged)
+        if comparison.averaged and whole:
+            means = contender.seed_means(comparison.averaged, metric)
+            spread = f" (sd {100 * stdev(means):.1f} over seeds)" if len(means) > 1 else ""
+            shown.append(f"{metric.upper()} {100 * fmean(means):.1f}{spread}")
+    count = len(contender.records)
+    seeds = f", {count} seeds" if count > 1 else ""
+    return f"  {contender.name}{seeds}: mean {', '.join(shown) or 'not defined'}"
+
+
+def _pair(comparison: Comparison, tests: Sequence[RowTest]) -> str:
+    header = ["subset"]
+    for metric in METRICS:
+        header += [metric.upper(), "[95 %]", "p", "p Holm"]
+    by_cell = {(test.subset, test.metric): test for test in tests}
+    rows = []
+    for subset in (*comparison.subsets, MEAN):
+        cells = [subset]
+        for metric in METRICS:
+            cells += _cells(by_cell.get((subset, metric)))
+        rows.append(cells)
+    methods = sorted({f"{test.metric.upper()}: {test.test}" for test in tests})
+    return f"{_text.table(header, rows)}\ntests: {'; '.join(methods)}"
+
+
+def _cells(test: RowTest | None) -> list[str]:
+    if test is None:
+        return ["-", "", "", ""]
+    gap = test.difference
+    star = "*" if test.p_holm < 0.05 else " "
+    return [
+        f"{100 * gap.value:+.1f}",
+        f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]",
+        f"{test.p:.2g}",
+        f"{test.p_holm:.2g}{star}",
+    ]
+
+
+def _ranked(metric: str, ranks: Ranks, contenders: Sequence[Contender]) -> str:
+    order = sorted(range(len(contenders)), key=lambda i: ranks.mean_ranks[i])
+    shown = ", ".join(f"{contenders[i].name} {ranks.mean_ranks[i]:.2f}" for i in order)
+    return (
+        f"{metric.upper()}, mean ranks over {ranks.subsets} subsets: {shown}; Friedman "
+        f"chi2 {ranks.statistic:.2f}, p {ranks.p:.2g}; critical difference (Nemenyi, 5 %) "
+        f"{ranks.critical_difference:.2f}. It takes subsets as independent; those that share "
+        "reals are not."
+    )

@@ -1,0 +1,91 @@
+"""``python -m harness metrics ROW``: every metric of a row with its interval and its meaning."""
+
+from __future__ import annotations
+
+import argparse
+
+from harness.commands import _contenders, _flags, _text
+from harness.comparison import MEAN
+from harness.errors import UsageError, unknown_name
+from harness.report.table import NO_WIDTH
+from harness.results.records import Metric, RunRecord
+from harness.results.store import load_records
+
+HELP = "every metric of a detector with its 95 % interval, each named as what it is"
+MEANINGS = {
+    "ap": "average precision",
+    "ap_sigmoid32": "average precision of float32 sigmoids, as released scripts take it",
+    "auc": "area under the ROC curve",
+    "eer": "equal error rate",
+    "tpr_at_fpr5": "fakes found while at most 5 % of reals are called fake",
+    "tpr_at_fpr1": "fakes found while at most 1 % of reals are called fake",
+    "acc": "accuracy at the declared threshold",
+    "acc_5fold": "accuracy, each fifth at the threshold that the other four give",
+    "acc_calibrated": "accuracy at the threshold of another set (rescore --calibrate-on)",
+    "acc_oracle": "accuracy at the best threshold for these images: an upper bound",
+    "real_acc": "reals called real at the declared threshold",
+    "fake_acc": "fakes called fake at the declared threshold",
+    "balanced_acc": "mean of the two",
+    "brier": "Brier score of the probability (lower is better)",
+    "ece": "expected calibration error, 15 bins (lower is better; biased upwards on few images)",
+    "fake_share": "share of fakes among the images",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``metrics``."""
+    parser.add_argument("row", metavar="ROW", help=_contenders.ROW_HELP)
+    parser.add_argument("--suite", default="mini", help="default: %(default)s")
+    parser.add_argument("--subset", default=MEAN, help="default: the mean over the suite's subsets")
+    _flags.add_out(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints a table a checkpoint."""
+    rows = _contenders.contenders(args.row, load_records(args.out))
+    if args.suite not in rows:
+        raise UsageError(f"{args.row} was not run on {args.suite!r}, but on {', '.join(rows)}")
+    for record in rows[args.suite].records:
+        label = f":{record.weights.label}" if record.weights.label else ""
+        print(f"{record.detector}{label} on {args.suite}, {args.subset}; {_resampled(record)}")
+        print(_table(_metrics(record, args.subset), record) + "\n")
+    return 0
+
+
+def _resampled(record: RunRecord) -> str:
+    if record.resampling is None:
+        return "no intervals: python -m harness rescore makes them"
+    return f"95 % intervals by {record.resampling.resamples} resamples of {record.resampling.unit}"
+
+
+def _metrics(record: RunRecord, subset: str) -> dict[str, Metric]:
+    found = {MEAN: record.mean, **{r.subset: r.metrics for r in record.subsets}}
+    if subset not in found:
+        raise unknown_name("subset", subset, found)
+    return found[subset]
+
+
+def _table(metrics: dict[str, Metric], record: RunRecord) -> str:
+    lines = []
+    for name, meaning in MEANINGS.items():
+        if name not in metrics:
+            continue
+        metric = metrics[name]
+        interval = ""
+        if metric.low is not None and metric.high is not None:
+            interval = f"[{_text.percent(metric.low)}, {_text.percent(metric.high)}]"
+            if metric.high - metric.low < NO_WIDTH:
+                interval = "[no width]"  # no resample differs: nothing said of how sure it is
+        if name == "acc":
+            meaning += f", {record.threshold:g}"
+        if name == "acc_calibrated" and record.calibration is not None:
+            meaning = (
+                f"accuracy at {record.calibration.threshold:g}, best on {record.calibration.on}"
+            )
+        about = meaning if metric.value is not None else f"{meaning}: {metric.note}"
+        lines.append([name, _text.percent(metric.value), interval, about])
+    widths = [max(len(line[i]) for line in lines) for i in range(3)]
+    return "\n".join(
+        f"  {name:{widths[0]}s}  {value:>{widths[1]}s}  {interval:>{widths[2]}s}  {about}"
+        for name, value, interval, about in lines
+    )

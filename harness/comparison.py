@@ -1,0 +1,245 @@
+"""Detectors against each other on the same images: paired differences and their tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.intervals import Replicates
+from harness.metrics import paired
+from harness.metrics.paired import Difference
+from harness.metrics.ranks import Ranks, friedman
+from harness.predict import read_predictions
+from harness.results.records import Resampling, RunRecord, SubsetResult
+
+METRICS = ("ap", "acc", "auc")
+MEAN = "mean"
+BOOTSTRAP = "paired bootstrap"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A row: one detector with one kind of weights on one suite.
+
+    Args:
+        name: as the user named it.
+        records: one for each training seed; their metrics are averaged.
+    """
+
+    name: str
+    records: tuple[RunRecord, ...]
+
+    def value(self, subset: str, metric: str) -> float | None:
+        """The metric's mean over the seeds; None where one has none."""
+        found = [
+            result.metrics[metric].value
+            for record in self.records
+            for result in record.subsets
+            if result.subset == subset and metric in result.metrics
+        ]
+        values = [value for value in found if value is not None]
+        return fmean(values) if len(values) == len(self.records) else None
+
+    def seed_means(self, subsets: Sequence[str], metric: str) -> list[float]:
+        """For each seed the metric's mean over subsets; all of them must have one."""
+        alone = [dataclasses.replace(self, records=(record,)) for record in self.records]
+        each = [[seed.value(subset, metric) for subset in subsets] for seed in alone]
+        return [fmean(v for v in values if v is not None) for values in each]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowTest:
+    """One difference between two rows.
+
+    Args:
+        first, second: names of the rows.
+        subset: or ``mean`` over the subsets that are in it.
+        metric: ``ap``, ``acc`` or ``auc``.
+        values: of the first and the second, fractions.
+        difference: first minus second, with its paired bootstrap interval.
+        test: which test gave ``p``.
+        p: two-sided.
+        p_holm: adjusted over all subsets and pairs of the metric, means apart.
+        discordant: images that only the first, and only the second, judges rightly (McNemar).
+    """
+
+    first: str
+    second: str
+    subset: str
+    metric: str
+    values: tuple[float, float]
+    difference: Difference
+    test: str
+    p: float
+    p_holm: float = 1.0
+    discordant: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All rows of one suite against each other.
+
+    Args:
+        suite: its name.
+        subsets: compared ones; ``averaged`` are those of them that the mean is over.
+        left_out: subset -> why it is not compared.
+        tests: every pair, subset and metric that is defined.
+        ranks: metric -> Friedman's test, for three rows or more.
+    """
+
+    suite: str
+    subsets: tuple[str, ...]
+    averaged: tuple[str, ...]
+    left_out: dict[str, str]
+    tests: tuple[RowTest, ...]
+    ranks: dict[str, Ranks]
+
+
+def compare(out: Path, contenders: Sequence[Contender], resampling: Resampling) -> Comparison:
+    """Compares rows of one suite on the subsets that all of them scored.
+
+    Args:
+        out: output folder with the kept scores.
+        contenders: two or more.
+        resampling: of the paired bootstrap.
+
+    Raises:
+        UsageError: they have no subset of the same images in common.
+    """
+    contenders = [
+        dataclasses.replace(
+            contender,
+            records=tuple(dataclasses.replace(r, resampling=resampling) for r in contender.records),
+        )
+        for contender in contenders
+    ]
+    sample = contenders[0].records[0]
+    left_out = {}
+    for result in sample.subsets:
+        reason = _incomparable(result.subset, contenders)
+        if reason:
+            left_out[result.subset] = reason
+    shared = [result for result in sample.subsets if result.subset not in left_out]
+    if not shared:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise UsageError(f"{sample.suite}: no subset to compare on ({reasons})")
+    averaged = tuple(result.subset for result in shared if result.group != "controls")
+    subsets = tuple(result.subset for result in shared)
+    pairing = _Pairing(out, subsets, averaged)
+    tests = [t for a, b in combinations(contenders, 2) for t in pairing.tests(a, b)]
+    return Comparison(
+        suite=sample.suite,
+        subsets=subsets,
+        averaged=averaged,
+        left_out=left_out,
+        tests=tuple(_adjusted(tests)),
+        ranks=_ranks(contenders, averaged),
+    )
+
+
+def _incomparable(subset: str, contenders: Sequence[Contender]) -> str:
+    """Why rows cannot be compared on a subset, "" where they can."""
+    images = set()
+    for contender in contenders:
+        for record in contender.records:
+            result = _result(record, subset)
+            if result is None or not result.predictions:
+                return f"{contender.name} has no scores"
+            images.add((result.manifest, result.skipped))
+    return "" if len(images) == 1 else "other images (manifests or skipped files differ)"
+
+
+def _result(record: RunRecord, subset: str) -> SubsetResult | None:
+    return next((result for result in record.subsets if result.subset == subset), None)
+
+
+class _Pairing:
+    """Tests pairs of rows; keeps the replicates, which every pair of a row asks for."""
+
+    def __init__(self, out: Path, subsets: tuple[str, ...], averaged: tuple[str, ...]) -> None:
+        self.out = out
+        self.subsets = subsets
+        self.averaged = averaged
+        self.replicates = Replicates(out, METRICS)
+
+    def tests(self, first: Contender, second: Contender) -> Iterator[RowTest]:
+        """Every subset and the mean, by every metric that both have."""
+        for metric in METRICS:
+            for subset in self.subsets:
+                found = self._test(first, second, (subset,), metric)
+                if found is not None:
+                    yield self._exact(found, first, second)
+            mean = self._test(first, second, self.averaged, metric)
+            if mean is not None:
+                yield dataclasses.replace(mean, subset=MEAN)
+
+    def _test(
+        self, first: Contender, second: Contender, subsets: tuple[str, ...], metric: str
+    ) -> RowTest | None:
+        draws = [self.replicates.of_mean(c.records, subsets, metric) for c in (first, second)]
+        values = [[c.value(subset, metric) for subset in subsets] for c in (first, second)]
+        means = [fmean(v for v in row if v is not None) for row in values if None not in row]
+        if not subsets or len(means) < 2 or draws[0] is None or draws[1] is None:
+            return None
+        gap = paired.difference(means[0] - means[1], draws[0], draws[1])
+        return RowTest(
+            first=first.name,
+            second=second.name,
+            subset=subsets[0],
+            metric=metric,
+            values=(means[0], means[1]),
+            difference=gap,
+            test=BOOTSTRAP,
+            p=gap.p,
+        )
+
+    def _exact(self, found: RowTest, first: Contender, second: Contender) -> RowTest:
+        """McNemar's test for accuracies and DeLong's for areas, of one checkpoint against one."""
+        if found.metric == "ap" or len(first.records) > 1 or len(second.records) > 1:
+            return found
+        sides = []
+        for record in (first.records[0], second.records[0]):
+            result = _result(record, found.subset)
+            assert result is not None  # compare() left out subsets without a result
+            sides.append((read_predictions(self.out / result.predictions), record.threshold))
+        labels = sides[0][0].labels
+        if found.metric == "acc":
+            right = [(kept.scores > threshold) == (labels == 1) for kept, threshold in sides]
+            mcnemar = paired.mcnemar(np.asarray(right[0]), np.asarray(right[1]))
+            return dataclasses.replace(
+                found,
+                test=f"McNemar, {mcnemar.method}",
+                p=mcnemar.p,
+                discordant=(mcnemar.only_first, mcnemar.only_second),
+            )
+        if min(int(labels.sum()), int((labels == 0).sum())) < 2:
+            return found
+        delong = paired.delong(labels, sides[0][0].scores, sides[1][0].scores)
+        return dataclasses.replace(found, test="DeLong", p=delong.p)
+
+
+def _adjusted(tests: Sequence[RowTest]) -> list[RowTest]:
+    """Holm over all subsets and pairs of a metric; means, which repeat them, are their own."""
+    adjusted = list(tests)
+    for family in dict.fromkeys((test.metric, test.subset == MEAN) for test in tests):
+        places = [i for i, t in enumerate(tests) if (t.metric, t.subset == MEAN) == family]
+        for place, p in zip(places, paired.holm([tests[i].p for i in places]), strict=True):
+            adjusted[place] = dataclasses.replace(tests[place], p_holm=p)
+    return adjusted
+
+
+def _ranks(contenders: Sequence[Contender], subsets: Sequence[str]) -> dict[str, Ranks]:
+    found = {}
+    for metric in METRICS:
+        rows = [[c.value(subset, metric) for c in contenders] for subset in subsets]
+        whole = [[v for v in row if v is not None] for row in rows if None not in row]
+        if len(contenders) > 2 and len(whole) > 1:
+            found[metric] = friedman(np.array(whole))
+    return found
