@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from harness.metrics.differences import PairedTest, detectable, t_test, wilcoxon
+from harness.metrics.paired import holm
 from harness.report.measured import METRICS, Measured, subset_value
-from harness.report.paired import PairedTest, detectable, holm, t_test, wilcoxon
 from harness.report.table import Cell, Column, Row, Table, ranked
 from harness.results.records import RunRecord
 
@@ -322,8 +323,10 @@ def _tested(
 
 
 def _test_columns(tests: Sequence[PairedTest]) -> tuple[list[Cell], list[Cell]]:
-    """The column of p-values and the column of corrected ones."""
+    """The column of p-values and the column of corrected ones, over the tests that gave one."""
     plain = [test.p for test in tests]
+    adjusted = iter(holm([p for p in plain if p is not None]))
+    corrected = [None if p is None else next(adjusted) for p in plain]
     first, second = (
         [
             Cell(status="hole", reason=test.reason)
@@ -331,7 +334,7 @@ def _test_columns(tests: Sequence[PairedTest]) -> tuple[list[Cell], list[Cell]]:
             else Cell(value=p, status="measured")
             for p, test in zip(values, tests, strict=True)
         ]
-        for values in (plain, holm(plain))
+        for values in (plain, corrected)
     )
     return first, second
 

@@ -1,4 +1,4 @@
-"""Paired tests of differences, and Holm's correction for several of them."""
+"""Tests of a few differences, one for each training seed or set of images."""
 
 from __future__ import annotations
 
@@ -52,25 +52,6 @@ def wilcoxon(differences: Sequence[float]) -> PairedTest:
     if not kept:
         return PairedTest(reason="no difference other than 0")
     return PairedTest(p=float(stats.wilcoxon(kept).pvalue))
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjusted p-values: their family-wise error holds whatever the dependence.
-
-    Formula: the i-th smallest of m becomes ``max over j <= i of min(1, (m - j + 1) p_j)``. Source:
-    Holm 1979. A None stays None and does not count.
-
-    Example:
-        >>> holm([0.01, None, 0.04, 0.03])
-        [0.03, None, 0.06, 0.06]
-    """
-    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, index) in enumerate(known):
-        highest = max(highest, min(1.0, (len(known) - rank) * p))
-        adjusted[index] = highest
-    return adjusted
 
 
 def detectable(n: int, level: float = 0.05) -> float:
