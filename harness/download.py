@@ -15,7 +15,7 @@ from tqdm import tqdm
 from harness.api import Weights
 from harness.checkpoint_files import is_published, sha256_of
 from harness.errors import WeightsError
-from harness.weights import by_hand, digits, file_presence
+from harness.presence import by_hand, digits, file_presence
 
 CHUNK = 1 << 18
 ATTEMPTS = 5

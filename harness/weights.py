@@ -1,4 +1,4 @@
-"""Checkpoints: where they lie, which one is meant, and loading them strictly.
+"""Checkpoints: which one is meant, and loading it strictly.
 
 What may be given after ``--weights`` (or ``DETECTOR:``): nothing (the first published checkpoint),
 the name of a published one, a file (``.pth``, ``.pt``, ``.safetensors``), or the folder of a
@@ -8,7 +8,6 @@ training run. A published checkpoint may be several files; it is there when all 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from torch import Tensor
 
 from harness.api import DetectorSpec, HasState, Weights
 from harness.checkpoint_files import (
-    DIGITS,
     FILE_TYPES,
     files_of,
     identity,
@@ -27,8 +25,8 @@ from harness.checkpoint_files import (
     read_state,
     sha256_of,
 )
-from harness.env import CHECKOUT
 from harness.errors import WeightsError, WeightsMissingError
+from harness.presence import UNVERIFIED, by_hand, file_presence, weights_dir
 from harness.results.records import WeightsRef
 
 RUN_WEIGHTS = "weights.safetensors"
@@ -43,9 +41,9 @@ RUN_NEEDS: dict[str, type] = {
     "scaling": str,
     "train": dict,
     "val": dict,
+    "epochs": list,
     "weights_sha256": str,
 }
-UNVERIFIED = "not verified: the sha256 of the published file is not known here"
 LOCAL = "a local file; its sha256 is not that of a checkpoint known here"
 
 
@@ -65,69 +63,6 @@ class LoadedWeights:
     ref: WeightsRef
     variant: str = ""
     path: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Presence:
-    """Whether a published file, or a checkpoint with all its files, is at hand.
-
-    Args:
-        paths: the files, the entry's own first; empty while one of them is missing.
-        state: a word on it; one on each of several files that are not all simply present.
-    """
-
-    paths: tuple[Path, ...]
-    state: str
-
-    @property
-    def path(self) -> Path | None:
-        """The entry's own file, or None while one of its files is missing."""
-        return self.paths[0] if self.paths else None
-
-
-def weights_dir() -> Path:
-    """The folder of published checkpoints: the environment's LFM_WEIGHTS, or ``weights/`` here."""
-    given = os.environ.get("LFM_WEIGHTS")
-    return Path(given).expanduser() if given else CHECKOUT / "weights"
-
-
-def presence(weights: Weights, folder: Path) -> Presence:
-    """Looks for a published checkpoint in a folder: for each of its files."""
-    parts = files_of(weights)
-    found = [file_presence(part, folder) for part in parts]
-    paths = tuple(path for one in found for path in one.paths)
-    state = found[0].state
-    if any(one.state != state for one in found):
-        named = zip(parts, found, strict=True)
-        state = ", ".join(f"{part.filename}: {one.state}" for part, one in named)
-    return Presence(paths=paths if len(paths) == len(parts) else (), state=state)
-
-
-def file_presence(weights: Weights, folder: Path) -> Presence:
-    """Looks for an entry's own file, by name and then by size and sha256."""
-    named = folder / weights.filename
-    if not weights.sha256:
-        if named.is_file():
-            return Presence(paths=(named,), state=f"present, {UNVERIFIED}")
-        return Presence(paths=(), state="absent")
-    for path in (named, *_same_size(weights, folder)):
-        if path.is_file() and is_published(weights, sha256_of(path)):
-            return Presence(paths=(path,), state="present" if path == named else f"as {path.name}")
-    if named.is_file():
-        return Presence(paths=(), state=f"another file has its name (sha256 {sha256_of(named)})")
-    return Presence(paths=(), state="absent")
-
-
-def by_hand(weights: Weights, folder: Path) -> str:
-    """How to get an entry's own file without this program's help."""
-    size = f", {weights.size:,} bytes" if weights.size else ""
-    expected = f", sha256 {digits(weights)}" if weights.sha256 else ""
-    return f"download {weights.url} by hand to {folder / weights.filename}{size}{expected}"
-
-
-def digits(weights: Weights) -> str:
-    """What is known of the sha256, for people: a part of it ends in dots."""
-    return weights.sha256 + ("..." if 0 < len(weights.sha256) < DIGITS else "")
 
 
 def resolve(spec: DetectorSpec, token: str = "") -> LoadedWeights:
@@ -325,6 +260,11 @@ def _run_folder(spec: DetectorSpec, folder: Path) -> LoadedWeights:
         raise WeightsError(
             f"{folder}: {spec.name} has no variant {variant!r}; it has {', '.join(spec.variants)}"
         )
+    said = {**facts["train"], **facts}  # a run of before some of this was recorded says less
+    names = ("scaling", "generators", "started_from", "weights_epoch")
+    more = {name: said[name] for name in names if name in said}
+    more["val_ap"] = facts["epochs"][said.get("weights_epoch", 0) - 1]["val_ap"]
+    manifests = {f"{part}_manifest": facts[part]["digest"] for part in ("train", "val")}
     path = folder / RUN_WEIGHTS
     if sha256_of(path) != facts["weights_sha256"]:
         raise WeightsError(
@@ -338,12 +278,7 @@ def _run_folder(spec: DetectorSpec, folder: Path) -> LoadedWeights:
             sha256=sha256_of(path),
             trained_on=facts["trained_on"],
             seed=facts["seed"],
-            recipe={
-                **facts["recipe"],
-                "scaling": facts["scaling"],
-                "train_manifest": facts["train"]["digest"],
-                "val_manifest": facts["val"]["digest"],
-            },
+            recipe={**facts["recipe"], **manifests, **more},
         ),
         variant=variant,
         path=path,
@@ -388,13 +323,3 @@ def _misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     if shapes:
         parts.append(f"{len(shapes)} of another shape, first {shapes[0]}")
     return "; ".join(parts)
-
-
-def _same_size(weights: Weights, folder: Path) -> list[Path]:
-    if not weights.size or not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix in FILE_TYPES and path.is_file() and path.stat().st_size == weights.size
-    )

@@ -15,10 +15,12 @@ from harness import registry
 from harness import weights as module
 from harness.api import DetectorSpec, Recipe, ScoreSpec, TorchDetector, Weights
 from harness.checkpoint_files import files_of, sha256_of
+from harness.env import CHECKOUT
 from harness.errors import WeightsError
+from harness.presence import Presence, presence, weights_dir
 from harness.results.records import WeightsRef
 from harness.training import run_folder
-from harness.weights import load_into, presence, pretrained, resolve, weights_dir
+from harness.weights import load_into, pretrained, resolve
 
 
 class Net(nn.Module):
@@ -95,8 +97,8 @@ def test_folder_from_the_environment_or_the_checkout(monkeypatch, tmp_path):
     monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
     assert weights_dir() == tmp_path
     monkeypatch.setenv("LFM_WEIGHTS", "")
-    assert weights_dir() == module.CHECKOUT / "weights"
-    assert (module.CHECKOUT / "harness" / "weights.py").is_file()
+    assert weights_dir() == CHECKOUT / "weights"
+    assert (CHECKOUT / "harness" / "weights.py").is_file()
 
 
 def test_published_by_default_and_by_name(folder):
@@ -141,7 +143,7 @@ def test_accepted_under_another_name_by_size_and_hash(folder):
 
 def test_absent_says_how_to_get_it(folder):
     weights = published(None)
-    assert presence(weights, folder) == module.Presence(paths=(), state="absent")
+    assert presence(weights, folder) == Presence(paths=(), state="absent")
     with pytest.raises(WeightsError, match=r"net:released: model.pth: absent") as caught:
         resolve(spec(weights))
     assert caught.value.exit_code == 3
@@ -440,6 +442,7 @@ FACTS = {
     "scaling": "a third",
     "train": {"digest": "t" * 64, "n_real": 1},
     "val": {"digest": "v" * 64},
+    "epochs": [{"val_ap": 0.7}, {"val_ap": 0.9}],
 }
 
 
@@ -462,6 +465,7 @@ def test_a_training_run(tmp_path):
             "epochs": 3,
             "lr": 0.001,
             "scaling": "a third",
+            "val_ap": 0.9,
             "train_manifest": "t" * 64,
             "val_manifest": "v" * 64,
         },

@@ -12,11 +12,11 @@ from harness.commands import _sources, _text
 from harness.commands.list import parameters
 from harness.data.suite import Suite
 from harness.data.suites import all_suites
+from harness.presence import digits
 from harness.report.findings import findings
 from harness.report.paper import load_paper
 from harness.report.render import Renderer
 from harness.results.store import write_atomic
-from harness.weights import digits
 
 HELP = "write docs/: detectors with their deviations, suites, the paper's inconsistencies"
 

@@ -16,7 +16,7 @@ from harness.commands import _flags, _text
 from harness.data.suite import Suite
 from harness.data.suites import all_suites, find_root
 from harness.errors import DataError, unknown_name
-from harness.weights import digits, presence, weights_dir
+from harness.presence import digits, presence, weights_dir
 
 HELP = "show detectors and suites; --long NAME tells everything of one"
 

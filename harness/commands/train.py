@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from harness import registry
 from harness.api import DetectorSpec
-from harness.commands._flags import OUT, positive
+from harness.commands._flags import OUT, add_data_root, positive
 from harness.env import resolve_device
 from harness.errors import UsageError, unknown_name
 from harness.training import datasets, run_folder, session
+from harness.training.board import require_tensorboard
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
 from harness.training.jobs import Job, cores, run_jobs
+from harness.training.mini_rule import SIDE
 from harness.training.overrides import OVERRIDABLE, flag, form, read
-from harness.training.recipe import is_fit, resolve
-from harness.training.session import Machine, Training
+from harness.training.ranks import Ranks, joined, local_device, processes_here, started_by_torchrun
+from harness.training.recipe import ResolvedRecipe, is_fit, resolve
+from harness.training.request import Machine, Numerics, Training, refuse_contradictions
+from harness.training.tasks import Policy, Task
+from harness.training.throughput import measure
 
 HELP = "train detectors on the embedded training set or on your own folders"
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One training and the folder it ends in."""
-
-    training: Training
-    folder: Path
+# What a child process is told as its parent was.
+_PASSED_ON = ("device", "threads", "precision", "accumulate", "save_every", "on_bad_image")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--suite", metavar="NAME", help=f"one of {', '.join(datasets.DECLARED)}")
     data.add_argument("--train-data", type=Path, metavar="DIR", help="holds 0_real and 1_fake")
     data.add_argument("--val-data", type=Path, metavar="DIR", help="likewise; never a test set")
+    data.add_argument(
+        "--on-bad-image",
+        choices=("error", "skip"),
+        default="error",
+        help="skip: train without the images that cannot be read, and list them",
+    )
+    add_data_root(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -57,44 +64,129 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument_group("recipe (what differs from the published one is recorded)")
     for name in OVERRIDABLE:
         recipe.add_argument(flag(name), metavar=form(name))
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    machine.add_argument("--jobs", type=positive, help="trainings at once (default: one a core)")
-    machine.add_argument("--threads", type=positive, default=1, help="of one training (default: 1)")
-    machine.add_argument("--workers", type=int, default=0, help="threads that read images ahead")
+    _add_machine(parser.add_argument_group("machine"))
     parser.add_argument(
         "--overwrite",
         choices=("never", "missing", "always"),
         default="missing",
         help="never: any finished training stays; missing (default): train what is not there in "
-        "exactly this form; always: train anew",
+        "exactly this form, from where an interrupted one stopped; always: train anew",
     )
     parser.add_argument("--progress", choices=("bar", "lines", "none"), default="bar")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="train nothing: images/s of the training beside those of its steps alone",
+    )
+
+
+def _add_machine(machine: argparse._ArgumentGroup) -> None:
+    machine.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    machine.add_argument("--jobs", type=positive, help="trainings at once (default: one a core)")
+    machine.add_argument("--threads", type=positive, default=1, help="of one training (default: 1)")
+    machine.add_argument(
+        "--workers", type=int, help="threads that read images ahead (default: the idle cores)"
+    )
+    machine.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        default="fp32",
+        help="of forward and backward pass; changes weights, so it is part of what is trained",
+    )
+    machine.add_argument(
+        "--accumulate",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="a batch goes through in N parts, for little memory; batch norm sees parts",
+    )
+    machine.add_argument(
+        "--sync-bn",
+        action="store_true",
+        help="under torchrun on CUDA: batch norm over all processes, not in each",
+    )
+    machine.add_argument(
+        "--save-every",
+        type=_minutes,
+        default=5.0,
+        metavar="MINUTES",
+        help="the state is saved so often, besides at the end of epochs (default: 5)",
+    )
+    machine.add_argument(
+        "--tensorboard", action="store_true", help="curves into RUN/tensorboard (extra)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Trains what is not there yet and prints one line a training."""
-    data = _data(args)
-    tasks = _tasks(args, data)
-    todo = [task for task in tasks if _is_to_do(task, args)]
-    if args.progress == "bar":
-        _announce(todo, data)
-    if len(todo) == 1:
-        torch.set_num_threads(args.threads)
-        machine = Machine(
-            device=resolve_device(args.device), workers=args.workers, progress=args.progress
+    device = local_device(resolve_device(args.device))
+    if args.tensorboard:
+        require_tensorboard()
+    torch.set_num_threads(args.threads)
+    with joined(device) as ranks:
+        if not ranks.is_first:
+            logging.getLogger().setLevel(logging.WARNING)
+        data = _data(args)
+        tasks = _tasks(args, data)
+        if ranks.size > 1 and len(tasks) > 1:
+            raise UsageError(
+                f"torchrun trains one detector with one seed, got {len(tasks)} trainings",
+                hint="name one --method and one --seed",
+            )
+        for task in tasks:
+            refuse_contradictions(task.training, device)
+        if args.measure:
+            return _measure(tasks, _machine(args, device, ranks))
+        policy = Policy(
+            overwrite=args.overwrite,
+            replace_others=bool(args.suite),
+            skip_unstartable=args.method == "all",
         )
-        session.run(todo[0].training, todo[0].folder, machine)
-    failed = _train_children(todo, args) if len(todo) > 1 else 0
-    for task in tasks:
-        print(_line(task))
+        # Where folders are not shared, the first process's is the one that counts.
+        todo = [task for task in tasks if policy.is_to_do(task)] if ranks.is_first else []
+        if ranks.word_of_first(b"to do" if todo else b"") and not ranks.is_first:
+            todo = tasks
+        failed = _train(todo, args, data, _machine(args, device, ranks))
+        for task in tasks if ranks.is_first else ():
+            print(_line(task))
     return 1 if failed else 0
+
+
+def _train(todo: list[Task], args: argparse.Namespace, data: TrainingData, machine: Machine) -> int:
+    """One training in this process, several in a child process each; how many failed."""
+    if args.progress == "bar" and machine.ranks.is_first:
+        _announce(todo, data)
+    if len(todo) > 1:
+        return _train_children(todo, args)
+    for task in todo:
+        session.run(task.training, task.folder, machine)
+    return 0
+
+
+def _machine(args: argparse.Namespace, device: torch.device, ranks: Ranks) -> Machine:
+    # As many threads read ahead as cores are left by those that compute.
+    computing = 1 if device.type == "cuda" else args.threads
+    idle = cores() // processes_here() - computing
+    return Machine(
+        device=device,
+        workers=max(0, idle) if args.workers is None else args.workers,
+        progress=args.progress if ranks.is_first else "none",
+        save_every=args.save_every,
+        tensorboard=args.tensorboard,
+        ranks=ranks,
+    )
+
+
+def _measure(tasks: list[Task], machine: Machine) -> int:
+    for task in tasks:
+        print(f"{task.training.label}\t{measure(task.training, machine)}")
+    return 0
 
 
 def _data(args: argparse.Namespace) -> TrainingData:
     folders = (args.train_data, args.val_data)
     if args.suite and not any(folders):
-        return datasets.declared(args.suite)
+        return datasets.declared(args.suite, data_root=args.data_root, cache=args.out or OUT)
     if args.suite or not all(folders):
         raise UsageError(
             "training data: give either --suite, or both --train-data and --val-data",
@@ -122,9 +214,22 @@ def _tasks(args: argparse.Namespace, data: TrainingData) -> list[Task]:
                 trained_on=data.name,
                 train=data.train,
                 val=data.val,
+                numerics=_numerics(args, recipe),
+                on_bad_image=args.on_bad_image,
             )
             tasks.append(Task(training=training, folder=_folder(training, args, several)))
     return tasks
+
+
+def _numerics(args: argparse.Namespace, recipe: ResolvedRecipe) -> Numerics:
+    if is_fit(recipe.used):  # has no gradient
+        return Numerics()
+    return Numerics(
+        precision=args.precision,
+        accumulate=args.accumulate,
+        processes=started_by_torchrun(),
+        sync_bn=args.sync_bn,
+    )
 
 
 def _given(args: argparse.Namespace) -> dict[str, str]:
@@ -144,25 +249,6 @@ def _folder(training: Training, args: argparse.Namespace, several: bool) -> Path
     return out / below if several else out
 
 
-def _is_to_do(task: Task, args: argparse.Namespace) -> bool:
-    found = run_folder.read(task.folder)
-    if found is None or args.overwrite == "always":
-        return True
-    changes = run_folder.differences(found, session.identity(task.training))
-    if not changes:
-        return False
-    if args.overwrite == "never":
-        log.info("%s: kept, though it differs: %s", task.folder, "; ".join(changes))
-        return False
-    if not args.suite:  # somebody's own work is not replaced unasked
-        raise UsageError(
-            f"{task.folder} holds another training ({'; '.join(changes)})",
-            hint="give another --out, or --overwrite always",
-        )
-    log.info("%s: trained anew: %s", task.folder, "; ".join(changes))
-    return True
-
-
 def _announce(todo: list[Task], data: TrainingData) -> None:
     if data.shared:
         log.warning(
@@ -170,6 +256,8 @@ def _announce(todo: list[Task], data: TrainingData) -> None:
             data.shared,
             len(data.val.samples),
         )
+    if todo and data.note:
+        log.warning("%s: %s", data.name, data.note)
     if todo and data.scaling:
         log.info("recipes scaled by the rule %r: %s", data.scaling.name, data.scaling.text)
     firsts = {task.training.spec.name: task.training for task in reversed(todo)}
@@ -179,17 +267,18 @@ def _announce(todo: list[Task], data: TrainingData) -> None:
 
 def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
     """One child process a training; returns how many failed."""
-    if not todo:
-        return 0
+    at_once = min(len(todo), args.jobs or cores())
+    idle = cores() // at_once - args.threads
+    workers = max(0, idle) if args.workers is None else args.workers
     jobs = [
         Job(
             name=task.training.label,
-            command=tuple(_child_command(task, args)),
+            command=tuple(_child_command(task, args, workers)),
             weight=_expected_cost(task.training),
         )
         for task in todo
     ]
-    failures = [o for o in run_jobs(jobs, args.jobs or cores()) if o.exit_code]
+    failures = [o for o in run_jobs(jobs, at_once) if o.exit_code]
     for outcome in failures:
         log.error(
             "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
@@ -197,11 +286,12 @@ def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
     return len(failures)
 
 
-def _child_command(task: Task, args: argparse.Namespace) -> list[str]:
+def _child_command(task: Task, args: argparse.Namespace, workers: int) -> list[str]:
     training = task.training
     command = [sys.executable, "-m", "harness", "train", "--method", training.spec.name]
     if args.suite:
         command += ["--suite", args.suite, "--out", str(args.out or OUT)]
+        command += ["--data-root", str(args.data_root)] if args.data_root else []
     else:
         command += ["--train-data", str(args.train_data), "--val-data", str(args.val_data)]
         command += ["--out", str(task.folder)]
@@ -209,18 +299,23 @@ def _child_command(task: Task, args: argparse.Namespace) -> list[str]:
         command += ["--variant", training.variant]
     for name, text in _given(args).items():
         command.append(f"{flag(name)}={text}")
-    command += ["--seed", str(training.seed), "--device", args.device]
-    command += ["--threads", str(args.threads), "--workers", str(args.workers)]
-    # What is to be done has been decided: the child is not to decide again.
-    return [*command, "--overwrite", "always", "--progress", "lines"]
+    command += ["--seed", str(training.seed), "--overwrite", args.overwrite, "--progress", "lines"]
+    for name in _PASSED_ON:
+        command += [flag(name), str(getattr(args, name))]
+    command += ["--workers", str(workers)]
+    return [*command, "--tensorboard"] if args.tensorboard else command
 
 
 def _expected_cost(training: Training) -> float:
-    """In images of forward and backward pass; a fit only looks at each image once."""
-    recipe = training.recipe.used
-    return epoch_images(training.train, recipe.balanced) * (
-        0.1 if is_fit(recipe) else recipe.epochs
-    )
+    """In images of forward and backward pass; a fit only looks at each image once.
+
+    A network that takes one size only counts by its pixels: it is not trained on small crops.
+    """
+    spec, recipe = training.spec, training.recipe.used
+    passes = 0.1 if is_fit(recipe) else recipe.epochs
+    only_one_size = bool(spec.input_rule.problem(SIDE, SIDE))
+    pixels = math.prod(spec.evaluation_size) / SIDE**2 if only_one_size else 1.0
+    return epoch_images(training.train, recipe.balanced) * passes * pixels
 
 
 def _line(task: Task) -> str:
@@ -249,6 +344,13 @@ def _variant(spec: DetectorSpec, name: str | None) -> str:
             raise unknown_name(f"variant of {spec.name}", name, spec.variants)
         raise UsageError(f"{spec.name} has no variants, got --variant {name}")
     return name
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not value >= 0:  # NaN too
+        raise argparse.ArgumentTypeError(f"minutes are 0 or more, got {text}")
+    return value
 
 
 def _seeds(text: str) -> list[int]:

@@ -13,8 +13,8 @@ from harness.api import DetectorSpec, Weights
 from harness.checkpoint_files import files_of
 from harness.download import fetch
 from harness.errors import HarnessError, UsageError, unknown_name
+from harness.presence import digits, file_presence, weights_dir
 from harness.results.store import canonical_json
-from harness.weights import digits, file_presence, weights_dir
 
 HELP = "list the published checkpoints and what training starts from, or fetch them"
 

@@ -7,7 +7,9 @@ worker threads nor the order in which files are listed can change a training.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,13 @@ def stream(seed: int, *position: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=position)
 
 
+def dealt(batch: Sequence[Turn], parts: int) -> list[Sequence[Turn]]:
+    """A batch in so many parts, in order, as even as can be; the last are empty if it is small."""
+    least, more = divmod(len(batch), parts)
+    ends = [number * least + min(number, more) for number in range(parts + 1)]
+    return [batch[start:end] for start, end in pairwise(ends)]
+
+
 def epoch_images(manifest: Manifest, balanced: bool) -> int:
     """Images of one epoch: all once or, balanced, twice the larger class."""
     if balanced:
@@ -49,6 +58,7 @@ class ImageSet:
         detector: whose sizes they must end at; None = any.
         memory: bytes of decoded pixels to keep.
         workers: threads that read, decode and augment ahead; 0 = in the caller's thread.
+        pinned: training batches lie in memory from which a CUDA device fetches them by itself.
 
     Attributes:
         labels: (N,) int64, 0 real, 1 fake.
@@ -61,12 +71,14 @@ class ImageSet:
         *,
         memory: int = MEMORY,
         workers: int = 0,
+        pinned: bool = False,
     ) -> None:
         if not manifest.samples:
             raise DataError(f"{manifest.name}: no images")
         self.manifest = manifest
         self.detector = detector
         self.workers = workers
+        self.pinned = pinned
         self.labels: np.ndarray[Any, np.dtype[np.int64]] = np.array(
             [sample.label for sample in manifest.samples], dtype=np.int64
         )
@@ -98,82 +110,7 @@ class ImageSet:
                 self._kept[index] = image
         return image
 
-    def training_batches(
-        self,
-        preprocess: Preprocess,
-        batch_size: int,
-        *,
-        seed: int,
-        epoch: int,
-        balanced: bool = False,
-    ) -> Iterator[Batch]:
-        """The images of an epoch, shuffled and augmented.
-
-        Args:
-            preprocess: applied to each.
-            batch_size: even where ``balanced``.
-            seed, epoch: decide order and augmentation.
-            balanced: every batch is half real, half fake.
-
-        Yields:
-            ((n, 3, H, W) float32 in [0, 1], (n,) float32 labels); the last batch may be smaller.
-
-        Raises:
-            DataError: an image does not have the size of the others after preprocessing.
-            InputSizeError: the detector does not take an image's size.
-        """
-
-        def prepare(turn: Turn) -> Image8:
-            index, repeat = turn
-            # A first time is (epoch, image): balance does not change how an image is augmented.
-            place = (epoch, index, repeat) if repeat else (epoch, index)
-            image = preprocess.apply(self.image(index), np.random.default_rng(stream(seed, *place)))
-            self._refuse_size(index, image, preprocess, "--train-preprocess")
-            return image
-
-        order = self._order(seed, epoch, balanced)
-        prepared = self._prepared(prepare, order, ahead=2 * batch_size)
-        first: Image8 | None = None
-        for start in range(0, len(order), batch_size):
-            indices = [index for index, _ in order[start : start + batch_size]]
-            images = []
-            for index in indices:
-                image = next(prepared)
-                first = image if first is None else first
-                self._same_size(index, image, first, preprocess)
-                images.append(image)
-            labels = torch.from_numpy(self.labels[indices].astype(np.float32))
-            yield to_tensor(np.stack(images)), labels
-
-    def plain_batches(
-        self, preprocess: Preprocess, batch_size: int
-    ) -> Iterator[tuple[list[int], Tensor]]:
-        """Every image once without augmentation, equal sizes together.
-
-        Yields:
-            (positions in the manifest, (n, 3, H, W) float32 in [0, 1]).
-
-        Raises:
-            InputSizeError: the detector does not take an image's size.
-        """
-
-        def prepare(turn: Turn) -> Image8:
-            image = preprocess(self.image(turn[0]))
-            self._refuse_size(turn[0], image, preprocess, "--val-preprocess")
-            return image
-
-        waiting: dict[tuple[int, ...], list[tuple[int, Image8]]] = {}
-        everything = [(index, 0) for index in range(len(self))]
-        prepared = self._prepared(prepare, everything, ahead=2 * batch_size)
-        for index, image in enumerate(prepared):
-            group = waiting.setdefault(image.shape, [])
-            group.append((index, image))
-            if len(group) == batch_size:
-                yield _joined(waiting.pop(image.shape))
-        for group in waiting.values():
-            yield _joined(group)
-
-    def _order(self, seed: int, epoch: int, balanced: bool) -> list[Turn]:
+    def order(self, seed: int, epoch: int, *, balanced: bool = False) -> list[Turn]:
         """The turns of an epoch: a permutation or, balanced, real and fake by turns.
 
         By turns and not half after half, so that any even share of a batch is balanced too.
@@ -184,6 +121,78 @@ class ImageSet:
         count = epoch_images(self.manifest, balanced) // 2
         classes = [self._turns(label, count, rng) for label in (REAL, FAKE)]
         return [turn for pair in zip(*classes, strict=True) for turn in pair]
+
+    def training_batches(
+        self, preprocess: Preprocess, groups: Iterable[Sequence[Turn]], *, seed: int, epoch: int
+    ) -> Iterator[Batch]:
+        """Groups of an epoch's turns as batches, augmented.
+
+        Args:
+            preprocess: applied to each image.
+            groups: the turns of each batch.
+            seed, epoch: decide the augmentation.
+
+        Yields:
+            ((n, 3, H, W) float32 in [0, 1], (n,) float32 labels).
+
+        Raises:
+            DataError: an image does not have the size of the others after preprocessing.
+            InputSizeError: the detector does not take an image's size.
+        """
+
+        def build(turns: Sequence[Turn]) -> Batch:
+            images: list[Image8] = []
+            for index, repeat in turns:
+                # A first time is (epoch, image): balance does not change how it is augmented.
+                place = (epoch, index, repeat) if repeat else (epoch, index)
+                rng = np.random.default_rng(stream(seed, *place))
+                image = self._changed(index, partial(preprocess.apply, rng=rng))
+                self._refuse_size(index, image, preprocess, "--train-preprocess")
+                self._same_size(index, image.shape[:2], (images or [image])[0].shape[:2])
+                images.append(image)
+            labels = self.labels[[index for index, _ in turns]].astype(np.float32)
+            pixels = to_tensor(np.stack(images))
+            return pixels.pin_memory() if self.pinned else pixels, torch.from_numpy(labels)
+
+        side: tuple[int, ...] = ()
+        for outcome in ordered_map(build, groups, workers=self.workers, ahead=self.workers + 1):
+            pixels, labels = outcome.get()
+            side = side or tuple(pixels.shape[2:])
+            self._same_size(outcome.item[0][0], tuple(pixels.shape[2:]), side)
+            yield pixels, labels
+
+    def plain_batches(
+        self, preprocess: Preprocess, batch_size: int, indices: Sequence[int] | None = None
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Every image once without augmentation, equal sizes together.
+
+        Args:
+            preprocess: applied to each image.
+            batch_size: images of a batch, at most.
+            indices: positions in the manifest of the images that are wanted; None = all.
+
+        Yields:
+            (positions in the manifest, (n, 3, H, W) float32 in [0, 1]).
+
+        Raises:
+            InputSizeError: the detector does not take an image's size.
+        """
+
+        def prepare(index: int) -> Image8:
+            image = self._changed(index, preprocess)
+            self._refuse_size(index, image, preprocess, "--val-preprocess")
+            return image
+
+        waiting: dict[tuple[int, ...], list[tuple[int, Image8]]] = {}
+        wanted = range(len(self)) if indices is None else indices
+        for outcome in ordered_map(prepare, wanted, workers=self.workers, ahead=2 * batch_size):
+            image = outcome.get()
+            group = waiting.setdefault(image.shape, [])
+            group.append((outcome.item, image))
+            if len(group) == batch_size:
+                yield _joined(waiting.pop(image.shape))
+        for group in waiting.values():
+            yield _joined(group)
 
     def _turns(self, label: int, count: int, rng: np.random.Generator) -> list[Turn]:
         """``count`` turns of a class, in a new permutation each time that all have come."""
@@ -197,15 +206,14 @@ class ImageSet:
         turns = [(int(index), r) for r in rounds for index in rng.permutation(members)]
         return turns[:count]
 
-    def _prepared(
-        self, prepare: Callable[[Turn], Image8], order: Sequence[Turn], ahead: int
-    ) -> Iterator[Image8]:
-        for outcome in ordered_map(prepare, order, workers=self.workers, ahead=ahead):
-            error = outcome.error
-            if isinstance(error, DataError) and not isinstance(error, BadImageError):
-                name = display_name(self.sample(outcome.item[0]))
-                raise DataError(f"{name}: {error.message}", hint=error.hint) from error
-            yield outcome.get()
+    def _changed(self, index: int, change: Callable[[Image8], Image8]) -> Image8:
+        try:
+            return change(self.image(index))
+        except BadImageError:
+            raise
+        except DataError as error:  # which of the images it was is not known where it is raised
+            name = display_name(self.sample(index))
+            raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
     def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:
         """Raises InputSizeError for a size that the detector does not take."""
@@ -220,12 +228,11 @@ class ImageSet:
                 hint=f"give another geometry, e.g. {flag} 'resize({rows},{columns})'",
             )
 
-    def _same_size(self, index: int, image: Image8, first: Image8, preprocess: Preprocess) -> None:
-        if image.shape != first.shape:
-            height, width = image.shape[:2]
+    def _same_size(self, index: int, size: tuple[int, ...], first: tuple[int, ...]) -> None:
+        if size != first:
             raise DataError(
-                f"{display_name(self.sample(index))} is {width}x{height} (width x height) after "
-                f"{preprocess}, others are {first.shape[1]}x{first.shape[0]}: "
+                f"{display_name(self.sample(index))} is {size[1]}x{size[0]} (width x height) after "
+                f"preprocessing, others are {first[1]}x{first[0]}: "
                 "images of one training must end at one size",
                 hint="crop them, e.g. --train-preprocess 'resize(256)|random_crop(224)'",
             )

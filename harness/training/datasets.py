@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.adapters import own_suite, sample_order
+from harness.data.adapters import folder_adapter, own_suite, sample_order
 from harness.data.index import load_manifest
 from harness.data.sample import Manifest, Sample
+from harness.data.suite import Subset, Suite
+from harness.data.suites import find_root
 from harness.errors import DataError, unknown_name
 from harness.suites import mini
 from harness.training.mini_rule import MINI
@@ -23,6 +26,7 @@ class TrainingData:
         name: stored with the run as what it was trained on.
         geometry: name of the suite whose geometry is this data's, "*" for none.
         scaling: how published recipes are scaled for it; None = not at all.
+        note: what its user should know, "" when nothing.
     """
 
     name: str
@@ -30,6 +34,7 @@ class TrainingData:
     val: Manifest
     geometry: str = "*"
     scaling: Scaling | None = None
+    note: str = ""
 
     @property
     def shared(self) -> int:
@@ -38,7 +43,7 @@ class TrainingData:
         return sum(sample.sha256 in known for sample in self.val.samples)
 
 
-def _mini() -> TrainingData:
+def _mini(data_root: Path | None, cache: Path) -> TrainingData:
     return TrainingData(
         name="mini-train",
         train=Manifest("mini-train/train", tuple(sorted(mini.train_samples(), key=sample_order))),
@@ -48,15 +53,83 @@ def _mini() -> TrainingData:
     )
 
 
-DECLARED: dict[str, Callable[[], TrainingData]] = {"mini-train": _mini}
+PROGAN_CLASSES = ("car", "cat", "chair", "horse")
+PROGAN_COUNTS = {"train": 144_024, "val": 1_600}
+"""Images of these classes, half real and half fake: third parties' counts."""
+
+
+def _progan(part: str, data_root: Path | None, cache: Path) -> Manifest:
+    """``train`` or ``val`` of ForenSynths: the four classes that NPR, LFM and others train on."""
+    suite = Suite(
+        name=f"forensynths-train-{part}",
+        title=f"ForenSynths, {part}, {len(PROGAN_CLASSES)} classes",
+        subsets=tuple(Subset(name=name, folders=(name,)) for name in PROGAN_CLASSES),
+        adapter=folder_adapter,
+        folders=(
+            f"ForenSynths_train_val/{part}",
+            f"ForenSynths/{part}",
+            f"CNNDetection/{part}",
+            f"progan_{part}",
+            part,
+        ),
+        obtain=(
+            "https://huggingface.co/sywang/CNNDetection: progan_train.7z.001 to .007 (about 75 GB, "
+            "20 classes, of which four are used) and progan_val.zip (831 MB); unpack them as "
+            "<data root>/ForenSynths_train_val/{train,val}/{car,cat,chair,horse}/{0_real,1_fake}"
+        ),
+    )
+    root = find_root(suite, data_root)
+    samples: list[Sample] = []
+    for subset in suite.subsets:
+        manifest = load_manifest(suite, subset, root, cache)
+        if not (manifest.n_real and manifest.n_fake):
+            raise DataError(
+                f"{root / subset.name}: {manifest.n_real} real and {manifest.n_fake} fake images; "
+                "expected both",
+                hint=f"obtain {suite.obtain}",
+            )
+        samples += [
+            replace(s, id=f"{subset.name}/{s.id}", generator="progan" if s.label else "photo")
+            for s in manifest.samples
+        ]
+    return Manifest(f"forensynths-train/{part}", tuple(sorted(samples, key=sample_order)))
+
+
+def _forensynths(data_root: Path | None, cache: Path) -> TrainingData:
+    train, val = (_progan(part, data_root, cache) for part in PROGAN_COUNTS)
+    counts = {"train": len(train.samples), "val": len(val.samples)}
+    other = "" if counts == PROGAN_COUNTS else f"{counts} images, others count {PROGAN_COUNTS}"
+    return TrainingData(
+        name="forensynths-train", train=train, val=val, geometry="forensynths", note=other
+    )
+
+
+DECLARED: dict[str, Callable[[Path | None, Path], TrainingData]] = {
+    "forensynths-train": _forensynths,
+    "mini-train": _mini,
+}
 """Training sets that ``--suite`` takes."""
 
 
-def declared(name: str) -> TrainingData:
-    """A declared training set."""
+def declared(
+    name: str, *, data_root: Path | None = None, cache: Path = Path("runs")
+) -> TrainingData:
+    """A declared training set.
+
+    Args:
+        name: of ``DECLARED``.
+        data_root: holds the official sets; None = the environment's LFM_DATA. ``mini-train`` needs
+            none.
+        cache: output folder whose ``cache/`` remembers content hashes.
+
+    Raises:
+        UsageError: unknown name.
+        DataError: it is not there, or a part of it is missing; says how to get it.
+    """
     if name not in DECLARED:
         raise unknown_name("training set", name, DECLARED)
-    return DECLARED[name]()
+    given = os.environ.get("LFM_DATA")
+    return DECLARED[name](data_root or (Path(given) if given else None), cache)
 
 
 def own(train: Path, val: Path, cache: Path) -> TrainingData:

@@ -137,6 +137,6 @@ class _Runner:
             child.terminate()
         for child in children:
             try:
-                child.wait(timeout=10)
+                child.wait(timeout=30)  # it ends its step and saves its state
             except subprocess.TimeoutExpired:
                 child.kill()

@@ -1,8 +1,9 @@
-"""Optimisers by name. A step is given the loss as a function, because SAM asks for it twice."""
+"""Optimisers by name. A step is given the gradient as a function, because SAM asks twice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,9 @@ from harness.api import Recipe
 RADIUS = 0.05
 """Of SAM's neighbourhood: the value of its paper (arXiv 2010.01412, section 3)."""
 
-Loss = Callable[[], Tensor]
-"""Forward pass -> scalar; called again, it makes the same random draws."""
+Gradients = Callable[[], float]
+"""Adds the loss's gradient to every parameter's ``grad`` and returns the loss; called again, it
+makes the same random draws."""
 
 
 class Optimiser:
@@ -21,27 +23,39 @@ class Optimiser:
 
     Args:
         rule: holds the parameters and their state.
+        scaler: has scaled the loss; a step whose gradient overflowed is left out.
     """
 
-    def __init__(self, rule: torch.optim.Optimizer) -> None:
+    def __init__(
+        self, rule: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None = None
+    ) -> None:
         self.rule = rule
+        self.scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the steps to come."""
         for group in self.rule.param_groups:
             group["lr"] = rate
 
-    def step(self, loss: Loss) -> float:
+    def step(self, gradients: Gradients) -> float:
         """Moves the parameters once; returns the loss before the move."""
-        value = self._gradients(loss)
-        self.rule.step()
+        value = self._anew(gradients)
+        self.scaler.step(self.rule)
+        self.scaler.update()
         return value
 
-    def _gradients(self, loss: Loss) -> float:
+    def state(self) -> dict[str, Any]:
+        """What the next step depends on, besides the parameters."""
+        return {"rule": self.rule.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes what :meth:`state` gave."""
+        self.rule.load_state_dict(state["rule"])
+        self.scaler.load_state_dict(state["scaler"])
+
+    def _anew(self, gradients: Gradients) -> float:
         self.rule.zero_grad(set_to_none=True)
-        value = loss()
-        value.backward()  # type: ignore[no-untyped-call]
-        return float(value.detach())
+        return gradients()
 
 
 class SharpnessAware(Optimiser):
@@ -59,16 +73,16 @@ class SharpnessAware(Optimiser):
         super().__init__(rule)
         self.module = module
 
-    def step(self, loss: Loss) -> float:
+    def step(self, gradients: Gradients) -> float:
         """Moves the parameters once; returns the loss at w."""
-        value = self._gradients(loss)
+        value = self._anew(gradients)
         moved = self._with_gradient()
         with torch.no_grad():
             start = [parameter.clone() for parameter in moved]
             buffers = [buffer.clone() for buffer in self.module.buffers()]
             for parameter, distance in zip(moved, _towards_worse(moved), strict=True):
                 parameter.add_(distance)
-        self._gradients(loss)
+        self._anew(gradients)
         with torch.no_grad():
             for parameter, old in zip(moved, start, strict=True):
                 parameter.copy_(old)
@@ -82,14 +96,22 @@ class SharpnessAware(Optimiser):
         return [p for group in groups for p in group["params"] if p.grad is not None]
 
 
-def build_optimiser(module: nn.Module, recipe: Recipe) -> Optimiser:
-    """The recipe's optimiser over a network's trainable parameters."""
+def build_optimiser(
+    module: nn.Module, recipe: Recipe, scaler: torch.amp.GradScaler | None = None
+) -> Optimiser:
+    """The recipe's optimiser over a network's trainable parameters.
+
+    Args:
+        module: the network.
+        recipe: names the optimiser and its values.
+        scaler: of the loss, not for ``sam``; None scales nothing.
+    """
     groups = _decay_groups(module, recipe)
     if recipe.optimiser == "sam":
         sgd = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.betas[0])
         return SharpnessAware(sgd, module)
     kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
-    return Optimiser(kind(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps))
+    return Optimiser(kind(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps), scaler)
 
 
 def _decay_groups(module: nn.Module, recipe: Recipe) -> list[dict[str, object]]:

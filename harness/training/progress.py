@@ -19,11 +19,18 @@ class Progress(Protocol):
         """``images`` more are done; ``shown`` are values worth seeing, such as the loss."""
         ...
 
+    def skip(self, images: int) -> None:
+        """The first ``images`` were done before this process began."""
+        ...
+
 
 class SilentProgress:
     """Shows nothing."""
 
     def advance(self, images: int, shown: dict[str, float]) -> None:
+        """Does nothing."""
+
+    def skip(self, images: int) -> None:
         """Does nothing."""
 
 
@@ -36,6 +43,9 @@ class _Bar:
             {name: f"{value:.3g}" for name, value in shown.items()}, refresh=False
         )
         self._bar.update(images)
+
+    def skip(self, images: int) -> None:
+        self._bar.initial = self._bar.n = images  # no part of images/s
 
 
 class _Lines:
@@ -52,6 +62,9 @@ class _Lines:
         if percent > self._percent:
             self._percent = percent
             print(f"{MARK} {self._done} {self._total}", file=sys.stderr, flush=True)
+
+    def skip(self, images: int) -> None:
+        self.advance(images, {})
 
 
 @contextmanager

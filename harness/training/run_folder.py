@@ -1,8 +1,8 @@
-"""A training on disk: ``weights.safetensors`` and, written last, ``run.json``.
+"""A training on disk: ``weights.safetensors``, what it saw, and, written last, ``run.json``.
 
 A folder counts as a finished training when ``run.json`` can be read and names the SHA-256 of the
-weights beside it. Anything else (a kill between the two, a damaged file) is unfinished and is
-made again. Nothing is written before a training has ended.
+weights beside it. Anything else (a kill between the two, a damaged file) is unfinished: it goes on
+from ``state.pt`` (see ``harness.training.savepoint``), or is made again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from harness.api import Recipe
+from harness.data.sample import Manifest
+from harness.errors import HarnessError
 from harness.results.store import canonical_json, write_atomic
+from harness.training.request import Numerics
 
 SCHEMA = 1
 WEIGHTS = "weights.safetensors"
 RECORD = "run.json"
+IMAGES = "train_manifest.tsv"
+STATE = "state.pt"
 
 Record = dict[str, Any]
 
@@ -38,23 +43,68 @@ IDENTITY = (
     "start",
     "train",
     "val",
+    "numerics",
+    "on_bad_image",
     "code",
 )
 
 
-def write(folder: Path, state: Mapping[str, Tensor], record: Record) -> Record:
+def write(
+    folder: Path, state: Mapping[str, Tensor], record: Record, train: Manifest | None = None
+) -> Record:
     """Writes a finished training and returns its record, now with ``weights_sha256``.
 
     A training that was in the folder is gone from the first moment on, so that no record can ever
     stand beside weights that are not its own.
+
+    Args:
+        folder: the run folder.
+        state: the weights.
+        record: everything else that is known of the training.
+        train: the images it was made of, listed for :func:`trained_on`.
+
+    Raises:
+        HarnessError: the disk does not take it; the training's last state is still there.
     """
     weights = save(dict(sorted(state.items())))
     finished = {**record, "weights_sha256": hashlib.sha256(weights).hexdigest()}
     text = canonical_json(finished)
     (folder / RECORD).unlink(missing_ok=True)
-    write_atomic(folder / WEIGHTS, weights)
-    write_atomic(folder / RECORD, text.encode())
+    write_file(folder / WEIGHTS, weights)
+    if train:
+        write_file(folder / IMAGES, _lines(train))
+    write_file(folder / RECORD, text.encode())
+    (folder / STATE).unlink(missing_ok=True)
     return finished
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a file of a run folder, whole or not at all; HarnessError when the disk refuses."""
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise HarnessError(
+            f"{path} cannot be written ({len(data):,} bytes): {error.strerror or error}",
+            hint="make room, then run the same command again: it goes on from the last saved state",
+        ) from error
+
+
+def trained_on(folder: Path) -> frozenset[str]:
+    """The sha256 of every image that a finished training was made of.
+
+    Empty for one of before these were listed. The list has a line ``id, label, sha256`` an image,
+    with tabs between; its own sha256 is the digest of the training data.
+    """
+    try:
+        listed = (folder / IMAGES).read_bytes()
+    except OSError:
+        return frozenset()
+    return frozenset(line.rsplit(b"\t", 1)[-1].decode() for line in listed.splitlines())
+
+
+def _lines(manifest: Manifest) -> bytes:
+    lines = (f"{s.id}\t{s.label}\t{s.sha256}\n" for s in manifest.samples)
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def read(folder: Path) -> Record | None:
@@ -97,6 +147,11 @@ def _completed(record: Record) -> Record:
         for field in fields(Recipe)
         if field.default is not MISSING and field.name != "source"
     }
-    whole = {"start": "", **record, "recipe": {**recipe, **record["recipe"]}}
-    completed: Record = json.loads(canonical_json(whole))  # tuples become lists
-    return completed
+    defaults = {"start": "", "numerics": asdict(Numerics()), "on_bad_image": "error"}
+    return parse(canonical_json({**defaults, **record, "recipe": {**recipe, **record["recipe"]}}))
+
+
+def parse(text: str) -> Record:
+    """A record as it is read back: tuples have become lists."""
+    record: Record = json.loads(text)
+    return record

@@ -2,125 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import harness
 from harness.allocator import keep_freed_memory
 from harness.api import (
-    DetectorSpec,
     Fittable,
     HeaderFittable,
     Recipe,
     Startable,
     Trainable,
 )
-from harness.checkpoint_files import files_of
 from harness.data.decode import DECODE_VERSION
 from harness.data.preprocess import parse
 from harness.data.sample import Manifest
 from harness.env import environment
-from harness.errors import DetectorError, WeightsError
+from harness.errors import DetectorError, UsageError, WeightsError
 from harness.results.records import WeightsRef
 from harness.training import run_folder
+from harness.training.board import board
 from harness.training.data import ImageSet, epoch_images
 from harness.training.fit import fit_features, fit_headers
-from harness.training.loop import Descent
+from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
-from harness.training.progress import Progress, show
-from harness.training.recipe import ResolvedRecipe, is_fit
+from harness.training.progress import show
+from harness.training.recipe import is_fit
+from harness.training.request import Machine, Numerics, Training, refuse_contradictions
+from harness.training.savepoint import Savepoint
+from harness.training.screening import readable
 from harness.weights import pretrained
+
+__all__ = ["Machine", "Training", "describe", "identity", "run"]
 
 TRAINING_VERSION = 1
 """Raised whenever the same request would give other weights."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What to train, fully resolved.
-
-    Args:
-        spec: the detector.
-        variant: training behaviour, "" where the detector has none.
-        recipe: as published and as used.
-        seed: decides the first weights, the order, the augmentation and the loss's draws.
-        trained_on: the data in words, e.g. ``mini-train``.
-        train, val: the images.
-    """
-
-    spec: DetectorSpec
-    variant: str
-    recipe: ResolvedRecipe
-    seed: int
-    trained_on: str
-    train: Manifest
-    val: Manifest
-
-    @property
-    def label(self) -> str:
-        """``lfm (algorithm1) seed 0``: how logs call it."""
-        variant = f" ({self.variant})" if self.variant else ""
-        return f"{self.spec.name}{variant} seed {self.seed}"
-
-    @property
-    def options(self) -> dict[str, object]:
-        """The variant's options for ``build``."""
-        return dict(self.spec.variants.get(self.variant, {}))
-
-    @property
-    def start_digest(self) -> str:
-        """The sha256 of the published network it starts from, "" for random first weights.
-
-        As published, where that is known: a finished training is told from another one without
-        the file. Of several files, all digests.
-
-        Raises:
-            WeightsError: not known, and the file is not here either.
-        """
-        name = self.recipe.used.start
-        if not name:
-            return ""
-        entry = next(weights for weights in self.spec.pretrained if weights.name == name)
-        digests = [part.sha256 for part in files_of(entry)]
-        return "+".join(digests) if all(digests) else pretrained(self.spec, name).ref.sha256
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """How to run a training; none of it is part of what is trained.
-
-    Args:
-        device: where the network runs.
-        workers: threads that read ahead; 0 = none.
-        progress: ``bar``, ``lines`` or ``none``.
-    """
-
-    device: torch.device
-    workers: int = 0
-    progress: str = "bar"
-
-
 def run(training: Training, folder: Path, machine: Machine) -> run_folder.Record:
-    """Trains and writes the run folder; until it has ended nothing is written.
+    """Trains, from the state saved in the run folder if there is one, and writes the folder.
+
+    Returns:
+        The record; of several processes the first has written it.
 
     Raises:
+        UsageError: precision, processes or extras are not what this training can have.
         DetectorError: this detector cannot be trained, or cannot start from a published network.
         WeightsError: the network that it starts from is not here or does not fit.
         InputSizeError: it does not take an image's size.
-        HarnessError: the loss is not finite.
+        HarnessError: the loss is not finite, or the disk is full.
         DataError: an image cannot be read or does not fit the others.
+        KeyboardInterrupt: stopped; the same call goes on from the saved state.
     """
+    refuse_contradictions(training, machine.device)
     keep_freed_memory()
-    detector = seeded_build(training.spec, training.options, training.seed)
-    started = _start(training, detector)
+    detector, started = prepared_detector(training)
+    savepoint = Savepoint(
+        folder, identity(training), minutes=machine.save_every, ranks=machine.ranks
+    )
+    whole = training
+    training, skipped = readable(whole, machine)
     recipe = training.recipe.used
     images = epoch_images(training.train, recipe.balanced) * recipe.epochs
-    with show(machine.progress, training.label, images) as progress:
-        trained = _train(training, detector, machine, progress)
-    return run_folder.write(folder, trained.state, _record(training, trained, started, machine))
+    curves = folder if machine.tensorboard and machine.ranks.is_first else None
+    with board(curves) as figures, show(machine.progress, training.label, images) as progress:
+        keepers = Keepers(progress=progress, savepoint=savepoint, board=figures)
+        trained = _train(training, detector, machine, keepers)
+    record = {**_record(whole, trained, started, machine), "skipped": skipped}
+    if machine.ranks.is_first:
+        record = run_folder.write(folder, trained.state, record, whole.train)
+    return record
+
+
+def prepared_detector(training: Training) -> tuple[Any, WeightsRef | None]:
+    """The detector with its first weights, and the published network that they are of, if any.
+
+    Raises:
+        DetectorError, WeightsError: it cannot start from that network.
+    """
+    detector = seeded_build(training.spec, training.options, training.seed)
+    return detector, _start(training, detector)
+
+
+def image_sets(training: Training, machine: Machine) -> tuple[ImageSet, ImageSet]:
+    """The images to train on and to validate on."""
+    pinned = machine.device.type == "cuda"
+    train, val = (
+        ImageSet(manifest, training.spec, workers=machine.workers, pinned=pinned)
+        for manifest in (training.train, training.val)
+    )
+    return train, val
 
 
 def identity(training: Training) -> run_folder.Record:
@@ -136,6 +108,8 @@ def identity(training: Training) -> run_folder.Record:
         "start": training.start_digest,
         "train": _data(training.train),
         "val": _data(training.val),
+        "numerics": asdict(training.numerics),
+        "on_bad_image": training.on_bad_image,
         "code": {
             "harness": harness.__version__,
             "training": TRAINING_VERSION,
@@ -158,6 +132,9 @@ def describe(training: Training) -> list[str]:
     kept = (f"{k} {_shown(v)}" for k, v in _recipe(recipe.used).items() if k not in names)
     if not is_fit(recipe.used):
         lines.append(f"  as published: {', '.join(kept)}")
+    if training.numerics != Numerics():
+        named = (f"{k} {v}" for k, v in asdict(training.numerics).items())
+        lines.append(f"  computed with: {', '.join(named)}")
     return lines
 
 
@@ -182,20 +159,21 @@ def _start(training: Training, detector: Any) -> WeightsRef | None:
     return loaded.ref
 
 
-def _train(training: Training, detector: Any, machine: Machine, progress: Progress) -> Trained:
+def _train(training: Training, detector: Any, machine: Machine, keepers: Keepers) -> Trained:
     spec, recipe, seed = training.spec, training.recipe.used, training.seed
-    train, val = (
-        ImageSet(manifest, spec, workers=machine.workers)
-        for manifest in (training.train, training.val)
-    )
+    sets = image_sets(training, machine)
     if isinstance(detector, Trainable):
-        descent = Descent(spec, detector, recipe, seed=seed, device=machine.device)  # type: ignore[arg-type]
-        return descent.run(train, val, progress)
+        return Descent(training, detector, machine).run(*sets, keepers)  # type: ignore[arg-type]
+    if machine.ranks.size > 1:
+        raise UsageError(
+            f"{spec.name} is fitted in one go, which is not divided among processes",
+            hint=f"python -m harness train --method {spec.name} ..., without torchrun",
+        )
+    progress = keepers.progress
     if isinstance(detector, Fittable):
-        sets = (train, val)
         return fit_features(spec, detector, recipe, sets, seed=seed, progress=progress)  # type: ignore[arg-type]
     if isinstance(detector, HeaderFittable):
-        return fit_headers(spec, detector, (train, val), seed=seed, progress=progress)  # type: ignore[arg-type]
+        return fit_headers(spec, detector, sets, seed=seed, progress=progress)  # type: ignore[arg-type]
     raise DetectorError(f"{spec.name} has a recipe but neither loss() nor fit(): cannot be trained")
 
 
@@ -203,7 +181,8 @@ def _record(
     training: Training, trained: Trained, started: WeightsRef | None, machine: Machine
 ) -> run_folder.Record:
     recipe = training.recipe
-    best = recipe.used.keep == "best"
+    keeps_best = recipe.used.keep == "best"
+    epochs, best = [asdict(epoch) for epoch in trained.epochs], trained.best_val_epoch
     return {
         **identity(training),
         "title": training.spec.title,
@@ -211,12 +190,14 @@ def _record(
         "published_recipe": {**_recipe(recipe.published), "source": recipe.published.source},
         "scaling": recipe.scaling.text if recipe.scaling else "",
         "deviations": [asdict(change) for change in recipe.changes],
-        "epochs": [asdict(epoch) for epoch in trained.epochs],
+        "epochs": epochs,
+        "best": epochs[best - 1] if best else None,
+        "last": epochs[-1],
         "started_from": asdict(started) if started else None,
-        "weights_of": f"best epoch by {recipe.used.monitor}" if best else "last epoch",
+        "weights_of": f"best epoch by {recipe.used.monitor}" if keeps_best else "last epoch",
         "weights_epoch": trained.kept,
         "ended_early": trained.ended,
-        "best_val_epoch": trained.best_val_epoch,
+        "best_val_epoch": best,
         "environment": environment(machine.device),
     }
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.__main__ import main
+from harness.results.store import write_atomic
 from harness.training import run_folder
 from tests.conftest import CHECKOUT
 from tests.training import tiny
@@ -117,6 +121,8 @@ def test_a_finished_training_is_not_repeated_but_never_taken_for_another(
         (["--method", "gap", "--out", "run", "--optimiser", "sgd"], "adam|adamw|sam"),
         (["--method", "gap", "--out", "run", "--start", "imagenet"], "known: none"),
         (["--method", "gap", "--out", "run", "--suite", "mini-train"], "either --suite"),
+        (["--method", "gap", "--out", "run", "--sync-bn"], "several processes on CUDA"),
+        (["--method", "gap", "--out", "run", "--accumulate", "99"], "cannot be dealt"),
     ],
 )
 def test_wrong_requests_end_with_code_2_and_a_hint(
@@ -127,16 +133,14 @@ def test_wrong_requests_end_with_code_2_and_a_hint(
     assert not Path("run").exists()
 
 
-@pytest.mark.parametrize("seeds", ["1,1", "-1", "x"])
-def test_bad_seeds_are_refused(flags: list[str], seeds: str) -> None:
+@pytest.mark.parametrize("wrong", ["--seeds=1,1", "--seeds=-1", "--seeds=x", "--save-every=-1"])
+def test_bad_seeds_and_minutes_are_refused(flags: list[str], wrong: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        train("--method", "gap", *flags, "--out", "run", f"--seeds={seeds}")
+        train("--method", "gap", *flags, "--out", "run", wrong)
     assert caught.value.code == 2
 
 
-def test_a_diverging_training_fails_and_leaves_nothing(
-    flags: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_diverging_training_fails(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--method", "gap", *flags, "--out", "run", "--batch-size", "2"]
     assert train(*flags, "--lr", "1e30", "--epochs", "20") == 1
     errors = capsys.readouterr().err
@@ -149,7 +153,10 @@ def test_several_trainings_are_child_processes_below_one_folder(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     flags = ["--method", "trivial", *flags, "--out", "many", "--seeds", "0,1", "--jobs", "2"]
-    flags += ["--betas", "0.5,0.9", "--balanced", "false", "--start="]  # children take them too
+    # Children take all of these too.
+    flags += ["--betas", "0.5,0.9", "--balanced", "false", "--start=", "--accumulate", "2"]
+    flags += ["--precision", "bf16", "--save-every", "0.5", "--on-bad-image", "skip"]
+    flags += ["--workers", "1", "--device", "cpu", "--data-root", "."]
     assert train(*flags) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["many/trivial/seed0", "many/trivial/seed1"]
@@ -159,42 +166,84 @@ def test_several_trainings_are_child_processes_below_one_folder(
     assert "train" not in capsys.readouterr().err
 
 
+STEPS = 50  # of an epoch of the training that is killed
+
+
 @pytest.fixture
-def half_done(flags: list[str]) -> Iterator[dict[int, subprocess.Popen[str]]]:
-    """Two trainings in the middle of their epochs, each about to get its signal."""
-    flags = [*flags[:-2], "--method", "gap", "--epochs", "300", "--progress", "lines"]
+def half_done(flags: list[str]) -> Iterator[dict[int, subprocess.Popen[bytes]]]:
+    """Two trainings in the middle of their first epoch, each about to get its signal."""
+    tiny.write_class_folders(Path("many"), STEPS, side=24)
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "harness", "train", *flags, *KILLED, "--save-every", "0"]
     children = {
-        number: subprocess.Popen(
-            [sys.executable, "-m", "harness", "train", *flags, "--out", f"run{int(number)}"],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        number: subprocess.Popen([*command, "--out", f"run{int(number)}"], env=environment)
         for number in (signal.SIGKILL, signal.SIGINT)
     }
     yield children
     for child in children.values():
         child.kill()
-        child.communicate()
+        child.wait()
 
 
-def test_a_killed_training_leaves_nothing_and_runs_again(
-    flags: list[str], half_done: dict[int, subprocess.Popen[str]]
+KILLED = ["--method", "gap", "--train-data", "many", "--epochs", "2", "--batch-size", "2"]
+
+
+def saved_step(folder: Path) -> int:
+    """Steps done in the first epoch, as saved; 0 before the first and after the last."""
+    file = folder / run_folder.STATE
+    content = torch.load(file, weights_only=True) if file.exists() else {"step": 0}
+    return int(content["step"])
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(
+    flags: list[str], half_done: dict[int, subprocess.Popen[bytes]]
 ) -> None:
     for number, child in half_done.items():
-        assert child.stderr is not None
-        assert any("@progress" in line for line in child.stderr), "it never started"
+        folder = Path(f"run{int(number)}")
+        while saved_step(folder) < 3:
+            assert child.poll() is None, "it ended before it was stopped"
+            time.sleep(0.02)
         child.send_signal(number)
-        child.communicate(timeout=60)
+        child.wait(timeout=60)
+        assert 3 <= saved_step(folder) < STEPS
+        assert run_folder.read(folder) is None
     assert half_done[signal.SIGKILL].returncode == -signal.SIGKILL
     assert half_done[signal.SIGINT].returncode == 130
-    for number in half_done:
-        assert run_folder.read(Path(f"run{int(number)}")) is None
-        assert not Path(f"run{int(number)}").exists()
-    # Half a folder, as a kill between its two files would leave it, is made again too.
-    half = Path(f"run{int(signal.SIGKILL)}")
+    for folder in ("whole", *(f"run{int(number)}" for number in half_done)):
+        assert train(*flags, *KILLED, "--out", folder) == 0
+        assert not (Path(folder) / run_folder.STATE).exists()
+        for name in (run_folder.WEIGHTS, run_folder.RECORD):
+            assert (Path(folder) / name).read_bytes() == (Path("whole") / name).read_bytes()
+
+
+def test_an_unfinished_training_of_ones_own_is_not_replaced_unasked(
+    flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = ["--method", "gap", *flags, "--out", "run"]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    original = run_folder.write
+    monkeypatch.setattr(run_folder, "write", lambda *_: run_folder.write_file(Path("run/x"), b""))
+    monkeypatch.setattr(
+        run_folder,
+        "write_atomic",
+        lambda path, data: full() if path.name == "x" else write_atomic(path, data),
+    )
+    assert train(*base, "--epochs", "1") == 1  # trained, and then the disk is full
+    assert "No space left on device" in capsys.readouterr().err
+    monkeypatch.setattr(run_folder, "write", original)
+    assert train(*base, "--epochs", "2") == 2
+    assert "an unfinished training (recipe.epochs: 1 there, 2 asked)" in capsys.readouterr().err
+    assert (Path("run") / run_folder.STATE).exists()
+    assert train(*base, "--epochs", "2", "--overwrite", "always") == 0
+    assert record("run")["recipe"]["epochs"] == 2  # type: ignore[index]
+
+
+def test_half_a_folder_is_made_again(flags: list[str]) -> None:
+    half = Path("half")  # as a kill between its files would leave it
     half.mkdir()
     (half / run_folder.WEIGHTS).write_bytes(b"half")
-    assert train("--method", "gap", *flags, "--epochs", "2", "--out", str(half)) == 0
-    assert json.loads((half / "run.json").read_text())["recipe"]["epochs"] == 2
+    assert train("--method", "gap", *flags, "--epochs", "1", "--out", str(half)) == 0
+    assert record("half")["recipe"]["epochs"] == 1  # type: ignore[index]

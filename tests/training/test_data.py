@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,23 +14,38 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.api import InputRule
-from harness.data.preprocess import parse
+from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Manifest, Sample
 from harness.errors import BadImageError, DataError, InputSizeError
-from harness.training.data import ImageSet, epoch_images
+from harness.training.data import Batch, ImageSet, dealt, epoch_images
 from tests.training import tiny
 
 AUGMENT = parse("random_crop(16)|hflip(0.5)")
 
 
+def batches_of(
+    images: ImageSet,
+    text: Preprocess,
+    batch: int,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    balanced: bool = False,
+) -> Iterator[Batch]:
+    """An epoch's batches, as one process trains on them."""
+    order = images.order(seed, epoch, balanced=balanced)
+    groups = [order[start : start + batch] for start in range(0, len(order), batch)]
+    return images.training_batches(text, groups, seed=seed, epoch=epoch)
+
+
 def epoch(images: ImageSet, *, seed: int = 0, number: int = 0, batch: int = 8) -> torch.Tensor:
-    parts = images.training_batches(AUGMENT, batch, seed=seed, epoch=number)
+    parts = batches_of(images, AUGMENT, batch, seed=seed, epoch=number)
     return torch.cat([pixels for pixels, _ in parts])
 
 
 def test_every_image_comes_once_an_epoch_with_its_label(train: Manifest) -> None:
     images = ImageSet(train)
-    batches = list(images.training_batches(parse("native"), 16, seed=3, epoch=1))
+    batches = list(batches_of(images, parse("native"), 16, seed=3, epoch=1))
     assert [len(labels) for _, labels in batches] == [16, 16, 8]
     seen = {}
     for pixels, labels in batches:
@@ -110,10 +126,10 @@ def test_sizes_that_do_not_meet_are_an_error_naming_the_file(tmp_path: Path) -> 
     Image.fromarray(tiny.picture(0, 1, 22)).save(tmp_path / "0_real" / "odd.png")
     images = ImageSet(tiny.manifest(tmp_path))
     with pytest.raises(DataError, match=r"22x22|20x20") as caught:
-        list(images.training_batches(parse("native"), 4, seed=0, epoch=0))
+        list(batches_of(images, parse("native"), 4))
     assert ".png" in caught.value.message
     with pytest.raises(DataError, match=r"(?s)\.png.*random_crop.*smaller"):
-        list(images.training_batches(parse("random_crop(21)"), 4, seed=0, epoch=0))
+        list(batches_of(images, parse("random_crop(21)"), 4))
 
 
 def test_a_bad_image_is_named(tmp_path: Path, train: Manifest) -> None:
@@ -134,9 +150,9 @@ def test_a_size_that_the_detector_does_not_take_is_an_error_saying_what_to_type(
 ) -> None:
     spec = replace(tiny.spec(), input_rule=InputRule(multiple_of=8), evaluation_size=(24, 32))
     images = ImageSet(train, spec)
-    assert len(list(images.training_batches(AUGMENT, 8, seed=0, epoch=0))) == 5
+    assert len(list(batches_of(images, AUGMENT, 8))) == 5
     with pytest.raises(InputSizeError, match=r"\.png is 20x20 .* after hflip\(0\.5\): tiny") as one:
-        next(images.training_batches(parse("hflip(0.5)"), 8, seed=0, epoch=0))
+        next(batches_of(images, parse("hflip(0.5)"), 8))
     assert "--train-preprocess 'resize(24,32)'" in one.value.hint
     with pytest.raises(InputSizeError, match=r"after resize\(10\): tiny.*multiple of 8") as two:
         next(images.plain_batches(parse("resize(10)"), 8))
@@ -163,8 +179,8 @@ def drawn(images: Numbered, batch: int, seed: int, epoch: int) -> list[tuple[lis
     """(positions, labels) of every batch."""
     return [
         ((pixels[:, 0, 0, 0] * 255).round().int().tolist(), labels.int().tolist())
-        for pixels, labels in images.training_batches(
-            parse("native"), batch, seed=seed, epoch=epoch, balanced=True
+        for pixels, labels in batches_of(
+            images, parse("native"), batch, seed=seed, epoch=epoch, balanced=True
         )
     ]
 
@@ -209,7 +225,7 @@ def test_balanced_batches_follow_from_seed_and_epoch_and_shuffle_each_time() -> 
 def test_an_image_that_comes_again_is_augmented_anew(train: Manifest) -> None:
     one_fake = Manifest("one fake", (*train.samples[:20], train.samples[20]))
     crops = parse("random_crop(4)")
-    batches = ImageSet(one_fake).training_batches(crops, 40, seed=0, epoch=0, balanced=True)
+    batches = batches_of(ImageSet(one_fake), crops, 40, balanced=True)
     ((pixels, labels),) = batches
     fakes = {picture.numpy().tobytes() for picture in pixels[labels == 1]}
     assert len(fakes) > 10  # twenty draws of 17 x 17 places
@@ -218,5 +234,23 @@ def test_an_image_that_comes_again_is_augmented_anew(train: Manifest) -> None:
 def test_balance_needs_both_classes(train: Manifest) -> None:
     images = ImageSet(Manifest("reals", train.samples[:20]))
     with pytest.raises(DataError, match="reals: a balanced batch needs both classes") as caught:
-        next(images.training_batches(AUGMENT, 4, seed=0, epoch=0, balanced=True))
+        next(batches_of(images, AUGMENT, 4, balanced=True))
     assert caught.value.hint == "--balanced false"
+
+
+@given(images=st.integers(1, 40), parts=st.integers(1, 9))
+def test_a_batch_is_dealt_whole_in_order_and_evenly(images: int, parts: int) -> None:
+    batch = [(index, 0) for index in range(images)]
+    hands = dealt(batch, parts)
+    assert [turn for hand in hands for turn in hand] == batch
+    sizes = [len(hand) for hand in hands]
+    assert len(sizes) == parts and sizes == sorted(sizes, reverse=True)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_batch_in_the_middle_of_an_epoch_is_the_same_by_itself(train: Manifest) -> None:
+    images = ImageSet(train)
+    whole = list(batches_of(images, AUGMENT, 8, seed=3, epoch=2))
+    order = images.order(3, 2)
+    (alone,) = images.training_batches(AUGMENT, [order[16:24]], seed=3, epoch=2)
+    assert torch.equal(alone[0], whole[2][0]) and torch.equal(alone[1], whole[2][1])

@@ -58,3 +58,56 @@ def test_the_embedded_set_has_both_classes_and_no_shared_image() -> None:
     assert data.val.n_real > 20 and data.val.n_fake > 20
     assert data.shared == 0
     assert data.scaling is not None
+
+
+@pytest.fixture
+def progan(tmp_path: Path) -> Path:
+    """A data root with two classes more than are used, of a few images each."""
+    first = 0
+    for part in ("train", "val"):
+        for kind in (*datasets.PROGAN_CLASSES, "bird", "sofa"):
+            folder = tmp_path / "ForenSynths_train_val" / part / kind
+            tiny.write_class_folders(folder, 2, first=first)
+            first += 2
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_forensynths_train_is_four_classes_of_progan(
+    progan: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.delenv("LFM_DATA", raising=False)
+    if how == "environment":
+        monkeypatch.setenv("LFM_DATA", str(progan))
+    given = progan if how == "argument" else None
+    data = datasets.declared("forensynths-train", data_root=given, cache=progan / "out")
+    assert (data.name, data.geometry, data.scaling) == ("forensynths-train", "forensynths", None)
+    for manifest in (data.train, data.val):
+        assert (manifest.n_real, manifest.n_fake) == (8, 8)
+        kinds = {sample.id.split("/")[0] for sample in manifest.samples}
+        assert kinds == {"car", "cat", "chair", "horse"}
+        made = {(sample.label, sample.generator) for sample in manifest.samples}
+        assert made == {(0, "photo"), (1, "progan")}
+        order = [(sample.label, sample.id) for sample in manifest.samples]
+        assert order == sorted(order) and all(sample.sha256 for sample in manifest.samples)
+    assert data.shared == 0
+    assert "'train': 16" in data.note and "144024" in data.note
+
+
+def test_a_part_that_is_absent_is_named_with_the_way_to_get_it(
+    progan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LFM_DATA", raising=False)
+    for root in (None, progan / "elsewhere"):
+        with pytest.raises(DataError, match="forensynths-train-train") as caught:
+            datasets.declared("forensynths-train", data_root=root, cache=progan / "out")
+        assert "progan_train.7z" in caught.value.hint
+    horses = progan / "ForenSynths_train_val" / "train" / "horse"
+    for fake in (horses / "1_fake").iterdir():
+        fake.unlink()
+    with pytest.raises(DataError, match="horse: 2 real and 0 fake") as caught:
+        datasets.declared("forensynths-train", data_root=progan, cache=progan / "out")
+    assert "progan_train.7z" in caught.value.hint
+    horses.rename(horses.with_name("horses"))
+    with pytest.raises(DataError, match="no folder horse"):
+        datasets.declared("forensynths-train", data_root=progan, cache=progan / "out")

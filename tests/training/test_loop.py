@@ -14,12 +14,8 @@ from harness.api import InputRule, Recipe, TorchDetector
 from harness.data.sample import Manifest
 from harness.errors import DataError, HarnessError, InputSizeError
 from harness.training.data import ImageSet
-from harness.training.loop import Descent
 from harness.training.outcome import Epoch, Trained, seeded_build
-from harness.training.progress import SilentProgress
 from tests.training import tiny
-
-CPU = torch.device("cpu")
 
 
 def train_tiny(
@@ -30,14 +26,7 @@ def train_tiny(
     recipe: Recipe = tiny.RECIPE,
     detector: type[TorchDetector] = tiny.TinyDetector,
 ) -> Trained:
-    spec = tiny.spec(detector)
-    built = seeded_build(spec, {}, seed)
-    descent = Descent(spec, built, recipe, seed=seed, device=CPU)
-    return descent.run(ImageSet(train), ImageSet(val), SilentProgress())
-
-
-def equal(first: Trained, second: Trained) -> bool:
-    return all(torch.equal(value, second.state[name]) for name, value in first.state.items())
+    return tiny.descend(tiny.training(train, val, seed=seed, recipe=recipe, detector=detector))
 
 
 def test_the_same_seed_gives_the_same_bits(train: Manifest, val: Manifest) -> None:
@@ -45,7 +34,7 @@ def test_the_same_seed_gives_the_same_bits(train: Manifest, val: Manifest) -> No
     torch.manual_seed(99)  # the global generator plays no part
     torch.rand(5)
     second = train_tiny(train, val)
-    assert equal(first, second)
+    assert tiny.equal(first, second)
     assert first.epochs == second.epochs
 
 
@@ -57,7 +46,7 @@ def test_training_leaves_the_global_generator_alone(train: Manifest, val: Manife
 
 
 def test_another_seed_gives_other_weights(train: Manifest, val: Manifest) -> None:
-    assert not equal(train_tiny(train, val), train_tiny(train, val, seed=1))
+    assert not tiny.equal(train_tiny(train, val), train_tiny(train, val, seed=1))
 
 
 def test_the_loss_falls_and_the_classes_are_told_apart(train: Manifest, val: Manifest) -> None:
@@ -186,10 +175,10 @@ def accuracies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_best_epochs_weights_are_kept_or_the_last_ones(train: Manifest, val: Manifest) -> None:
     best = state_after(train, val, 4, keep="best", monitor="val_acc")
     assert (best.kept, best.best_val_epoch, len(best.epochs), best.ended) == (2, 2, 4, "")
-    assert equal(best, state_after(train, val, 2))
+    assert tiny.equal(best, state_after(train, val, 2))
     last = state_after(train, val, 4, monitor="val_acc")
     assert (last.kept, last.best_val_epoch) == (4, 2)
-    assert not equal(last, best)
+    assert not tiny.equal(last, best)
 
 
 @pytest.mark.usefixtures("accuracies")
@@ -197,7 +186,7 @@ def test_training_ends_when_patience_does(train: Manifest, val: Manifest) -> Non
     ended = state_after(train, val, 50, monitor="val_acc", patience=3)
     assert (len(ended.epochs), ended.kept) == (5, 5)
     assert ended.ended == "no gain of val_acc in 3 epochs"
-    assert equal(ended, state_after(train, val, 5))
+    assert tiny.equal(ended, state_after(train, val, 5))
 
 
 @pytest.mark.usefixtures("accuracies")
@@ -229,9 +218,7 @@ def test_what_would_end_the_first_epoch_is_refused_before_it(
         train_tiny(train, reals, recipe=recipe, detector=Notebook)
     assert "--monitor val_acc" in caught.value.hint
     spec = replace(tiny.spec(), input_rule=InputRule(multiple_of=8))
-    detector = seeded_build(spec, {}, 0)
-    descent = Descent(spec, detector, tiny.RECIPE, seed=0, device=CPU)  # crops 16, validates 20
     with pytest.raises(InputSizeError, match=r"\.png is 20x20 .* after native: tiny") as caught:
-        descent.run(ImageSet(train, spec), ImageSet(val, spec), SilentProgress())
+        tiny.descend(tiny.training(train, val, spec=spec))  # crops 16, validates 20
     assert "--val-preprocess" in caught.value.hint
     assert Notebook.passes == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.data.sample import Manifest
 from harness.training import run_folder
 
 STATE = {"b": torch.arange(3.0), "a": torch.ones(2, 2, dtype=torch.float64)}
@@ -43,9 +45,21 @@ def test_the_same_training_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-@pytest.mark.parametrize("failing_write", [1, 2])
+def test_the_images_are_listed_under_the_digest_of_the_data(
+    tmp_path: Path, train: Manifest
+) -> None:
+    odd = replace(train.samples[0], id="0_real/\udce9 \u00e9.png", sha256="f" * 64)
+    manifest = Manifest("odd", (odd, *train.samples[1:]))
+    assert run_folder.trained_on(tmp_path) == frozenset()
+    run_folder.write(tmp_path, STATE, RECORD, manifest)
+    listed = (tmp_path / "train_manifest.tsv").read_bytes()
+    assert hashlib.sha256(listed).hexdigest() == manifest.digest
+    assert run_folder.trained_on(tmp_path) == {sample.sha256 for sample in manifest.samples}
+
+
+@pytest.mark.parametrize("failing_write", [1, 2, 3])
 def test_a_stop_while_writing_leaves_no_finished_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_write: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Manifest, failing_write: int
 ) -> None:
     run_folder.write(tmp_path, STATE, RECORD)  # an older one must not shine through either
     original = run_folder.write_atomic
@@ -59,7 +73,7 @@ def test_a_stop_while_writing_leaves_no_finished_training(
 
     monkeypatch.setattr(run_folder, "write_atomic", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run_folder.write(tmp_path, {"b": torch.zeros(3)}, RECORD)
+        run_folder.write(tmp_path, {"b": torch.zeros(3)}, RECORD, train)
     assert run_folder.read(tmp_path) is None
 
 

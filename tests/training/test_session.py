@@ -14,6 +14,8 @@ from harness.data.sample import Manifest
 from harness.errors import DetectorError, HarnessError
 from harness.training import run_folder, session
 from harness.training.recipe import Scaling, published_recipe, resolve
+from harness.training.request import Numerics
+from harness.weights import resolve as resolve_weights
 from tests.training import tiny
 
 MACHINE = session.Machine(device=torch.device("cpu"), progress="none")
@@ -46,6 +48,8 @@ def test_the_record_says_what_was_done(train: Manifest, val: Manifest, tmp_path:
     assert record["train"]["digest"] == train.digest
     assert (record["val"]["n_real"], record["val"]["n_fake"]) == (8, 8)
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
+    assert record["last"] == record["epochs"][1]
+    assert record["best"] == record["epochs"][record["best_val_epoch"] - 1]
     assert 0 <= record["epochs"][1]["val_acc"] <= 1
     assert (record["weights_of"], record["weights_epoch"]) == ("last epoch", 2)
     assert (record["ended_early"], record["start"], record["started_from"]) == ("", "", None)
@@ -98,6 +102,10 @@ def test_every_value_is_shown_and_each_change_says_who_made_it(
         "warmup 0, patience 0, monitor val_ap, min_gain 0.0, keep last, balanced False, start "
         "none, train_preprocess random_crop(16)|hflip(0.5), val_preprocess native",
     ]
+    narrow = replace(training(train, val), numerics=Numerics(precision="bf16"))
+    assert session.describe(narrow)[-1] == (
+        "  computed with: precision bf16, accumulate 1, processes 1, sync_bn False"
+    )
 
 
 def test_the_record_says_which_epoch_was_kept_and_why_training_ended(
@@ -125,3 +133,16 @@ def test_what_cannot_be_trained_is_said(train: Manifest, val: Manifest, tmp_path
     hollow = replace(training(train, val), spec=replace(tiny.spec(), build=object), variant="")
     with pytest.raises(DetectorError, match=r"neither loss\(\) nor fit\(\)"):
         session.run(hollow, tmp_path, MACHINE)
+
+
+def test_results_made_with_the_weights_know_what_they_were_trained_on(
+    train: Manifest, val: Manifest, tmp_path: Path
+) -> None:
+    made = [replace(s, generator="progan" if s.label else "photo") for s in train.samples]
+    one = training(Manifest(train.name, tuple(made)), val, epochs=1)
+    session.run(one, tmp_path, MACHINE)
+    recipe = resolve_weights(one.spec, str(tmp_path)).ref.recipe
+    assert recipe["generators"] == ["photo", "progan"]
+    assert recipe["train_manifest"] == one.train.digest
+    assert (recipe["started_from"], recipe["weights_epoch"]) == (None, 1)
+    assert run_folder.trained_on(tmp_path) == {sample.sha256 for sample in made}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,16 @@ from torch import Tensor, nn
 from harness.api import FAKE, REAL, DetectorSpec, Recipe, ScoreSpec, TorchDetector
 from harness.data.adapters import sample_order
 from harness.data.sample import Manifest, Sample
+from harness.training.board import Board
+from harness.training.data import ImageSet
+from harness.training.loop import Descent, Keepers
+from harness.training.outcome import Trained, seeded_build
+from harness.training.progress import SilentProgress
+from harness.training.recipe import ResolvedRecipe
+from harness.training.request import Machine, Training
+from harness.training.savepoint import Savepoint
 
+CPU = Machine(device=torch.device("cpu"), progress="none")
 SIDE = 20
 RECIPE = Recipe(
     epochs=3,
@@ -48,6 +58,26 @@ class TinyDetector(TorchDetector):
         return super().loss(images + noise, labels, generator)
 
 
+class PlainNetwork(nn.Module):
+    """Without batch norm: what images give does not depend on who goes with them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.fc = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = torch.relu(self.conv(x)).mean((2, 3))
+        return self.fc(features)
+
+
+class PlainDetector(TorchDetector):
+    """Its loss is a mean over images and draws nothing."""
+
+    def __init__(self, _: nn.Module) -> None:
+        super().__init__(PlainNetwork())
+
+
 class BrokenDetector(TorchDetector):
     """Its loss is not a number from the third step on."""
 
@@ -69,6 +99,45 @@ def spec(detector: type[TorchDetector] = TinyDetector) -> DetectorSpec:
         geometry={"*": "native"},
         recipe=RECIPE,
     )
+
+
+def training(train: Manifest, val: Manifest, **changes: Any) -> Training:
+    """A training of :func:`spec` by its published recipe, or with other fields."""
+    made = spec(changes.pop("detector", TinyDetector))
+    recipe = changes.pop("recipe", RECIPE)
+    wanted = {
+        "spec": made,
+        "variant": "",
+        "recipe": ResolvedRecipe(published=RECIPE, used=recipe, changes=()),
+        "seed": 0,
+        "trained_on": "a test",
+        "train": train,
+        "val": val,
+    }
+    return Training(**{**wanted, **changes})
+
+
+def descend(
+    training: Training,
+    machine: Machine = CPU,
+    savepoint: Savepoint | None = None,
+    keepers: Keepers | None = None,
+) -> Trained:
+    """The loop alone, without a run folder unless the savepoint has one."""
+    detector = seeded_build(training.spec, training.options, training.seed)
+    train, val = (
+        ImageSet(manifest, training.spec, workers=machine.workers)
+        for manifest in (training.train, training.val)
+    )
+    silent = Keepers(
+        progress=SilentProgress(), savepoint=savepoint or Savepoint(None, {}), board=Board()
+    )
+    return Descent(training, detector, machine).run(train, val, keepers or silent)
+
+
+def equal(first: Trained, second: Trained) -> bool:
+    """Whether all weights are the same to the bit."""
+    return all(torch.equal(value, second.state[name]) for name, value in first.state.items())
 
 
 def picture(label: int, seed: int, side: int = SIDE) -> np.ndarray:
