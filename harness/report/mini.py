@@ -27,7 +27,11 @@ BLOCKS = {
 """Block of rows -> record metric of a set that holds fakes."""
 _SEEN = "In-domain: holds the generator that the mini weights were trained on."
 _MINI_WEIGHTS = "mini-train"
-_LEARNED = 0.6  # validation AP, of half real and half fake images, below which nothing was learned
+_LEARNED = 0.6  # validation AP of a set that is half fake
+_UNLEARNED = (
+    "Learned nothing, or next to it, from the embedded training data (validation AP below "
+    f"{_LEARNED:.0%}): its numbers here say nothing about the method."
+)
 _Identity = tuple[str, str, str, str, int]
 
 
@@ -118,7 +122,8 @@ def _row(
         notes.append(f"Other preprocess than published: {own}.")
     if limit:
         notes.append(f"Partial: at most {limit} images of each class.")
-    notes += _unlearned(records)
+    if _kind(spec, detector) == "method" and not all(map(_learned, records)):
+        notes.append(_UNLEARNED)
     labels = {record.weights.label for record in records}
     if len(labels) < len(records):
         notes.append(f"{len(records)} checkpoints share {len(labels)} labels; all are counted.")
@@ -133,17 +138,10 @@ def _row(
     )
 
 
-def _unlearned(records: Sequence[RunRecord]) -> list[str]:
-    """A note on trainings that stayed near chance on their own validation images."""
-    values = [record.weights.recipe.get("val_ap") for record in records]
-    low = [value for value in values if isinstance(value, float) and value < _LEARNED]
-    shown = ", ".join(f"{100 * value:.1f} %" for value in low)
-    if not low:
-        return []
-    return [
-        f"Learned nothing, or next to it, from the embedded training data (validation AP {shown}): "
-        "its numbers here say nothing about the method."
-    ]
+def _learned(record: RunRecord) -> bool:
+    """False for a training that stayed near chance on its own validation images."""
+    value = record.weights.recipe.get("val_ap")
+    return not isinstance(value, float) or value >= _LEARNED
 
 
 def _absent_row(
@@ -234,7 +232,8 @@ def _value(entry: SetSpec, block: str, record: RunRecord) -> Measured:
     for name in entry.sets:
         found = subset_value(record, name, metric)
         if found.value is None:
-            return Measured(reason=f"{name}: {found.reason}")
+            whole = found.reason.startswith("weights missing")  # and not only this set's
+            return Measured(reason=found.reason if whole else f"{name}: {found.reason}")
         values.append(100 - found.value if flip else found.value)
     return Measured(value=fmean(values))
 

@@ -123,7 +123,7 @@ def test_a_training_that_learned_nothing_is_marked(val_ap: float | None, marked:
     recipe = {} if val_ap is None else {"val_ap": val_ap}
     built = table(replace(one, weights=replace(one.weights, recipe=recipe)))
     notes = row(built, "LFM (1 seed)").notes
-    assert any("validation AP 52.0 %" in note for note in notes) == marked
+    assert any("validation AP below 60%" in note for note in notes) == marked
 
 
 def test_paper_records_never_enter_a_mini_table() -> None:
