@@ -29,6 +29,7 @@ from harness.predict import Journal, Predictions, prediction_path, read_predicti
 from harness.results.records import PredictionKey, Resampling, RunRecord, SubsetResult
 from harness.results.store import load_record, record_path, save_record
 from harness.scoring import SubsetScoring, Task
+from harness.seen import seen_in_training
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ class Matrix:
             hashes = {sample.id: sample.sha256 for sample in samples}
             for name, score in zip(predictions.ids, predictions.scores.tolist(), strict=True):
                 self._known(cell)[hashes[name]] = score
-            cell.result = self._result(cell, predictions)
+            cell.result = self._result(cell, predictions, samples)
         elif self.settings.overwrite == "never":
             known = self._kept_result(cell)
             cell.result = known if known.status == "failed" else None
@@ -262,9 +263,12 @@ class Matrix:
         if task.error is not None:
             self._fail(cell, task.error)
             return
-        cell.result = self._result(cell, task.journal.finish(cell.path, cell.key, samples))
+        predictions = task.journal.finish(cell.path, cell.key, samples)
+        cell.result = self._result(cell, predictions, samples)
 
-    def _result(self, cell: Cell, predictions: Predictions) -> SubsetResult:
+    def _result(
+        self, cell: Cell, predictions: Predictions, samples: Sequence[Sample]
+    ) -> SubsetResult:
         path = cell.path.relative_to(self.settings.out).as_posix()
         kept = self._kept_result(cell)
         if kept.predictions == path and self.settings.overwrite != "always":
@@ -272,7 +276,8 @@ class Matrix:
         else:
             record = self._record(cell.job, cell.suite)
             metrics = self._recorder.metrics_of(predictions, record, path)
-        return recording.scored(cell.subset, predictions, metrics, path)
+        result = recording.scored(cell.subset, predictions, metrics, path)
+        return dataclasses.replace(result, seen=seen_in_training(cell.job.loaded, samples))
 
     def _kept_result(self, cell: Cell) -> SubsetResult:
         """What the record of the cell's suite holds of its subset."""

@@ -147,7 +147,9 @@ def _row(record: RunRecord, names: Sequence[str]) -> list[str]:
     results = {result.subset: result for result in record.subsets}
     label = f":{record.weights.label}" if record.weights.label else ""
     cells = [
-        _pair(results[name].metrics) if results[name].metrics else results[name].status
+        _pair(results[name].metrics) + (" seen" if results[name].seen else "")
+        if results[name].metrics
+        else results[name].status
         for name in names
     ]
     return [f"{record.detector}{label}", *cells, _pair(record.mean), _interval(record.mean)]

@@ -11,6 +11,7 @@ from harness.report.measured import (
     METRICS,
     Measured,
     about_resampling,
+    about_training,
     departures,
     is_scored,
     newest,
@@ -191,7 +192,11 @@ class _Builder:
             detector=sample.detector,
             kind="extra",
             cells=cells,
-            notes=(f"Not in the ranking: {'; '.join(apart)}.", *about_resampling(run.values())),
+            notes=(
+                f"Not in the ranking: {'; '.join(apart)}.",
+                *about_training(run.values()),
+                *about_resampling(run.values()),
+            ),
         )
 
     def _absence(self, detector: str) -> str:

@@ -103,6 +103,12 @@ def about_resampling(records: Iterable[RunRecord]) -> tuple[str, ...]:
     return ()
 
 
+def about_training(records: Iterable[RunRecord]) -> tuple[str, ...]:
+    """A note on the subsets that are no zero-shot test of the row's weights."""
+    seen = [f"{r.subset} ({r.seen})" for record in records for r in record.subsets if r.seen]
+    return (f"Seen in training: {'; '.join(seen)}.",) if seen else ()
+
+
 def _measured(metric: Metric | None, name: str, images: int) -> Measured:
     if metric is None:
         return Measured(reason=f"the record has no {name}")

@@ -126,6 +126,8 @@ class SubsetResult:
         metrics: name -> Metric.
         skipped: ids of unreadable images left out (``--on-bad-image skip``).
         group: the subset's group (mini), "" otherwise.
+        seen: what of it was in the training data, as far as that is known: ``generator progan``,
+            ``12 images``; "" for a subset of which nothing was.
     """
 
     subset: str
@@ -140,6 +142,7 @@ class SubsetResult:
     skipped: tuple[str, ...] = ()
     error: str = ""
     group: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
