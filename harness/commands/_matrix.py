@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,3 +145,39 @@ def _set_up(
     for record in broken:
         save_record(out, record)
     return jobs, broken
+
+
+def finish(args: argparse.Namespace, asked: Request, records: Sequence[RunRecord]) -> int:
+    """Prints what failed and what is absent; 1 when a selected cell is missing or failed."""
+    records = [*records, *asked.broken]
+    for line in [*_failures(records, asked.selections), *map(str, asked.absent)]:
+        print(line, file=sys.stderr)
+    if args.method == "all":  # that is, all that can be run; what is asked for by name must
+        records = [record for record in records if not _lacks_weights(record)]
+    return 1 if _failures(records, asked.selections) else 0
+
+
+def _lacks_weights(record: RunRecord) -> bool:
+    return all(result.error.startswith("weights missing") for result in record.subsets)
+
+
+def _failures(records: Sequence[RunRecord], selections: Sequence[Selection]) -> list[str]:
+    """A line for each error among the selected cells, with the cells that it left empty."""
+    chosen = {(s.suite.name, subset.name) for s in selections for subset in s.subsets}
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for record in records:
+        for result in record.subsets:
+            cell = "/".join((record.suite, result.subset))
+            if (record.suite, result.subset) in chosen and result.status not in ("ok", "partial"):
+                key = (result.status, _treated(record), result.error)
+                places.setdefault(key, []).append(cell)
+    return [
+        f"{status}: {detector} on {', '.join(cells)}: {error}"
+        for (status, detector, error), cells in places.items()
+    ]
+
+
+def _treated(record: RunRecord) -> str:
+    """The detector, with what was done to its images."""
+    own = record.preprocess if record.preprocess != record.published_preprocess else ""
+    return " after ".join(filter(None, (record.detector, own, record.perturbation)))

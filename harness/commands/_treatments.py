@@ -121,7 +121,9 @@ def as_text(built: Table) -> str:
 
 
 def _head(column: Column) -> str:
-    return "" if column.signed else column.title if column.key == FIRST else column.key
+    if column.signed:
+        return ""
+    return column.title if column.key == FIRST or len(column.key) > 12 else column.key
 
 
 def _shown(cell: Cell, column: Column) -> str:

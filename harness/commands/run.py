@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 
 from harness.commands import _matrix, _text, _treatments, _twins
@@ -36,16 +35,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
         log.info("%s", "\n".join(map(str, files)))
     log.info("%d scores computed, %d were on disk", matrix.computed, matrix.reused)
-    records += asked.broken
-    for line in [*_failures(records, asked.selections), *map(str, asked.absent)]:
-        print(line, file=sys.stderr)
-    if args.method == "all":  # that is, all that can be run; what is asked for by name must
-        records = [record for record in records if not _lacks_weights(record)]
-    return 1 if _failures(records, asked.selections) else 0
-
-
-def _lacks_weights(record: RunRecord) -> bool:
-    return all(result.error.startswith("weights missing") for result in record.subsets)
+    return _matrix.finish(args, asked, records)
 
 
 def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
@@ -84,19 +74,3 @@ def _interval(metrics: Mapping[str, Metric]) -> str:
         for m in found
     ]
     return "/".join(map(_text.percent, halves))
-
-
-def _failures(records: Sequence[RunRecord], selections: Sequence[Selection]) -> list[str]:
-    """A line for each error among the selected cells, with the cells that it left empty."""
-    chosen = {(s.suite.name, subset.name) for s in selections for subset in s.subsets}
-    places: dict[tuple[str, str, str], list[str]] = {}
-    for record in records:
-        for result in record.subsets:
-            cell = (record.suite, result.subset)
-            if cell in chosen and result.status not in ("ok", "partial"):
-                key = (result.status, record.detector, result.error)
-                places.setdefault(key, []).append("/".join(cell))
-    return [
-        f"{status}: {detector} on {', '.join(cells)}: {error}"
-        for (status, detector, error), cells in places.items()
-    ]

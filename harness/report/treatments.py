@@ -122,7 +122,7 @@ def build_treatment_table(question: Question, rows: Sequence[Treated]) -> Table:
             columns.append(_column(treatment, block, difference=True))
             for row, line in zip(rows, cells, strict=True):
                 line.append(_difference(question, row, treatment, block))
-    about = _ABOUT.format(sets=len(question.subsets))
+    about = _ABOUT.format(sets=len(question.subsets or question.controls))
     table = Table(
         name=question.name,
         title=question.title,
