@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -110,17 +110,30 @@ def _check_sizes(spec: DetectorSpec) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A detector with one checkpoint: a row of a table.
+    """A detector with one checkpoint, under one treatment of the images: a row of a table.
 
     Args:
         spec: the detector.
         loaded: its weights, read and hashed; the network is built when there is work for it.
         token: as typed after the detector's name, "" for its default.
+        geometry: suite -> preprocess text in place of the published one; ``"*"`` is the default.
+        perturbation: suite -> perturbation text; ``"*"`` is the default.
     """
 
     spec: DetectorSpec
     loaded: LoadedWeights
     token: str = ""
+    geometry: Mapping[str, str] = field(default_factory=dict)
+    perturbation: Mapping[str, str] = field(default_factory=dict)
+
+    def preprocess_for(self, suite: str) -> str:
+        """The preprocess text for a suite."""
+        own = self.geometry.get(suite, self.geometry.get("*", ""))
+        return own or self.spec.preprocess_for(suite)
+
+    def perturbation_for(self, suite: str) -> str:
+        """The perturbation text for a suite, "" for none."""
+        return self.perturbation.get(suite, self.perturbation.get("*", ""))
 
     @property
     def weights(self) -> WeightsRef:

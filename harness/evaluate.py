@@ -18,6 +18,7 @@ from tqdm import tqdm
 from harness import recording
 from harness.data.decode import DECODE_VERSION
 from harness.data.index import load_manifest
+from harness.data.perturb import Perturbation, parse_perturbation
 from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
@@ -46,7 +47,6 @@ class Settings:
         overwrite: ``missing`` scores what has no result or a failed one, ``never`` leaves failed
             results too, ``always`` scores everything again.
         skip_bad: leave unreadable images out, counted and listed.
-        preprocess: overrides the published geometry, "" = as published.
         resampling: how intervals are made, None = no intervals.
         config: the resolved command line, stored with results.
     """
@@ -57,7 +57,6 @@ class Settings:
     limit: int = 0
     overwrite: str = "missing"
     skip_bad: bool = False
-    preprocess: str = ""
     resampling: Resampling | None = dataclasses.field(default_factory=Resampling)
     config: dict[str, object] = dataclasses.field(default_factory=dict)
 
@@ -69,6 +68,7 @@ class Cell:
     Args:
         job: the detector and its weights.
         preprocess: its geometry here.
+        perturbation: what happens to the images before.
         key, path: what decides its scores, and where they are kept.
         result: set when the cell is done.
     """
@@ -77,6 +77,7 @@ class Cell:
     suite: Suite
     subset: Subset
     preprocess: Preprocess
+    perturbation: Perturbation
     key: PredictionKey
     path: Path
     result: SubsetResult | None = None
@@ -85,6 +86,10 @@ class Cell:
     def journal_path(self) -> Path:
         """Where scores are kept while the subset is unfinished."""
         return self.path.with_suffix(".journal")
+
+    def picture(self, sample: Sample) -> str:
+        """What samples of equal score share: their content, and the id where it draws noise."""
+        return f"{sample.sha256} {sample.id}" if self.perturbation.is_random else sample.sha256
 
 
 def take(manifest: Manifest, limit: int) -> tuple[Sample, ...]:
@@ -149,6 +154,10 @@ class Matrix:
                     self._records[id(job), suite.name] = record
         return list(self._records.values())
 
+    def record(self, job: Job, suite: str) -> RunRecord:
+        """A job's record on a suite that was run."""
+        return self._records[id(job), suite]
+
     def _manifest(self, suite: Suite, subset: Subset, root: Path) -> Manifest | HarnessError:
         try:
             return load_manifest(suite, subset, root, self.settings.out)
@@ -178,7 +187,8 @@ class Matrix:
         return [cell.result for cell in cells if cell.result is not None]
 
     def _cell(self, job: Job, suite: Suite, subset: Subset, manifest: Manifest) -> Cell:
-        preprocess = parse(self._preprocess(job, suite))
+        preprocess = parse(job.preprocess_for(suite.name))
+        perturbation = parse_perturbation(job.perturbation_for(suite.name))
         key = PredictionKey(
             suite=suite.name,
             subset=subset.name,
@@ -188,16 +198,22 @@ class Matrix:
             variant=job.loaded.variant,
             weights=job.weights.sha256,
             preprocess=str(preprocess),
+            perturbation=str(perturbation),
             precision=self.settings.compute.precision,
             decode=DECODE_VERSION,
             limit=self.settings.limit,
             on_bad_image="skip" if self.settings.skip_bad else "error",
         )
         path = prediction_path(self.settings.out, key)
-        return Cell(job=job, suite=suite, subset=subset, preprocess=preprocess, key=key, path=path)
-
-    def _preprocess(self, job: Job, suite: Suite) -> str:
-        return self.settings.preprocess or job.spec.preprocess_for(suite.name)
+        return Cell(
+            job=job,
+            suite=suite,
+            subset=subset,
+            preprocess=preprocess,
+            perturbation=perturbation,
+            key=key,
+            path=path,
+        )
 
     def _reuse(self, cell: Cell, samples: Sequence[Sample]) -> None:
         """Takes the cell's result from disk where the overwrite policy allows it."""
@@ -206,9 +222,9 @@ class Matrix:
             cell.journal_path.unlink(missing_ok=True)
         if cell.path.exists():
             predictions = read_predictions(cell.path)
-            hashes = {sample.id: sample.sha256 for sample in samples}
+            pictures = {sample.id: cell.picture(sample) for sample in samples}
             for name, score in zip(predictions.ids, predictions.scores.tolist(), strict=True):
-                self._known(cell)[hashes[name]] = score
+                self._known(cell)[pictures[name]] = score
             cell.result = self._result(cell, predictions, samples)
         elif self.settings.overwrite == "never":
             known = self._kept_result(cell)
@@ -250,16 +266,21 @@ class Matrix:
         journal = Journal(cell.journal_path, cell.key)
         known = self._known(cell)
         journal.add(
-            (index, known[sample.sha256])
-            for index, sample in enumerate(samples)
-            if index not in journal and sample.sha256 in known
+            (index, known[picture])
+            for index, picture in enumerate(map(cell.picture, samples))
+            if index not in journal and picture in known
         )
         self._skip(len(journal.scores) + len(journal.skipped), bar)
-        return Task(scorer=scorer, preprocess=cell.preprocess, journal=journal)
+        return Task(
+            scorer=scorer,
+            preprocess=cell.preprocess,
+            perturbation=cell.perturbation,
+            journal=journal,
+        )
 
     def _finish(self, cell: Cell, task: Task, samples: tuple[Sample, ...]) -> None:
         known = self._known(cell)
-        known.update({samples[i].sha256: score for i, score in task.journal.scores.items()})
+        known.update({cell.picture(samples[i]): score for i, score in task.journal.scores.items()})
         if task.error is not None:
             self._fail(cell, task.error)
             return
@@ -290,13 +311,14 @@ class Matrix:
 
     def _scorer(self, job: Job) -> Scorer:
         """Built when first needed; what went wrong is remembered and raised again."""
-        found = self._scorers.get(id(job))
+        # By weights: the treatments of a detector's images share its network.
+        found = self._scorers.get(id(job.loaded))
         if found is None:
             try:
                 found = Scorer(job.spec, job.loaded, self.settings.compute)
             except HarnessError as error:
                 found = error
-            self._scorers[id(job)] = found
+            self._scorers[id(job.loaded)] = found
         if isinstance(found, HarnessError):
             raise found
         return found
@@ -322,7 +344,8 @@ class Matrix:
             variant=job.loaded.variant,
             suite=suite.name,
             weights=job.weights,
-            preprocess=str(parse(self._preprocess(job, suite))),
+            preprocess=str(parse(job.preprocess_for(suite.name))),
+            perturbation=str(parse_perturbation(job.perturbation_for(suite.name))),
             published_preprocess=str(parse(job.spec.preprocess_for(suite.name))),
             precision=compute.precision,
             threshold=job.spec.score.threshold,

@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from harness.api import FileHeader
 from harness.data import decode
 from harness.data.loader import ordered_map
+from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
 from harness.engine import Compute, Scorer
@@ -25,6 +27,8 @@ from harness.errors import BadImageError, HarnessError
 from harness.predict import Journal
 
 Image8 = np.ndarray[Any, np.dtype[np.uint8]]
+View = tuple[str, str]
+Bucket = tuple[View, tuple[int, ...]]
 Value = TypeVar("Value")
 
 
@@ -36,13 +40,20 @@ class Task:
         scorer: the detector.
         preprocess: its geometry here.
         journal: where its scores go; images in it are not scored again.
+        perturbation: what happens to the images before.
         error: why it stopped, None while all is well. Other tasks go on.
     """
 
     scorer: Scorer
     preprocess: Preprocess
     journal: Journal
+    perturbation: Perturbation = UNPERTURBED
     error: HarnessError | None = None
+
+    @property
+    def view(self) -> View:
+        """What of an image it sees; tasks of one view share its pixels."""
+        return str(self.perturbation), str(self.preprocess)
 
     def wants(self, index: int) -> bool:
         """Whether this image is still to be scored."""
@@ -51,10 +62,34 @@ class Task:
 
 @dataclass(kw_only=True)
 class _Loaded:
-    """A read image: its pixels by preprocess text, and what is already known of it by task."""
+    """A read image: its pixels by view, and what is already known of it by task."""
 
-    pixels: dict[str, Image8] = field(default_factory=dict)
+    pixels: dict[View, Image8] = field(default_factory=dict)
     results: dict[int, float | HarnessError] = field(default_factory=dict)
+
+
+class _Picture:
+    """One image: read and decoded once, perturbed once for each text."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        self.name = decode.display_name(sample)
+        self.data = decode.read_bytes(sample)
+        self._pixels: dict[str, Image8] = {}
+
+    def pixels(self, perturbation: Perturbation) -> Image8:
+        """The picture as it reaches a detector's own geometry."""
+        text = str(perturbation)
+        if text not in self._pixels:
+            if "" not in self._pixels:
+                self._pixels[""] = decode.decode(self.data, self.name)
+            self._pixels[text] = perturbation(self._pixels[""], self.sample.id)
+        return self._pixels[text]
+
+    def header(self, perturbation: Perturbation) -> FileHeader:
+        """Of the file; of a perturbed picture, of the file in which it would lie."""
+        data = perturbation.encoded(self.pixels(perturbation)) if perturbation else self.data
+        return decode.read_header(data, self.name)
 
 
 class SubsetScoring:
@@ -82,9 +117,7 @@ class SubsetScoring:
         self.compute = compute
         self.skip_bad = skip_bad
         self.tick = tick
-        self._buckets: dict[tuple[str, tuple[int, ...]], list[tuple[int, Image8]]] = defaultdict(
-            list
-        )
+        self._buckets: dict[Bucket, list[tuple[int, Image8]]] = defaultdict(list)
 
     def run(self) -> None:
         """Scores until every task is done or has failed; failures are left in ``task.error``."""
@@ -105,20 +138,16 @@ class SubsetScoring:
 
     def _load(self, index: int) -> _Loaded:
         """Reads and decodes one image for all tasks that want it; runs in a worker thread."""
-        sample = self.samples[index]
-        name = decode.display_name(sample)
-        data = decode.read_bytes(sample)
+        picture = _Picture(self.samples[index])
         loaded = _Loaded()
-        image: Image8 | None = None
         for number, task in enumerate(self.tasks):
             if not task.wants(index):
                 continue
             if not task.scorer.reads_pixels:
-                header = decode.read_header(data, name)
+                header = picture.header(task.perturbation)
                 loaded.results[number] = _attempt(task.scorer.header, header)
-            elif str(task.preprocess) not in loaded.pixels:
-                image = decode.decode(data, name) if image is None else image
-                loaded.pixels[str(task.preprocess)] = task.preprocess(image)
+            elif task.view not in loaded.pixels:
+                loaded.pixels[task.view] = task.preprocess(picture.pixels(task.perturbation))
         return loaded
 
     def _load_and_score(self, index: int) -> _Loaded:
@@ -126,21 +155,21 @@ class SubsetScoring:
         _single_threaded()
         loaded = self._load(index)
         name = decode.display_name(self.samples[index])
-        tensors = {text: to_tensor(pixels)[None] for text, pixels in loaded.pixels.items()}
-        for number, task in enumerate(self.tasks):
-            if task.scorer.reads_pixels and task.wants(index):
-                images = tensors[str(task.preprocess)]
-                scores = _attempt(task.scorer.pixels, images, name)
-                loaded.results[number] = (
-                    scores if isinstance(scores, HarnessError) else float(scores[0])
-                )
+        for view, pixels in loaded.pixels.items():
+            images = to_tensor(pixels)[None]
+            for number, task in enumerate(self.tasks):
+                if task.scorer.reads_pixels and task.view == view and task.wants(index):
+                    scores = _attempt(task.scorer.pixels, images, name)
+                    loaded.results[number] = (
+                        scores if isinstance(scores, HarnessError) else float(scores[0])
+                    )
         return _Loaded(results=loaded.results)
 
     def _take(self, index: int, loaded: _Loaded) -> None:
         for number, result in loaded.results.items():
             self._keep(self.tasks[number], [index], [result])
-        for text, pixels in loaded.pixels.items():
-            bucket = (text, pixels.shape)
+        for view, pixels in loaded.pixels.items():
+            bucket = (view, pixels.shape)
             self._buckets[bucket].append((index, pixels))
             if len(self._buckets[bucket]) >= self.compute.batch_size:
                 self._flush(bucket)
@@ -148,12 +177,12 @@ class SubsetScoring:
         if sum(map(len, self._buckets.values())) > 4 * self.compute.batch_size:
             self._flush(max(self._buckets, key=lambda bucket: len(self._buckets[bucket])))
 
-    def _flush(self, bucket: tuple[str, tuple[int, ...]]) -> None:
-        """Scores a bucket of equally sized images with every task of that geometry."""
+    def _flush(self, bucket: Bucket) -> None:
+        """Scores a bucket of equally sized images with every task of that view."""
         items = self._buckets.pop(bucket)
         images = torch.stack([to_tensor(pixels) for _, pixels in items])
         for task in self.tasks:
-            if not task.scorer.reads_pixels or str(task.preprocess) != bucket[0]:
+            if not task.scorer.reads_pixels or task.view != bucket[0]:
                 continue
             wanted = [row for row, (index, _) in enumerate(items) if task.wants(index)]
             if not wanted:

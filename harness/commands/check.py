@@ -90,7 +90,7 @@ def render(audit: SuiteAudit) -> str:
         lines.append(f"note: not scored by the paper: {', '.join(audit.known_extras)}")
     if audit.unknown_extras:
         lines.append(f"warning: unknown folders, not scored: {', '.join(audit.unknown_extras)}")
-    return "\n".join(lines + _duplicate_lines(audit.duplicates))
+    return "\n".join(lines + duplicate_lines(audit.duplicates))
 
 
 def _row(subset: SubsetAudit) -> tuple[str, ...]:
@@ -136,7 +136,8 @@ def _legend(audit: SuiteAudit) -> list[str]:
     return lines + [f"expected counts: {source}" for source in sources]
 
 
-def _duplicate_lines(duplicates: Duplicates) -> list[str]:
+def duplicate_lines(duplicates: Duplicates) -> list[str]:
+    """What a user should know of files of equal content, a line each."""
     lines = []
     for label, scored in sorted(duplicates.scored.items()):
         distinct = duplicates.distinct.get(label, 0)

@@ -6,6 +6,7 @@ seem to) or a note. Nothing here reads a file; ``harness.data.survey`` does.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +43,10 @@ class ClassFacts:
     Args:
         images: files, readable or not.
         formats, sizes, jpeg_qualities: value -> readable images; a size is ``WIDTHxHEIGHT``.
+        aspects: width by height, two decimals -> readable images.
+        modes: Pillow's colour mode -> readable images.
+        tables: quality and digest of the quantisation tables, subsampling -> JPEG images.
+        metadata: ``EXIF``, ``ICC``, ``several frames`` or ``none`` -> readable images.
         exif: readable images with EXIF data.
         photo_names: files named as cameras and photo data sets name theirs.
         photo_name_example: one of these, "" when there is none.
@@ -51,6 +56,10 @@ class ClassFacts:
     formats: Mapping[str, int] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     jpeg_qualities: Mapping[str, int] = field(default_factory=dict)
+    aspects: Mapping[str, int] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, int] = field(default_factory=dict)
     exif: int = 0
     photo_names: int = 0
     photo_name_example: str = ""
@@ -115,10 +124,31 @@ def class_facts(samples: Sequence[Sample], headers: Headers) -> ClassFacts:
         formats=_ranked(header.format for header in read),
         sizes=_ranked(f"{header.width}x{header.height}" for header in read),
         jpeg_qualities=_ranked(str(h.jpeg_quality) for h in read if h.jpeg_quality is not None),
+        aspects=_ranked(f"{header.width / header.height:.2f}" for header in read),
+        modes=_ranked(header.mode for header in read),
+        tables=_ranked(table_name(header) for header in read if header.quantization),
+        metadata=_ranked(name for header in read for name in metadata_names(header)),
         exif=sum(header.has_exif for header in read),
         photo_names=len(photos),
         photo_name_example=photos[0] if photos else "",
     )
+
+
+def table_name(header: FileHeader) -> str:
+    """``quality 92, 4:2:0, 1a2b3c4d``: equal for equal quantisation tables and subsampling."""
+    digest = hashlib.sha256(repr(header.quantization).encode()).hexdigest()[:8]
+    about = f", {header.subsampling}" if header.subsampling else ""
+    return f"quality {header.jpeg_quality}{about}, {digest}"
+
+
+def metadata_names(header: FileHeader) -> tuple[str, ...]:
+    """What a file carries beside its pixels, ``("none",)`` when nothing."""
+    carried = {
+        "EXIF": header.has_exif,
+        "ICC": header.has_icc,
+        "several frames": header.frames > 1,
+    }
+    return tuple(name for name, there in carried.items() if there) or ("none",)
 
 
 def _ranked(values: Iterable[str]) -> dict[str, int]:

@@ -39,22 +39,28 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+"""Those of preprocess texts; perturbations have their own (``perturb.py``)."""
 
 
 def op(
-    usage: str, check: Callable[[Args], Args], *, random: bool = False
+    usage: str,
+    check: Callable[[Args], Args],
+    *,
+    random: bool = False,
+    known: dict[str, Op] = OPS,
 ) -> Callable[[Callable[..., Image8]], Callable[..., Image8]]:
-    """Registers a function under the name that its usage text starts with."""
+    """Registers a function, in ``known``, under the name that its usage text starts with."""
 
     def register(run: Callable[..., Image8]) -> Callable[..., Image8]:
         name = usage.split("(")[0]
-        OPS[name] = Op(name=name, usage=usage, check=check, run=run, random=random)
+        known[name] = Op(name=name, usage=usage, check=check, run=run, random=random)
         return run
 
     return register
 
 
-def _nothing(args: Args) -> Args:
+def check_nothing(args: Args) -> Args:
+    """No arguments."""
     if args:
         raise ValueError("takes no arguments")
     return args
@@ -87,7 +93,7 @@ def check_probability(args: Args) -> Args:
     return (float(args[0]),)
 
 
-@op("native", _nothing)
+@op("native", check_nothing)
 def _native(image: Image8) -> Image8:
     return image
 

@@ -7,6 +7,7 @@ are in ``operations.py`` and, the random ones, in ``augmentations.py``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,40 +82,43 @@ def parse(text: str) -> Preprocess:
     Raises:
         UsageError: names the text, the step's position and the known operations.
     """
+    return parse_with(OPS, text, "preprocess")
+
+
+def parse_with(known: Mapping[str, Op], text: str, kind: str) -> Preprocess:
+    """Like :func:`parse`, out of other operations; ``kind`` is what messages call the text."""
     steps = []
     for position, part in enumerate(text.split("|"), start=1):
-        step = _parse_step(part, position, text)
+        try:
+            step = _parse_step(known, part)
+        except ValueError as error:
+            raise UsageError(
+                f"{kind} {text!r}, step {position}: {error}",
+                hint=f"known operations: {', '.join(op.usage for op in known.values())}",
+            ) from error
         if step.op.name != "native":
             steps.append(step)
     return Preprocess(tuple(steps))
 
 
-def _parse_step(part: str, position: int, text: str) -> Step:
+def _parse_step(known: Mapping[str, Op], part: str) -> Step:
     match = _STEP.fullmatch(part)
     if match is None:
-        raise _usage(text, position, f"{part.strip()!r} is not of the form name or name(a,b)")
-    op = OPS.get(match[1])
+        raise ValueError(f"{part.strip()!r} is not of the form name or name(a,b)")
+    op = known.get(match[1])
     if op is None:
-        raise _usage(text, position, f"unknown operation {match[1]!r}")
+        raise ValueError(f"unknown operation {match[1]!r}")
     try:
         words = (match[2] or "").split(",") if (match[2] or "").strip() else []
         return Step(op=op, args=op.check(tuple(map(_number, words))))
     except ValueError as error:
-        problem = f"{part.strip()!r}: {error}; write {op.usage}"
-        raise _usage(text, position, problem) from error
+        raise ValueError(f"{part.strip()!r}: {error}; write {op.usage}") from error
 
 
 def _number(word: str) -> Number:
     if not _NUMBER.fullmatch(word) or not any(map(str.isdigit, word)):
         raise ValueError(f"{word.strip()!r} is not a number")
     return int(word) if re.fullmatch(r"\s*[+-]?\d+\s*", word, re.ASCII) else float(word)
-
-
-def _usage(text: str, position: int, problem: str) -> UsageError:
-    return UsageError(
-        f"preprocess {text!r}, step {position}: {problem}",
-        hint=f"known operations: {', '.join(op.usage for op in OPS.values())}",
-    )
 
 
 def to_tensor(image: Image8) -> Tensor:

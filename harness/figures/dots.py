@@ -47,7 +47,7 @@ def dot_plot(table: Table, metric: str) -> bytes:
 
 def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float) -> None:
     points = [
-        (x + shift, cell.value, *_reach(cell))
+        (x + shift, cell.value, *reach(cell))
         for x, i in enumerate(columns)
         if (cell := row.cells[i]).value is not None
     ]
@@ -67,7 +67,7 @@ def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float
         )
 
 
-def _reach(cell: Cell) -> tuple[float, float]:
+def reach(cell: Cell) -> tuple[float, float]:
     """How far the interval reaches below and above the value; nowhere without one."""
     if cell.value is None or cell.low is None or cell.high is None:
         return 0.0, 0.0

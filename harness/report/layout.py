@@ -212,7 +212,9 @@ def _text(
 ) -> Text:
     if value is None:
         return Text(text=UNDEFINED, notes=marks)
-    return Text(text=f"{value:.{column.decimals}f}", emphasis=emphasis, notes=marks)
+    digits = column.decimals
+    text = signed(value, digits) if column.signed else f"{value:.{digits}f}"
+    return Text(text=text, emphasis=emphasis, notes=marks)
 
 
 def _measured(cell: Cell, column: Column, marks: tuple[int, ...]) -> Text:

@@ -119,6 +119,7 @@ def _row(
         about.append(kind)
     notes = []
     if own:
+        about.append(own)
         notes.append(f"Other preprocess than published: {own}.")
     if limit:
         notes.append(f"Partial: at most {limit} images of each class.")
@@ -132,7 +133,7 @@ def _row(
         key="|".join(str(part) for part in identity if part),
         title=f"{title} ({', '.join(about)})" if about else title,
         detector=detector,
-        kind=_kind(spec, detector),
+        kind="extra" if own else _kind(spec, detector),
         cells=cells,
         notes=(*notes, *about_resampling(records)),
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -150,6 +151,10 @@ class Renderer:
     def findings(self, found: Sequence[Finding]) -> str:
         """The paper's inconsistencies as Markdown."""
         return self._markdown.get_template("findings.md.j2").render(findings=found)
+
+    def audit(self, evidence: Mapping[str, Any], remarks: Sequence[str]) -> str:
+        """A self-contained page about a test set; ``evidence`` as in its JSON file."""
+        return self._html.get_template("audit.html.j2").render(audit=evidence, remarks=remarks)
 
     def write(self, tables: Sequence[Table], folder: Path) -> list[Path]:
         """Writes tables in every format; returns the written files, in order."""

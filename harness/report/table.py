@@ -79,6 +79,7 @@ class Column:
         group: header above it ("" = none).
         decimals: digits printed.
         ranked: best and second are marked; the larger is the better.
+        signed: its numbers are differences: printed with + and −.
         note: what a reader must know of all of its numbers.
     """
 
@@ -88,6 +89,7 @@ class Column:
     group: str = ""
     decimals: int = 1
     ranked: bool = True
+    signed: bool = False
     note: str = ""
 
 

@@ -204,3 +204,12 @@ def test_compare_means() -> None:
     assert "tell the two apart" in apart
     assert "do not" not in apart
     assert "nothing can be said" in compare_means(("a", "b"), "AP", 3, ([90.0], [80.0, 81.0]))
+
+
+def test_another_geometry_is_named_and_never_ranked() -> None:
+    resized = replace(mini_record("lfm", None, 0.99, 0.9, label="released"), preprocess="native")
+    built = table(*three("lfm", 0.9), resized)
+    found = row(built, "LFM (released, native)")
+    assert found.kind == "extra"
+    assert not any(cell.emphasis for cell in found.cells)
+    assert "Other preprocess than published: native." in found.notes

@@ -1,0 +1,183 @@
+"""What commands that score have in common: which data, which detectors, and how."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import recording
+from harness.api import DetectorSpec
+from harness.commands import _flags, _jobs
+from harness.data.adapters import own_suite
+from harness.data.preprocess import parse
+from harness.data.suites import Selection, find_root, parse_selection
+from harness.engine import Job, make_job
+from harness.errors import DataError, HarnessError, UsageError
+from harness.evaluate import Settings
+from harness.results.records import RunRecord
+from harness.results.store import save_record
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what is scored and how."""
+    parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
+    parser.add_argument(
+        "--suite",
+        default="",
+        help="suites, comma-separated, or a group: paper, mini, mini:gan, forensynths:biggan",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet "
+        "manifest (path, label, group)",
+    )
+    parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
+    parser.add_argument("--preprocess", default="", help="override the published geometry")
+    parser.add_argument(
+        "--limit", type=_flags.positive, default=0, help="images of each class; marks partial"
+    )
+    parser.add_argument("--overwrite", choices=("never", "missing", "always"), default="missing")
+    parser.add_argument("--on-bad-image", choices=("error", "skip"), default="error")
+    parser.add_argument(
+        "--skip-absent", action="store_true", help="go on without suites that are not on disk"
+    )
+    _flags.add_resampling(parser)
+    _flags.add_compute(parser)
+    _flags.add_data_root(parser)
+    _flags.add_out(parser)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the flags ask for.
+
+    Args:
+        selections: whose data is there.
+        absent: why the others' is not (``--skip-absent``).
+        jobs: detectors whose weights load.
+        broken: saved records of the others.
+        settings: how.
+    """
+
+    selections: tuple[Selection, ...]
+    absent: tuple[HarnessError, ...]
+    jobs: tuple[Job, ...]
+    broken: tuple[RunRecord, ...]
+    settings: Settings
+
+
+def request(args: argparse.Namespace) -> Request:
+    """What the flags of :func:`add_arguments` ask for.
+
+    Raises:
+        HarnessError: a wrong flag, absent data, or not one detector whose weights load.
+    """
+    if args.preprocess:
+        parse(args.preprocess)
+    selections, absent = _present(args)
+    settings = Settings(
+        out=args.out,
+        compute=_jobs.compute(args),
+        data_root=args.data_root,
+        limit=args.limit,
+        overwrite=args.overwrite,
+        skip_bad=args.on_bad_image == "skip",
+        resampling=_flags.resampling(args),
+        config={name: str(value) for name, value in sorted(vars(args).items())},
+    )
+    jobs, broken = _set_up(_jobs.selected(args.method, args.weights), selections, args.out)
+    if args.preprocess:
+        jobs = [dataclasses.replace(job, geometry={"*": args.preprocess}) for job in jobs]
+    return Request(
+        selections=tuple(selections),
+        absent=tuple(absent),
+        jobs=tuple(jobs),
+        broken=tuple(broken),
+        settings=settings,
+    )
+
+
+def _present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessError]]:
+    """The selections whose data is there; absent ones raise unless ``--skip-absent``."""
+    if bool(args.suite) == bool(args.images):
+        raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
+    if args.images:
+        suite = own_suite(args.images)
+        return [Selection(suite=suite, subsets=suite.subsets)], []
+    present: list[Selection] = []
+    absent: list[HarnessError] = []
+    for selection in parse_selection(args.suite):
+        try:
+            find_root(selection.suite, args.data_root)
+            present.append(selection)
+        except DataError as error:
+            if not args.skip_absent:
+                raise
+            absent.append(error)
+    if not present:
+        raise absent[0]
+    return present, absent
+
+
+def _set_up(
+    wanted: Sequence[tuple[DetectorSpec, str]], selections: Sequence[Selection], out: Path
+) -> tuple[list[Job], list[RunRecord]]:
+    """Jobs whose weights load, and the saved failed records of the others; raises if none loads."""
+    jobs: list[Job] = []
+    broken: list[RunRecord] = []
+    for spec, token in wanted:
+        try:
+            jobs.append(make_job(spec, token))
+        except HarnessError as error:
+            if len(wanted) == 1:
+                raise
+            log.warning("%s: %s", spec.name, error.message)
+            suites = [selection.suite for selection in selections]
+            broken += [recording.failed_record(spec, token, suite, error) for suite in suites]
+    for record in broken:
+        save_record(out, record)
+    return jobs, broken
+
+
+def finish(args: argparse.Namespace, asked: Request, records: Sequence[RunRecord]) -> int:
+    """Prints what failed and what is absent; 1 when a selected cell is missing or failed."""
+    records = [*records, *asked.broken]
+    for line in [*_failures(records, asked.selections), *map(str, asked.absent)]:
+        print(line, file=sys.stderr)
+    if args.method == "all":  # that is, all that can be run; what is asked for by name must
+        records = [record for record in records if not _lacks_weights(record)]
+    return 1 if _failures(records, asked.selections) else 0
+
+
+def _lacks_weights(record: RunRecord) -> bool:
+    return all(result.error.startswith("weights missing") for result in record.subsets)
+
+
+def _failures(records: Sequence[RunRecord], selections: Sequence[Selection]) -> list[str]:
+    """A line for each error among the selected cells, with the cells that it left empty."""
+    chosen = {(s.suite.name, subset.name) for s in selections for subset in s.subsets}
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for record in records:
+        for result in record.subsets:
+            cell = "/".join((record.suite, result.subset))
+            if (record.suite, result.subset) in chosen and result.status not in ("ok", "partial"):
+                key = (result.status, _treated(record), result.error)
+                places.setdefault(key, []).append(cell)
+    return [
+        f"{status}: {detector} on {', '.join(cells)}: {error}"
+        for (status, detector, error), cells in places.items()
+    ]
+
+
+def _treated(record: RunRecord) -> str:
+    """The detector, with what was done to its images."""
+    own = record.preprocess if record.preprocess != record.published_preprocess else ""
+    return " after ".join(filter(None, (record.detector, own, record.perturbation)))

@@ -1,0 +1,135 @@
+"""Tables of detectors under several treatments of the images, from the jobs that were run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.commands import _text
+from harness.commands._sources import TABLES
+from harness.data.suites import Selection
+from harness.engine import Job
+from harness.evaluate import Matrix
+from harness.intervals import Replicates
+from harness.metrics import bootstrap
+from harness.report.build import Edges
+from harness.report.layout import HOLE, signed
+from harness.report.measured import weights_kind
+from harness.report.render import Renderer
+from harness.report.table import Cell, Column, Table
+from harness.report.treatments import (
+    FIRST,
+    Question,
+    Treated,
+    Treatment,
+    build_treatment_table,
+)
+from harness.results.records import RunRecord
+from harness.twins import Twin
+
+
+def table(
+    texts: Mapping[str, str],
+    selection: Selection,
+    treatments: Sequence[Treatment],
+    rows: Sequence[Treated],
+    *,
+    out: Path,
+    differences: bool,
+) -> Table:
+    """The table of one suite.
+
+    Args:
+        texts: ``name``, ``title`` and ``caption``.
+        selection: the scored part of the suite.
+        treatments: columns.
+        rows: from :func:`treated`.
+        out: output folder with the kept scores.
+        differences: show them.
+    """
+    kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
+
+    def gap(
+        second: Sequence[RunRecord], first: Sequence[RunRecord], subsets: Sequence[str], metric: str
+    ) -> Edges | None:
+        sides = [kept.of_mean(records, subsets, metric) for records in (second, first)]
+        if sides[0] is None or sides[1] is None:
+            return None
+        return bootstrap.interval(np.subtract(sides[0], sides[1]))
+
+    question = Question(
+        name=texts["name"],
+        title=texts["title"],
+        caption=texts["caption"],
+        treatments=tuple(treatments),
+        subsets=tuple(subset.name for subset in selection.subsets if subset.in_mean),
+        controls=tuple(subset.name for subset in selection.subsets if not subset.in_mean),
+        differences=differences,
+        interval=kept.interval,
+        gap=gap,
+    )
+    return build_treatment_table(question, rows)
+
+
+def treated(
+    matrix: Matrix, jobs: Sequence[Job], twins: Sequence[Twin], suite: str
+) -> list[Treated]:
+    """A row for each detector with one kind of weights; its training seeds share it."""
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        kind = weights_kind(matrix.record(job, suite))
+        groups.setdefault((job.spec.name, job.loaded.variant, kind), []).append(job)
+    rows = []
+    for members in groups.values():
+        records: dict[str, list[RunRecord]] = {
+            FIRST: [matrix.record(job, suite) for job in members]
+        }
+        reasons: dict[str, str] = {}
+        for twin in twins:
+            if twin.first not in members:
+                continue
+            if suite in twin.reasons:
+                reasons[twin.name] = twin.reasons[suite]
+            else:
+                records.setdefault(twin.name, []).append(matrix.record(twin.job, suite))
+        control = members[0].spec.family == "control"
+        rows.append(
+            Treated(records=records, reasons=reasons, kind="control" if control else "method")
+        )
+    return rows
+
+
+def write(built: Table, folder: Path) -> list[Path]:
+    """The table in every format."""
+    return Renderer(TABLES / "templates").write([built], folder)
+
+
+def as_text(built: Table) -> str:
+    """The table for terminals, a block a metric, and its statements."""
+    parts = [built.title]
+    for metric in dict.fromkeys(column.metric for column in built.columns):
+        places = [i for i, column in enumerate(built.columns) if column.metric == metric]
+        heads = [_head(built.columns[i]) for i in places]
+        lines = [
+            [row.title, *(_shown(row.cells[i], built.columns[i]) for i in places)]
+            for row in built.rows
+        ]
+        parts.append(_text.table([metric, *heads], lines))
+    return "\n\n".join([*parts, *built.statements])
+
+
+def _head(column: Column) -> str:
+    if column.signed:
+        return ""
+    return column.title if column.key == FIRST or len(column.key) > 12 else column.key
+
+
+def _shown(cell: Cell, column: Column) -> str:
+    if cell.value is None:
+        return HOLE
+    if not column.signed:
+        return f"{cell.value:.1f}"
+    about = "" if cell.half_width is None else f" ± {cell.half_width:.1f}"
+    return f"({signed(cell.value, 1)}{about})"

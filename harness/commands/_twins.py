@@ -1,0 +1,78 @@
+"""``--twin``: rows of the same detectors on the same images put through one path."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.commands import _treatments
+from harness.commands._matrix import Request
+from harness.data.suites import Selection
+from harness.evaluate import Matrix
+from harness.report.table import Table
+from harness.report.treatments import FIRST, Treated, Treatment
+from harness.results.records import RunRecord
+from harness.twins import CODEC, TWINS, Twin, twins
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--twin``."""
+    about = "; ".join(f"{name}: {text}" for name, text in TWINS.items())
+    parser.add_argument(
+        "--twin",
+        default="",
+        metavar="NAMES",
+        help="further rows on the same images put through one path, comma-separated or `all`, and "
+        f"a table of the differences ({about})",
+    )
+
+
+def wanted(text: str, asked: Request) -> list[Twin]:
+    """The twins that ``--twin`` asks for.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    names = list(TWINS) if text == "all" else [name.strip() for name in text.split(",") if name]
+    return twins(names, asked.jobs, asked.selections, asked.settings.data_root)
+
+
+def report(asked: Request, found: Sequence[Twin], matrix: Matrix) -> tuple[list[Table], list[Path]]:
+    """A table a suite, and the files in which they were written to ``<out>/twins``."""
+    tables = [_table(asked, found, matrix, selection) for selection in asked.selections]
+    folder = asked.settings.out / "twins"
+    return tables, [path for table in tables for path in _treatments.write(table, folder)]
+
+
+def _table(asked: Request, found: Sequence[Twin], matrix: Matrix, selection: Selection) -> Table:
+    suite = selection.suite
+    rows = _treatments.treated(matrix, asked.jobs, found, suite.name)
+    names = list(dict.fromkeys(twin.name for twin in found))
+    treatments = [Treatment(key=FIRST, title="as run")]
+    treatments += [Treatment(key=name, title="value", group=_group(name, rows)) for name in names]
+    about = "; ".join(f"{name}: {TWINS[name]}" for name in names)
+    return _treatments.table(
+        {
+            "name": f"twins-{suite.name}",
+            "title": f"{suite.title}: the same images through one path",
+            "caption": f"As run: files as they are, each detector's own geometry. {about}. "
+            "What a number loses under a codec twin it owed to size, to file format, or to traces "
+            "that this path wipes out.",
+        },
+        selection,
+        treatments,
+        rows,
+        out=asked.settings.out,
+        differences=True,
+    )
+
+
+def _group(name: str, rows: Sequence[Treated]) -> str:
+    """``jpeg96: center_crop(128)|jpeg(96)``: the text where all rows share it."""
+    texts = {_text(name, record) for row in rows for record in row.records.get(name, ())}
+    return f"{name}: {texts.pop()}" if len(texts) == 1 else name
+
+
+def _text(name: str, record: RunRecord) -> str:
+    return record.perturbation if name in CODEC else record.preprocess

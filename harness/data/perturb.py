@@ -1,0 +1,195 @@
+"""Perturbations: what happens to pictures between the camera or generator and the detector.
+
+A text such as ``scale(0.5)|jpeg(75)``, parsed, printed canonically and kept with results exactly
+like a preprocess text. It is applied to the decoded picture, real or fake alike, before the
+detector's own geometry. What it draws follows from the picture's id and the text alone, so that
+order, workers, batches and shards change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from harness.data.decode import Image8
+from harness.data.operations import OPS, Args, Op, check_nothing, op
+from harness.data.preprocess import Preprocess, parse_with
+
+PERTURBATIONS: dict[str, Op] = {
+    name: OPS[name] for name in ("native", "resize", "center_crop", "tile")
+}
+"""The operations of perturbation texts."""
+
+CHAINS: Mapping[str, str] = {
+    # The margin cut off by hand, shown at 125 % (a usual display scaling), kept without loss.
+    "screenshot": "crop(0.95)|scale(1.25)|png",
+    # Widths between 320 and 1080 are kept as they are, others are brought there (Instagram's rule
+    # for photographs), then a strong JPEG.
+    "social": "fit_width(320,1080)|jpeg(75)",
+}
+"""Named chains, which stand for their text."""
+
+_FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "png": "PNG"}
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A parsed text; without steps it changes nothing. ``str()`` is its canonical text, "" then."""
+
+    chain: Preprocess
+
+    def __str__(self) -> str:
+        return str(self.chain) if self.chain.steps else ""
+
+    def __bool__(self) -> bool:
+        return bool(self.chain.steps)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether equal pictures of different ids come out different."""
+        return self.chain.is_random
+
+    def __call__(self, image: Image8, name: str) -> Image8:
+        """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB.
+
+        Args:
+            image: the decoded picture.
+            name: the sample's id; with the text it decides what is drawn.
+        """
+        if not self:
+            return image
+        seed = hashlib.sha256(f"{name}\n{self}".encode("utf-8", "surrogateescape")).digest()
+        return self.chain.apply(image, np.random.default_rng(int.from_bytes(seed, "big")))
+
+    def encoded(self, perturbed: Image8) -> bytes:
+        """The file in which a perturbed picture would lie: of its last step's format, else PNG."""
+        last = self.chain.steps[-1] if self.chain.steps else None
+        if last is None or last.op.name not in _FORMATS:
+            return _encoded(perturbed, "PNG")
+        return _encoded(perturbed, _FORMATS[last.op.name], *map(int, last.args))
+
+
+UNPERTURBED = Perturbation(Preprocess(()))
+
+
+def parse_perturbation(text: str) -> Perturbation:
+    """A text, or the name of one of :data:`CHAINS` -> :class:`Perturbation`; "" changes nothing.
+
+    Raises:
+        UsageError: names the text, the step's position and the known operations.
+    """
+    text = CHAINS.get(text.strip(), text)
+    return Perturbation(parse_with(PERTURBATIONS, text or "native", "perturbation"))
+
+
+def split_texts(texts: str) -> list[str]:
+    """Texts joined by commas outside brackets, ``jpeg(90),fit_width(320,1080)`` -> each of them."""
+    return [text.strip() for text in re.split(r",(?![^()]*\))", texts) if text.strip()]
+
+
+def _quality(args: Args) -> Args:
+    if len(args) != 1 or not isinstance(args[0], int) or not 1 <= args[0] <= 100:
+        raise ValueError("takes one whole quality between 1 and 100")
+    return args
+
+
+def _positive(args: Args) -> Args:
+    if len(args) != 1 or not 0 < args[0] < math.inf:
+        raise ValueError("takes one number above 0")
+    return (float(args[0]),)
+
+
+def _share(args: Args) -> Args:
+    if len(args) != 1 or not 0 < args[0] <= 1:
+        raise ValueError("takes one share of the side, above 0 and at most 1")
+    return (float(args[0]),)
+
+
+def _widths(args: Args) -> Args:
+    if len(args) != 2 or not all(isinstance(a, int) for a in args) or not 1 <= args[0] <= args[1]:
+        raise ValueError("takes two whole widths, the smaller one first")
+    return args
+
+
+def _encoded(image: Image8, form: str, quality: int | None = None) -> bytes:
+    file = io.BytesIO()
+    options = {} if quality is None else {"quality": quality}
+    Image.fromarray(image).save(file, form, **options)
+    return file.getvalue()
+
+
+def _through(image: Image8, form: str, quality: int) -> Image8:
+    return np.array(Image.open(io.BytesIO(_encoded(image, form, quality))).convert("RGB"))
+
+
+@op("jpeg(quality)", _quality, known=PERTURBATIONS)
+def _jpeg(image: Image8, quality: int) -> Image8:
+    """Through Pillow's JPEG (4:2:0, libjpeg's tables) and back."""
+    return _through(image, "JPEG", quality)
+
+
+@op("webp(quality)", _quality, known=PERTURBATIONS)
+def _webp(image: Image8, quality: int) -> Image8:
+    """Through lossy WebP and back."""
+    return _through(image, "WEBP", quality)
+
+
+@op("png", check_nothing, known=PERTURBATIONS)
+def _png(image: Image8) -> Image8:
+    """Kept without loss: the pixels stay, the file's facts become those of a PNG file."""
+    return image
+
+
+def even(length: float) -> int:
+    """The nearest even number of pixels, at least 2: networks that halve take no odd sides."""
+    return max(2, 2 * round(length / 2))
+
+
+@op("scale(factor)", _positive, known=PERTURBATIONS)
+def _scale(image: Image8, factor: float) -> Image8:
+    """Both sides times ``factor``, made even; Pillow bilinear, antialiased."""
+    height, width = image.shape[:2]
+    size = (even(width * factor), even(height * factor))
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+@op("fit_width(smallest,largest)", _widths, known=PERTURBATIONS)
+def _fit_width(image: Image8, smallest: int, largest: int) -> Image8:
+    """A width outside the range is brought to its nearer end, the ratio kept; else untouched."""
+    width = image.shape[1]
+    wanted = min(max(width, smallest), largest)
+    return image if wanted == width else _scale(image, wanted / width)
+
+
+@op("crop(share)", _share, known=PERTURBATIONS)
+def _crop(image: Image8, share: float) -> Image8:
+    """The central window of ``share`` of each side, made even; moves the grid of a former JPEG."""
+    height, width = (min(even(side * share), side) for side in image.shape[:2])
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
+
+
+@op("blur(sigma)", _positive, known=PERTURBATIONS)
+def _blur(image: Image8, sigma: float) -> Image8:
+    """Gaussian, sigma in pixels, edges mirrored, rounded once at the end."""
+    from scipy.ndimage import gaussian_filter  # here: it takes a while to import
+
+    blurred: Image8 = np.rint(gaussian_filter(image.astype(np.float32), sigma, axes=(0, 1))).astype(
+        np.uint8
+    )
+    return blurred
+
+
+@op("noise(sigma)", _positive, random=True, known=PERTURBATIONS)
+def _noise(image: Image8, sigma: float, *, rng: np.random.Generator) -> Image8:
+    """Gaussian, independent in every pixel and channel; sigma in grey levels of 255."""
+    values = np.rint(image + rng.normal(0.0, sigma, image.shape))
+    noisy: Image8 = np.clip(values, 0, 255).astype(np.uint8)
+    return noisy

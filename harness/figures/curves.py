@@ -1,0 +1,82 @@
+"""Curves over perturbations: a row of axes a metric, a line a detector, 95 % intervals as bars."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.figures.dots import COLOURS, MARKERS, REFERENCE, reach
+from harness.report.robustness import Panel
+from harness.report.table import Row, Table
+
+
+def curves(table: Table, panels: Sequence[Panel], metrics: Sequence[str]) -> bytes:
+    """An SVG file without timestamps; the same table gives the same bytes.
+
+    Args:
+        table: from ``harness.report.treatments``, values in percent.
+        panels: what lies along each set of axes.
+        metrics: blocks of the table, from top to bottom.
+    """
+    settings: Any = {"svg.hashsalt": "lfm-bench", "svg.fonttype": "path", "font.size": 9}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(12, 1 + 2.6 * len(metrics)), layout="constrained")
+        grid = figure.subplots(
+            len(metrics),
+            len(panels),
+            sharey="row",
+            squeeze=False,
+            width_ratios=[len(panel.keys) for panel in panels],
+        )
+        for metric, line in zip(metrics, grid, strict=True):
+            line[0].set_ylabel(f"{metric} (%)")
+            for panel, axes in zip(panels, line, strict=True):
+                _draw(axes, table, panel, metric)
+        figure.legend(
+            *grid[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=4,
+            frameon=False,
+        )  # fmt: skip
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": table.title})
+    return buffer.getvalue()
+
+
+def _draw(axes: Axes, table: Table, panel: Panel, metric: str) -> None:
+    places = {column.key: i for i, column in enumerate(table.columns) if column.metric == metric}
+    columns = [places[key] for key in panel.keys]
+    for number, row in enumerate(table.rows):
+        shift = (number - (len(table.rows) - 1) / 2) * min(0.06, 0.6 / len(table.rows))
+        _line(axes, row, number, columns, joined=panel.joined, shift=shift)
+    titles = [table.columns[i].title for i in columns]
+    axes.set_xticks(range(len(columns)), titles)
+    if not panel.joined:
+        axes.tick_params(axis="x", labelrotation=30)
+    axes.set_xlabel(panel.title)
+    axes.set_ylim(-2, 102)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+
+
+def _line(
+    axes: Axes, row: Row, number: int, columns: Sequence[int], *, joined: bool, shift: float
+) -> None:
+    """A detector's numbers; a hole ends the line, it is not bridged."""
+    cells = [row.cells[i] for i in columns]
+    values = [float("nan") if cell.value is None else cell.value for cell in cells]
+    below, above = zip(*map(reach, cells), strict=True)
+    axes.errorbar(
+        [x + shift for x in range(len(cells))],
+        values,
+        yerr=(below, above),
+        fmt=MARKERS[number % len(MARKERS)] + ("-" if joined else ""),
+        color=COLOURS[number % len(COLOURS)] if row.kind == "method" else REFERENCE,
+        label=row.title,
+        markersize=4,
+        capsize=2,
+        linewidth=1,
+    )

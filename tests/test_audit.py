@@ -1,0 +1,195 @@
+"""``python -m harness audit``: would the files give the class away?"""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.__main__ import main
+from harness.api import FileHeader
+from harness.shortcuts import file_facts, judge
+from tests.conftest import noise
+
+
+def _save(path: Path, image: np.ndarray, **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, **options)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """``jpg`` is solved by its files, ``grid`` by former JPEGs in PNG, ``fair`` by neither."""
+    root = tmp_path / "data"
+    for seed in range(30):
+        real, fake = noise(seed, 64, 64), noise(seed + 500, 64, 64)
+        _save(root / f"jpg/0_real/{seed}.jpg", real, quality=90)
+        _save(root / f"jpg/1_fake/{seed}.png", fake)
+        _save(root / f"grid/1_fake/{seed}.png", fake)
+        coded = tmp_path / "coded.jpg"
+        _save(coded, real, quality=50)
+        _save(root / f"grid/0_real/{seed}.png", np.asarray(Image.open(coded)))
+        _save(root / f"fair/0_real/{seed}.png", real)
+        _save(root / f"fair/1_fake/{seed}.png", fake)
+    return root
+
+
+def _audit(images: Path, *flags: object) -> int:
+    out = images.parent / "out"
+    return main(["audit", "--images", str(images), "--out", str(out), *map(str, flags)])
+
+
+def test_what_files_give_away(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _audit(images) == 0
+    text = capsys.readouterr().out
+    document = json.loads((images.parent / "out/audit/audit-images.json").read_text())
+    found = {each["audit"]["subset"]: each for each in document["subsets"]}
+    assert found["jpg"]["by_file"]["accuracy"] == 1.0
+    assert found["jpg"]["by_file"]["flagged"]
+    assert found["fair"]["by_file"]["accuracy"] == 0.5
+    assert found["fair"]["by_file_and_grid"]["accuracy"] == pytest.approx(0.5, abs=0.05)
+    assert not found["fair"]["by_file_and_grid"]["flagged"]
+    assert found["grid"]["by_file"]["accuracy"] == 0.5
+    assert found["grid"]["by_file_and_grid"]["flagged"]
+    assert found["grid"]["traces"]["real"]["blocky"] >= 28
+    assert found["grid"]["traces"]["fake"]["blocky"] <= 2
+    assert found["jpg"]["traces"]["real"]["lossless"] == 0
+    assert found["jpg"]["audit"]["real"]["jpeg_qualities"] == {"90": 30}
+    (table,) = found["jpg"]["audit"]["real"]["tables"]
+    assert table.startswith("quality 90, 4:2:0, ")
+    assert found["jpg"]["audit"]["real"]["metadata"] == {"none": 30}
+    assert found["jpg"]["audit"]["fake"]["aspects"] == {"1.00": 30}
+    assert "warning: jpg: file facts tell the class" in text
+    assert "warning: grid: with grid tell the class (blockiness most)" in text
+    assert "warning: fair" not in text
+
+
+def test_duplicates_of_either_kind(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _audit(images) == 0
+    text = capsys.readouterr().out
+    assert "30 fake files are in each of: fair, grid, jpg" in text  # the very same PNG files
+    document = json.loads((images.parent / "out/audit/audit-images.json").read_text())
+    found = document["lookalikes"]
+    assert found["across_subsets"]["pairs"] >= 30  # a real, its JPEG, its former JPEG
+    assert document["duplicates"]["distinct"] == {"fake": 30, "real": 90}
+
+
+def test_against_a_training_set(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = tmp_path / "train"
+    _save(train / "0_real/a.png", noise(3, 64, 64))
+    _save(train / "1_fake/b.png", np.asarray(Image.fromarray(noise(504, 64, 64)).resize((80, 80))))
+    assert _audit(images / "fair", "--against", train) == 0
+    text = capsys.readouterr().out
+    assert "warning: 1 real files are in " in text
+    assert "too, such as fair/0_real/3.png" in text
+    assert "look the same as others in" in text
+    assert _audit(images / "fair", "--against", "mini-train") == 0
+    assert "nothing of it is in mini-train/train" in capsys.readouterr().out
+
+
+def test_against_a_training_run(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    assert main(["train", "--method", "metadata", "--suite", "mini-train", "--out", str(out)]) == 0
+    run = out / "training/mini-train/metadata/seed0"
+    assert _audit(images / "fair", "--against", run) == 0
+    assert "nothing of it is in mini-train/train" in capsys.readouterr().out
+    record = json.loads((run / "run.json").read_text())
+    record["train"]["digest"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
+    assert _audit(images / "fair", "--against", run) == 3
+    assert "whose images the run does not list" in capsys.readouterr().err
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_stands_alone_and_escapes_names(images: Path) -> None:
+    evil = images / "fair/0_real/<script>alert(1)</script>"
+    _save(evil / "x.png", noise(3, 64, 64))
+    assert _audit(images) == 0
+    html = (images.parent / "out/audit/audit-images.html").read_text()
+    page = _Page()
+    page.feed(html)
+    assert page.open == []
+    assert page.links == []
+    assert "<script" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert "<script>alert(1)" in page.text  # the duplicate is named, as text
+    assert "quality 90, 4:2:0" in page.text
+
+
+def test_the_same_files_again_give_the_same_bytes(images: Path) -> None:
+    folder = images.parent / "out/audit"
+    assert _audit(images) == 0
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert _audit(images) == 0
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_damage_and_one_class_are_said_and_end_with_3(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "fair/0_real/3.png").write_bytes(b"text")
+    assert _audit(images / "fair") == 3
+    assert "error: fair: 1 unreadable or damaged: 0_real/3.png" in capsys.readouterr().out
+    for path in (images / "fair/1_fake").iterdir():
+        path.unlink()
+    assert _audit(images / "fair", "--json") == 3
+    (document,) = json.loads(capsys.readouterr().out)
+    assert document["subsets"][0]["by_file"]["accuracy"] is None
+    assert "fewer than 5" in document["subsets"][0]["by_file"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [((), "audit needs --suite or --images"), (("--suite", "mini", "--against", "x"), "--against")],
+)
+def test_wrong_requests(
+    flags: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["audit", *flags, "--out", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_weak_hint_is_judged_with_its_interval_and_not_flagged_on_few_images() -> None:
+    """Sizes that agree with the class in three of five images, on 40 and on 2,000 of them."""
+
+    def judged(count: int) -> object:
+        labels = [i % 2 for i in range(count)]
+        follows = np.random.default_rng(0).random(count) < 0.65
+        sides = [
+            64 + 64 * (label if f else 1 - label) for label, f in zip(labels, follows, strict=True)
+        ]
+        headers = [FileHeader(format="PNG", width=s, height=s, mode="RGB") for s in sides]
+        return judge([str(i) for i in range(count)], labels, list(map(file_facts, headers)))
+
+    few, many = judged(40), judged(2000)
+    assert many.accuracy == pytest.approx(0.65, abs=0.03)
+    assert many.low < many.accuracy < many.high
+    assert many.flagged
+    assert not few.flagged
+    assert few.high - few.low > 3 * (many.high - many.low)
