@@ -67,7 +67,7 @@ def test_the_published_files_make_one_checkpoint(
     mean, variance = torch.rand(2, 3, 224, 224, dtype=torch.float64)
     torch.save(network, tmp_path / "DCTAnalysis.pth")
     torch.save(mean, tmp_path / "dct_mean")
-    with pytest.raises(WeightsError, match=r"fredect:released: dct_var in .*: absent"):
+    with pytest.raises(WeightsError, match=r"fredect:released: dct_var: absent"):
         resolve(spec)
     torch.save(variance, tmp_path / "dct_var")
     detector = build()

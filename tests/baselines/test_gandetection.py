@@ -91,7 +91,7 @@ def test_the_five_published_files_make_one_checkpoint(
     state = dict(detector.state_dict())
     assert all(torch.equal(state[name], value) for name, value in source.items())
     (tmp_path / "method_D.pth").unlink()
-    with pytest.raises(WeightsError, match=r"gandetection:released: method_D\.pth in .*: absent"):
+    with pytest.raises(WeightsError, match=r"gandetection:released: method_D\.pth: absent"):
         resolve(SPEC)
 
 
