@@ -101,7 +101,11 @@ def test_the_core_spec_has_the_rows_that_the_paper_names() -> None:
     )
     poolings = [row.options["pooling"] for row in core.rows]
     assert set(poolings) == {"gap", "attention", "max", "topk"}
-    assert {row.options["k"] for row in core.rows} == {1, 4, 16, 64}
+    others = load(SPECS / "k.toml").rows
+    assert {(row.options["k"], row.options["residual"]) for row in others} == {
+        *((k, True) for k in (1, 4, 16, 64)),
+        (16, False),
+    }
 
 
 def test_the_full_spec_is_the_whole_grid() -> None:
@@ -110,7 +114,7 @@ def test_the_full_spec_is_the_whole_grid() -> None:
     assert len(rows) == 3 * 2 * 4 * 2 + 2 * 2 * 2
 
 
-@pytest.mark.parametrize("name", ["core", "full"])
+@pytest.mark.parametrize("name", ["core", "k", "full"])
 def test_every_row_of_our_specs_is_built(name: str, tmp_path: Path) -> None:
     spec = load(SPECS / f"{name}.toml")
     planned = cells.plan(spec, cells.training_data(spec, tmp_path), tmp_path)
@@ -118,8 +122,9 @@ def test_every_row_of_our_specs_is_built(name: str, tmp_path: Path) -> None:
     assert len({cell.folder for cell in planned}) == len(planned)
 
 
-def test_the_reference_row_of_the_core_spec_is_lfm_as_it_is_trained_elsewhere() -> None:
-    core = load(SPECS / "core.toml")
+@pytest.mark.parametrize("name", ["core", "k"])
+def test_the_reference_row_is_lfm_as_it_is_trained_elsewhere(name: str) -> None:
+    core = load(SPECS / f"{name}.toml")
     row = next(row for row in core.rows if row.label == core.reference)
     default = next(iter(registry.detector("lfm").variants.values()))
     assert {name: row.options[name] for name in default} == default
