@@ -50,7 +50,7 @@ def _table(asked: Request, found: Sequence[Twin], matrix: Matrix, selection: Sel
     rows = _treatments.treated(matrix, asked.jobs, found, suite.name)
     names = list(dict.fromkeys(twin.name for twin in found))
     treatments = [Treatment(key=FIRST, title="as run")]
-    treatments += [Treatment(key=name, title="value", group=_group(name, rows)) for name in names]
+    treatments += [Treatment(key=name, title=name, group=_group(name, rows)) for name in names]
     about = "; ".join(f"{name}: {TWINS[name]}" for name in names)
     return _treatments.table(
         {

@@ -173,7 +173,7 @@ def _striking(table: Table) -> tuple[str, ...]:
 def _column(treatment: Treatment, block: str, *, difference: bool = False) -> Column:
     return Column(
         key=f"{treatment.key} difference" if difference else treatment.key,
-        title="difference" if difference else treatment.title,
+        title=f"{treatment.title}, difference" if difference else treatment.title,
         metric=block,
         group=treatment.group,
         ranked=False,

@@ -133,11 +133,11 @@ def test_without_openais_file_the_error_says_how_to_get_it(
     torch.save({**head, "bias": torch.ones(1)}, own)
     (tmp_path / "ViT-L-14.pt").unlink()
     for token in ("", str(own)):
-        with pytest.raises(WeightsError, match=r"ojha:released: ViT-L-14\.pt in") as caught:
+        with pytest.raises(WeightsError, match=r"ojha:released: ViT-L-14\.pt: absent") as caught:
             resolve(spec, token)
         assert "python -m harness weights --fetch ojha:released" in caught.value.hint
         assert _clip.OPENAI.url in caught.value.hint
-    with pytest.raises(WeightsError, match=r"ojha:openai-clip: ViT-L-14\.pt in") as caught:
+    with pytest.raises(WeightsError, match=r"ojha:openai-clip: ViT-L-14\.pt: absent") as caught:
         pretrained(spec, "openai-clip")
     assert "--fetch ojha:openai-clip" in caught.value.hint
 
