@@ -1,0 +1,49 @@
+"""THE interface between the harness and detectors: the only module of ours a detector imports.
+
+A detector file defines one or more module-level :class:`DetectorSpec` objects; the registry finds
+them by scanning ``lfm/`` and ``baselines/``. Images reach a detector as ``(N, 3, H, W)`` float32
+RGB in [0, 1]; a score is larger when the image looks more fake.
+"""
+
+from harness.api.capabilities import (
+    Detector,
+    FileHeader,
+    Fittable,
+    HasEmbedding,
+    HasModule,
+    HasState,
+    HeaderDetector,
+    HeaderFittable,
+    Startable,
+    Trainable,
+)
+from harness.api.network import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchDetector
+from harness.api.specs import DetectorSpec, Deviation, InputRule, Recipe, ScoreSpec, Weights
+
+REAL = 0
+FAKE = 1
+
+__all__ = [
+    "FAKE",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "REAL",
+    "Detector",
+    "DetectorSpec",
+    "Deviation",
+    "FileHeader",
+    "Fittable",
+    "HasEmbedding",
+    "HasModule",
+    "HasState",
+    "HeaderDetector",
+    "HeaderFittable",
+    "InputRule",
+    "Normalised",
+    "Recipe",
+    "ScoreSpec",
+    "Startable",
+    "TorchDetector",
+    "Trainable",
+    "Weights",
+]

@@ -1,0 +1,134 @@
+"""What a detector can do: small protocols, each asked for by the part that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileHeader:
+    """What an image file says of itself without a pixel being looked at.
+
+    Compressed byte count is left out on purpose: for losslessly coded files it is a statistic of
+    the pixels, not of the container.
+    """
+
+    format: str
+    width: int
+    height: int
+    mode: str
+    jpeg_quality: int | None = None
+    quantization: tuple[tuple[int, ...], ...] = ()
+    subsampling: str = ""
+    has_exif: bool = False
+    has_icc: bool = False
+    frames: int = 1
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Scores pixels. The one method that every detector of pictures has."""
+
+    def score(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) float32 RGB in [0, 1] -> (N,) finite scores, larger = more fake."""
+        ...
+
+
+@runtime_checkable
+class HeaderDetector(Protocol):
+    """Scores file headers and never sees a pixel."""
+
+    def score_headers(self, headers: Sequence[FileHeader]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """N headers -> (N,) finite scores, larger = more fake."""
+        ...
+
+
+@runtime_checkable
+class HasModule(Protocol):
+    """Is one torch network: cost, Grad-CAM, devices and training by gradient follow from it."""
+
+    module: nn.Module
+
+
+@runtime_checkable
+class HasEmbedding(Protocol):
+    """Offers the vector before its last linear layer."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] -> (N, D)."""
+        ...
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """Has weights as named tensors: what a checkpoint stores. Loading is strict or it raises."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Name -> tensor."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Takes exactly the names and shapes of :meth:`state_dict`, or raises RuntimeError."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """Is trained by gradient descent on batches of images."""
+
+    module: nn.Module
+
+    def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """(N, 3, H, W) in [0, 1] and (N,) float labels -> scalar; draws only from generator."""
+        ...
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """Can begin its training from a published network."""
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Takes a ``pretrained`` entry's tensors, named as its mapping names them.
+
+        What they do not cover stays as it is. Raises RuntimeError for a name or shape that the
+        network does not have.
+        """
+        ...
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """Is fitted in one go on features (scikit-learn style)."""
+
+    def features(self, images: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """(N, 3, H, W) in [0, 1] -> (N, D) features."""
+        ...
+
+    def fit(
+        self,
+        features: np.ndarray[Any, np.dtype[np.float64]],
+        labels: np.ndarray[Any, np.dtype[np.int64]],
+        seed: int,
+    ) -> None:
+        """Fits on (N, D) features and (N,) labels."""
+        ...
+
+
+@runtime_checkable
+class HeaderFittable(Protocol):
+    """Is fitted in one go on file headers."""
+
+    def fit_headers(
+        self,
+        headers: Sequence[FileHeader],
+        labels: np.ndarray[Any, np.dtype[np.int64]],
+        seed: int,
+    ) -> None:
+        """Fits on N headers and (N,) labels."""
+        ...
