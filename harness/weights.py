@@ -47,9 +47,9 @@ RUN_NEEDS: dict[str, type] = {
 LOCAL = "a local file; its sha256 is not that of a checkpoint known here"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedWeights:
-    """A checkpoint read from disk, before a network has taken it.
+    """A checkpoint read from disk, before a network has taken it. Equal to nothing but itself.
 
     Args:
         state: name -> tensor on the CPU, names as the network has them; empty for a detector that

@@ -149,6 +149,19 @@ def test_the_table_holds_every_text_with_its_interval(
         assert float(row["high"]) == pytest.approx(100 * metric.high, abs=1e-3)
 
 
+def test_checkpoints_of_one_detector_stand_beside_each_other(
+    images: Path, tmp_path: Path, lfm_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(1)
+    state = registry.detector("lfm").build().state_dict()
+    other = tmp_path / "other.safetensors"
+    save_file({name: value.clone() for name, value in state.items()}, other)
+    both = f"lfm:{lfm_weights},lfm:{other}"
+    assert robustness(images, tmp_path / "o", "--perturbations", "jpeg(50)", method=both) == 0
+    shown = capsys.readouterr().out
+    assert all(f"LFM ({name}" in shown for name in ("lfm.safetensors", "other.safetensors"))
+
+
 def test_the_default_is_what_the_documents_promise() -> None:
     texts = [str(parse_perturbation(text)) for text in split_texts(DEFAULT)]
     assert len(texts) == len(set(texts)) == 16
