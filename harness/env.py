@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -22,6 +23,15 @@ from harness.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_LIMITS = (
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+)
+_VECTOR_FLAGS = ("amx", "asimd", "avx", "f16c", "fma", "neon", "sse4", "sve")
 
 
 def environment(device: torch.device | None = None) -> dict[str, str]:
@@ -31,15 +41,25 @@ def environment(device: torch.device | None = None) -> dict[str, str]:
         device: where the networks run; None = the CPU.
 
     Returns:
-        ``python``, ``platform``, ``torch``, ``torchvision``, ``numpy``, ``pillow``,
-        ``libjpeg_turbo``, ``zlib``, ``webp``, ``cpu``, ``cpu_capability``, ``threads``, ``device``
-        and ``commit`` (with ``-dirty`` when tracked files are changed); "" where not known. No
-        times, paths or host names: equal environments give equal texts.
+        - interpreter and libraries: ``python``, ``platform``, ``torch``, ``torchvision``, ``timm``,
+          ``numpy``, ``scipy``, ``scikit_learn``, ``onnxruntime``;
+        - what decodes: ``pillow``, ``libjpeg_turbo``, ``zlib``, ``webp``;
+        - what multiplies: ``blas`` (torch's), ``onednn``, ``numpy_blas``, ``cuda`` (with cuDNN);
+        - the processor: ``cpu``, ``cpu_flags`` (its vector instructions), ``cpu_capability`` (those
+          that torch uses), ``cpu_limits`` (environment variables that hold libraries back);
+        - ``threads`` and ``interop_threads`` of torch, ``device``, and ``commit`` of the checkout
+          (with ``-dirty`` when tracked files are changed).
+
+        "" where not known or not there. No times, paths or host names: equal environments give
+        equal texts.
     """
+    device = device or torch.device("cpu")
     return {
         **_unchanging(),
         "threads": str(torch.get_num_threads()),
-        "device": device_name(device or torch.device("cpu")),
+        "interop_threads": str(torch.get_num_interop_threads()),
+        "device": device_name(device),
+        "cuda": _cuda_version() if device.type == "cuda" else "",
     }
 
 
@@ -96,13 +116,26 @@ def _unchanging() -> dict[str, str]:
         "platform": platform.platform(),
         "torch": torch.__version__,
         "torchvision": _version("torchvision"),
+        "timm": _version("timm"),
         "numpy": np.__version__,
+        "scipy": _version("scipy"),
+        "scikit_learn": _version("scikit-learn"),
+        "onnxruntime": _version("onnxruntime"),
         "pillow": PIL.__version__,
         "libjpeg_turbo": PIL.features.version("libjpeg_turbo") or "",
         "zlib": PIL.features.version("zlib") or "",
         "webp": PIL.features.version("webp") or "",
-        "cpu": _cpu_model(),
+        "blas": _built_with(r"Math Kernel Library Version \S+|OpenBLAS[^\n]*|BLAS_INFO=\w+"),
+        "onednn": _built_with(r"MKL-DNN v(\S+)"),
+        "numpy_blas": _numpy_blas(),
+        "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
+        "cpu_flags": " ".join(
+            flag
+            for flag in sorted((_cpu_field("flags") or _cpu_field("Features")).split())
+            if flag.startswith(_VECTOR_FLAGS)
+        ),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_limits": " ".join(f"{n}={os.environ[n]}" for n in _LIMITS if n in os.environ),
         "commit": _commit(CHECKOUT),
     }
 
@@ -115,14 +148,32 @@ def _version(package: str) -> str:
         return ""
 
 
-def _cpu_model() -> str:
+def _built_with(pattern: str) -> str:
+    """A library that torch was built with, from its build report; a group is what is kept."""
+    found = re.search(pattern, torch.__config__.show())
+    return found.group(found.lastindex or 0).strip() if found else ""
+
+
+def _numpy_blas() -> str:
+    """What NumPy multiplies with, and scikit-learn through it: ``scipy-openblas 0.3.30``."""
+    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    return f"{blas.get('name', '')} {blas.get('version', '')}".strip()
+
+
+def _cuda_version() -> str:
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return f"{torch.version.cuda}, cuDNN {cudnn}"
+
+
+def _cpu_field(name: str) -> str:
+    """A line of Linux's ``/proc/cpuinfo``, the first processor's; "" elsewhere."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text(errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
+            key, _, value = line.partition(":")
+            if key.strip() == name:
                 return value.strip()
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def _commit(checkout: Path) -> str:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 
 from harness import env
 from harness.errors import UsageError
 
 NAMES = {
-    *("python", "platform", "torch", "torchvision", "numpy", "pillow", "libjpeg_turbo", "zlib"),
-    *("webp", "cpu", "cpu_capability", "threads", "device", "commit"),
+    *("python", "platform", "torch", "torchvision", "timm", "numpy", "scipy", "scikit_learn"),
+    *("onnxruntime", "pillow", "libjpeg_turbo", "zlib", "webp", "blas", "onednn", "numpy_blas"),
+    *("cpu", "cpu_flags", "cpu_capability", "cpu_limits", "threads", "interop_threads", "device"),
+    *("cuda", "commit"),
 }
 
 
@@ -38,6 +42,10 @@ def test_says_what_this_process_runs_on():
     assert found["numpy"] == np.__version__
     assert found["device"] == "cpu"
     assert found["cpu"] and found["cpu_capability"]
+    assert found["scikit_learn"] == sklearn.__version__
+    assert found["onednn"] in torch.__config__.show()
+    assert found["interop_threads"] == str(torch.get_num_interop_threads())
+    assert found["cuda"] == ""
     json.dumps(found, allow_nan=False)
 
 
@@ -51,6 +59,16 @@ def test_is_steady_and_follows_the_thread_count():
         torch.set_num_threads(threads)
     assert first["threads"] == str(threads)
     assert second == {**first, "threads": str(threads + 1)}
+
+
+def test_what_holds_the_libraries_back_is_said():
+    """In a process of its own: a library reads these variables when it is loaded."""
+    program = "from harness.env import environment; print(environment()['cpu_limits'])"
+    variables = {**os.environ, "MKL_CBWR": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip().endswith("MKL_CBWR=AVX2 OPENBLAS_CORETYPE=Haswell")
 
 
 def test_callers_cannot_spoil_the_cache():

@@ -27,6 +27,15 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say what is scored and how."""
+    add_contents(parser)
+    parser.add_argument("--preprocess", default="", help="override the published geometry")
+    parser.add_argument("--overwrite", choices=("never", "missing", "always"), default="missing")
+    parser.add_argument("--on-bad-image", choices=("error", "skip"), default="error")
+    _flags.add_resampling(parser)
+
+
+def add_contents(parser: argparse.ArgumentParser) -> None:
+    """The flags that say which detectors see which images, and what they run on."""
     parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
     parser.add_argument(
         "--suite",
@@ -40,16 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "manifest (path, label, group)",
     )
     parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
-    parser.add_argument("--preprocess", default="", help="override the published geometry")
     parser.add_argument(
         "--limit", type=_flags.positive, default=0, help="images of each class; marks partial"
     )
-    parser.add_argument("--overwrite", choices=("never", "missing", "always"), default="missing")
-    parser.add_argument("--on-bad-image", choices=("error", "skip"), default="error")
     parser.add_argument(
         "--skip-absent", action="store_true", help="go on without suites that are not on disk"
     )
-    _flags.add_resampling(parser)
     _flags.add_compute(parser)
     _flags.add_data_root(parser)
     _flags.add_out(parser)
@@ -82,7 +87,7 @@ def request(args: argparse.Namespace) -> Request:
     """
     if args.preprocess:
         parse(args.preprocess)
-    selections, absent = _present(args)
+    selections, absent = present(args)
     settings = Settings(
         out=args.out,
         compute=_jobs.compute(args),
@@ -105,8 +110,12 @@ def request(args: argparse.Namespace) -> Request:
     )
 
 
-def _present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessError]]:
-    """The selections whose data is there; absent ones raise unless ``--skip-absent``."""
+def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessError]]:
+    """The selections whose data is there, and why the others' is not.
+
+    Raises:
+        HarnessError: nothing was selected or is there; without ``--skip-absent``, not all is.
+    """
     if bool(args.suite) == bool(args.images):
         raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
     if args.images:

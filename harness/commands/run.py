@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 
 from harness.commands import _matrix, _text, _treatments, _twins
+from harness.data.shards import Shard, share
 from harness.data.suites import Selection
 from harness.evaluate import Matrix
 from harness.results.records import Metric, RunRecord
@@ -20,11 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``run``."""
     _matrix.add_arguments(parser)
     _twins.add_arguments(parser)
+    parser.add_argument(
+        "--shard",
+        default="",
+        metavar="K/N",
+        help="score only the K-th of N shares of the subsets, of about as many images each; shards "
+        "may run at the same time on one --out, or on several whose predictions/ are then copied "
+        "together; a last run without --shard computes nothing and makes the records whole",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the matrix, prints its table; 1 when a selected cell is missing or failed."""
     asked = _matrix.request(args)
+    if args.shard:
+        asked = _shard(asked, Shard.parse(args.shard))
     twins = _twins.wanted(args.twin, asked)
     matrix = Matrix([*asked.jobs, *(twin.job for twin in twins)], asked.settings)
     records = matrix.run(asked.selections)
@@ -36,6 +48,15 @@ def run(args: argparse.Namespace) -> int:
         log.info("%s", "\n".join(map(str, files)))
     log.info("%d scores computed, %d were on disk", matrix.computed, matrix.reused)
     return _matrix.finish(args, asked, records)
+
+
+def _shard(asked: _matrix.Request, shard: Shard) -> _matrix.Request:
+    """The request for this shard's subsets only."""
+    settings = asked.settings
+    mine = share(asked.selections, shard, settings.data_root, limit=settings.limit)
+    names = [f"{each.suite.name}:{subset.name}" for each in mine for subset in each.subsets]
+    log.info("shard %d of %d: %s", shard.index, shard.count, ", ".join(names))
+    return dataclasses.replace(asked, selections=tuple(mine))
 
 
 def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
