@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from harness.api import FileHeader
+from harness.api import REAL, FileHeader
+from harness.checkpoint_files import sha256_of
 from harness.data import decode
 from harness.data.adapters import subset_folder
 from harness.data.audit import CLASS_NAMES, SubsetAudit, audit_subset, missing_subset
@@ -26,7 +27,7 @@ from harness.data.suites import Selection
 from harness.data.traces import BLOCKY, blockiness, perceptual_hash
 from harness.errors import BadImageError, DataError, UsageError
 from harness.shortcuts import Shortcut, file_facts, judge
-from harness.training import datasets
+from harness.training import datasets, run_folder
 
 _LOSSLESS = ("PNG", "BMP", "TIFF", "PPM", "GIF")
 
@@ -50,6 +51,22 @@ class Look:
 
 Looks = Mapping[str, Look | BadImageError]
 """Content (or path, of a file that cannot be read) -> what was seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingImages:
+    """What to look for in a suite.
+
+    Args:
+        name: of the training set.
+        contents: the sha256 of each of its files.
+        manifest: the images, None where only a run's list of them is at hand: near duplicates are
+            then not looked for.
+    """
+
+    name: str
+    contents: frozenset[str]
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +111,7 @@ class SuiteEvidence:
         duplicates: equal files.
         lookalikes: near duplicates.
         overlap: with a training set, where one was named.
+        exact_only: that set's images were not at hand: near duplicates were not looked for.
     """
 
     suite: str
@@ -103,6 +121,7 @@ class SuiteEvidence:
     duplicates: Duplicates
     lookalikes: Lookalikes
     overlap: Overlap | None = None
+    exact_only: bool = False
 
     @property
     def ok(self) -> bool:
@@ -115,7 +134,7 @@ def audit(
     root: Path,
     out: Path,
     *,
-    against: Manifest | None = None,
+    against: TrainingImages | None = None,
     workers: int = 4,
 ) -> SuiteEvidence:
     """Everything that can be said of the selected subsets before a detector runs.
@@ -124,7 +143,7 @@ def audit(
         selection: what to look at.
         root: the suite's folder, from ``harness.data.suites.find_root``.
         out: output folder, for the hash cache.
-        against: a training set to look for in the suite.
+        against: training images to look for in the suite, from :func:`training_images`.
         workers: threads that read and decode.
     """
     suite = selection.suite
@@ -150,9 +169,7 @@ def audit(
     pictures = _pictures(manifests, looks)
     overlap = None
     if against is not None:
-        training = look(against.samples, against.name, workers=workers)
-        named = _pictures({against.name: against}, training)
-        overlap = find_overlap(pictures, named, against.name)
+        overlap = find_overlap(pictures, _training(against, workers), against.name)
     return SuiteEvidence(
         suite=suite.name,
         title=suite.title,
@@ -161,10 +178,11 @@ def audit(
         duplicates=find_duplicates(manifests),
         lookalikes=find_lookalikes(pictures),
         overlap=overlap,
+        exact_only=against is not None and against.manifest is None,
     )
 
 
-def training_images(text: str, out: Path) -> Manifest:
+def training_images(text: str, out: Path) -> TrainingImages:
     """The training images that ``--against`` names.
 
     Args:
@@ -172,28 +190,62 @@ def training_images(text: str, out: Path) -> Manifest:
         out: output folder, for the hash cache.
 
     Raises:
-        HarnessError: none of these, or a run whose images are not at hand any more.
+        HarnessError: none of these, or a run that neither lists its images nor was made of a
+            declared set that is at hand.
     """
     place = Path(text)
     if text in datasets.DECLARED:
-        return datasets.declared(text).train
-    if not (place / "run.json").is_file():
-        if not place.exists():
-            known = ", ".join(datasets.DECLARED)
-            raise UsageError(
-                f"--against {text}: no training set, and no such folder or file",
-                hint=f"name {known}, a training run's folder, or a folder with 0_real and 1_fake",
-            )
-        return datasets.own(place, place, out).train
-    record = json.loads((place / "run.json").read_text(encoding="utf-8"))
-    name = str(record.get("trained_on", ""))
-    train = datasets.declared(name).train if name in datasets.DECLARED else None
-    if train is None or train.digest != record.get("train", {}).get("digest"):
+        return _of_manifest(datasets.declared(text).train)
+    if (place / run_folder.RECORD).is_file():
+        return _of_run(place)
+    if not place.exists():
+        known = ", ".join(datasets.DECLARED)
+        raise UsageError(
+            f"--against {text}: no training set, and no such folder or file",
+            hint=f"name {known}, a training run's folder, or a folder with 0_real and 1_fake",
+        )
+    return _of_manifest(datasets.own(place, place, out).train)
+
+
+def _of_manifest(manifest: Manifest) -> TrainingImages:
+    contents = frozenset(sample.sha256 for sample in manifest.samples)
+    return TrainingImages(name=manifest.name, contents=contents, manifest=manifest)
+
+
+def _of_run(place: Path) -> TrainingImages:
+    """A run's images where its declared set is at hand, else their contents as the run lists them.
+
+    A list counts only if it is the one of the record beside it: its sha256 is the digest there.
+    """
+    record = json.loads((place / run_folder.RECORD).read_text(encoding="utf-8"))
+    name = str(record.get("trained_on", "")) or "unknown data"
+    digest = record.get("train", {}).get("digest")
+    try:
+        train = datasets.declared(name).train if name in datasets.DECLARED else None
+    except DataError:
+        train = None
+    if train is not None and train.digest == digest:
+        return _of_manifest(train)
+    listed = place / run_folder.IMAGES
+    if not listed.is_file() or sha256_of(listed) != digest:
         raise DataError(
-            f"{place}: trained on {name or 'unknown data'}, whose images the run does not list",
+            f"{place}: trained on {name}, whose images the run does not list",
             hint="give --against the folder or manifest it was trained on",
         )
-    return train
+    return TrainingImages(
+        name=f"{name} (as {listed} lists it)", contents=run_folder.trained_on(place)
+    )
+
+
+def _training(against: TrainingImages, workers: int) -> list[Picture]:
+    if against.manifest is not None:
+        looks = look(against.manifest.samples, against.name, workers=workers)
+        return _pictures({against.name: against.manifest}, looks)
+    name = against.name  # of pictures that are only listed nothing but the content matters here
+    return [
+        Picture(places=(name,), subsets=frozenset({name}), label=REAL, sha256=content, hash=None)
+        for content in sorted(against.contents)
+    ]
 
 
 def look(samples: Iterable[Sample], name: str, *, workers: int) -> Looks:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -100,12 +102,57 @@ def test_against_a_training_run(
     assert main(["train", "--method", "metadata", "--suite", "mini-train", "--out", str(out)]) == 0
     run = out / "training/mini-train/metadata/seed0"
     assert _audit(images / "fair", "--against", run) == 0
-    assert "nothing of it is in mini-train/train" in capsys.readouterr().out
-    record = json.loads((run / "run.json").read_text())
-    record["train"]["digest"] = "0" * 64
+    assert "nothing of it is in mini-train/train, exactly or nearly" in capsys.readouterr().out
+
+
+def test_against_a_run_whose_images_are_gone(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run lists what it was made of: equal files are found without the images."""
+    train = tmp_path / "train"
+    for seed in range(3):
+        _save(train / f"0_real/{seed}.png", noise(seed, 64, 64))
+        _save(train / f"1_fake/{seed}.png", noise(900 + seed, 64, 64))
+    out = tmp_path / "runs"
+    flags = ["--train-data", str(train), "--val-data", str(train), "--out", str(out)]
+    assert main(["train", "--method", "metadata", *flags]) == 0
+    (run,) = (path.parent for path in out.rglob("run.json"))
+    shutil.rmtree(train)
+    capsys.readouterr()
+    assert _audit(images / "fair", "--against", run) == 0
+    text = capsys.readouterr().out
+    assert "warning: 3 real files are in " in text
+    assert f"(as {run / 'train_manifest.tsv'} lists it) too, such as fair/0_real/" in text
+    assert "near duplicates in the training data were not looked for" in text
+    (path,) = tmp_path.rglob("audit-images.json")
+    document = json.loads(path.read_text())
+    assert document["exact_only"]
+    assert document["overlap"]["exact"] == {"real": 3}
+    assert _audit(images / "jpg", "--against", run) == 0
+    assert "lists it), byte by byte" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("spoil", ["record", "list", "no list"])
+def test_against_a_run_whose_list_is_not_its_own(
+    spoil: str, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    listed = b"0_real/a.png\t0\t" + b"a" * 64 + b"\n"
+    digest = hashlib.sha256(listed).hexdigest()
+    record = {"trained_on": "elsewhere", "train": {"digest": digest}}
+    (run / "train_manifest.tsv").write_bytes(listed)
     (run / "run.json").write_text(json.dumps(record))
+    assert _audit(images / "fair", "--against", run) == 0
+    if spoil == "record":
+        (run / "run.json").write_text(json.dumps({**record, "train": {"digest": "0" * 64}}))
+    elif spoil == "list":
+        (run / "train_manifest.tsv").write_bytes(listed * 2)
+    else:
+        (run / "train_manifest.tsv").unlink()
     assert _audit(images / "fair", "--against", run) == 3
-    assert "whose images the run does not list" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "trained on elsewhere, whose images the run does not list" in said
 
 
 class _Page(HTMLParser):

@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         default="",
         metavar="TRAINING",
-        help="a training set to look for in the suite: mini-train, a training run's folder, or a "
-        "folder or manifest of one's own",
+        help="a training set to look for in the suite: mini-train, a training run's folder (where "
+        "its images are not at hand, equal files by the run's list), or a folder or manifest of "
+        "one's own",
     )
     parser.add_argument(
         "--to", type=Path, help="folder of the HTML and JSON files (default: <out>/audit)"
@@ -132,7 +133,7 @@ def remarks(evidence: SuiteEvidence) -> list[str]:
     lines += [f"note: {text}" for text in _shared(evidence)]
     lines += _lookalike_lines(evidence.lookalikes)
     if evidence.overlap is not None:
-        lines += _overlap_lines(evidence.overlap)
+        lines += _overlap_lines(evidence.overlap, exact_only=evidence.exact_only)
     order = ("error", "warning", "note")
     return sorted(lines, key=lambda line: order.index(line.partition(":")[0]))
 
@@ -173,9 +174,7 @@ def _several(pairs: Pairs) -> str:
     return f"{pairs.pairs} pair{'s' if pairs.pairs > 1 else ''} ({pairs.pictures} files)"
 
 
-def _overlap_lines(overlap: Overlap) -> list[str]:
-    if not overlap.exact and not overlap.near.pairs:
-        return [f"note: nothing of it is in {overlap.training}, exactly or nearly"]
+def _overlap_lines(overlap: Overlap, *, exact_only: bool) -> list[str]:
     lines = []
     if overlap.exact:
         counts = " and ".join(f"{n} {label}" for label, n in sorted(overlap.exact.items()))
@@ -186,5 +185,13 @@ def _overlap_lines(overlap: Overlap) -> list[str]:
         lines.append(
             f"warning: {_several(overlap.near)} look the same as others in {overlap.training}, "
             f"such as {example}"
+        )
+    if not lines:
+        how = "byte by byte" if exact_only else "exactly or nearly"
+        lines.append(f"note: nothing of it is in {overlap.training}, {how}")
+    if exact_only:
+        lines.append(
+            "note: near duplicates in the training data were not looked for: its images "
+            "are not at hand"
         )
     return lines

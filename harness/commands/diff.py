@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.commands import _flags, _sources, _text
-from harness.report.compare_runs import ImageDiff, against_run
+from harness.report.compare_runs import ImageDiff, RecordDiff, RunDiff, against_run
 from harness.report.diff import STATUSES, DiffCell, against_paper, exceeding
 from harness.results.store import canonical_json
 
@@ -36,49 +36,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compares, prints, and judges by ``--fail-over``."""
-    images: list[ImageDiff] = []
     sources = _sources.gather(args.out)
     if args.against == "paper":
-        cells = against_paper(_sources.specs(), sources)
+        found = RunDiff(cells=tuple(against_paper(_sources.specs(), sources)))
     else:
-        cells, images = against_run(args.out, sources.records, Path(args.against))
-    over = [] if args.fail_over is None else exceeding(cells, args.fail_over)
+        found = against_run(args.out, sources.records, Path(args.against))
+    over = [] if args.fail_over is None else exceeding(found.cells, args.fail_over)
     if args.json:
-        print(as_json(cells, images), end="")
+        print(as_json(found), end="")
     else:
-        print(as_text(cells, images))
+        print(as_text(found))
         if args.fail_over is not None:
             print(f"\n{len(over)} comparable numbers are off by more than {args.fail_over} points")
     return 1 if over else 0
 
 
-def as_json(cells: Sequence[DiffCell], images: Sequence[ImageDiff]) -> str:
-    """Cells with their deltas, and the image comparison."""
-    return canonical_json(
-        {
-            "cells": [{**dataclasses.asdict(cell), "delta": cell.delta} for cell in cells],
-            "images": [dataclasses.asdict(image) for image in images],
-        }
-    )
+def as_json(found: RunDiff) -> str:
+    """Everything that was found, the cells with their deltas."""
+    cells = [{**dataclasses.asdict(cell), "delta": cell.delta} for cell in found.cells]
+    return canonical_json({**dataclasses.asdict(found), "cells": cells})
 
 
-def as_text(cells: Sequence[DiffCell], images: Sequence[ImageDiff]) -> str:
+def as_text(found: RunDiff) -> str:
     """Counts, the compared cells, reasons, and what could not be compared, for people."""
-    count = Counter(cell.status for cell in cells)
+    count = Counter(cell.status for cell in found.cells)
     parts = ["  ".join(f"{status}: {count[status]}" for status in STATUSES)]
-    compared = [cell for cell in cells if cell.delta is not None]
+    compared = [cell for cell in found.cells if cell.delta is not None]
     if compared:
         parts.append(_compared(compared))
-    off = [cell for cell in cells if cell.status == "off"]
+    off = [cell for cell in found.cells if cell.status == "off"]
     if off:
         parts.append(_off(off))
     for status in ("no data", "no reference"):
-        holes = [cell for cell in cells if cell.status == status]
+        holes = [cell for cell in found.cells if cell.status == status]
         if holes:
             parts.append(_holes(status, holes))
-    if images:
-        parts.append(_images(images))
+    if found.not_compared:
+        parts.append(_records("not compared", found.not_compared))
+    if found.images:
+        parts.append(_images(found.images))
+    if found.settings:
+        parts.append(_records("settings and environments that differ", found.settings))
     return "\n\n".join(parts)
+
+
+def _records(title: str, records: Iterable[RecordDiff]) -> str:
+    """For each thing that differs the records in which it does."""
+    shared: dict[str, list[str]] = {}
+    for record in records:
+        for reason in record.reasons:
+            shared.setdefault(reason, []).append(_row(record))
+    lines = [f"{title}:"]
+    for reason, rows in shared.items():
+        lines += [f"  {reason}", f"      {'; '.join(dict.fromkeys(rows))}"]
+    return "\n".join(lines)
 
 
 def _compared(cells: Sequence[DiffCell]) -> str:
@@ -125,7 +136,7 @@ def _holes(status: str, cells: Sequence[DiffCell]) -> str:
     return "\n".join(lines)
 
 
-def _row(cell: DiffCell) -> str:
+def _row(cell: DiffCell | RecordDiff) -> str:
     return f"{cell.suite}  {cell.detector}" + (f":{cell.weights}" if cell.weights else "")
 
 

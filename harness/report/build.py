@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, stdev
 
 from harness.report.findings import marks
 from harness.report.measured import (
@@ -280,6 +280,29 @@ def paper_notes(
         _, method, column, metric = key
         return (f"{method}, {column} {metric}: {printed.note}",)
     return ()
+
+
+def over_seeds(found: Sequence[Measured], edges: Callable[[], Edges | None]) -> Cell:
+    """A number as its mean and standard deviation over training seeds, or the first hole.
+
+    Args:
+        found: one for each seed.
+        edges: makes the 95 % interval of the mean, in percent; called where there is no hole.
+    """
+    values = []
+    for each in found:
+        if each.value is None:
+            return Cell(status="hole", reason=each.reason)
+        values.append(each.value)
+    low, high = edges() or (None, None)
+    return Cell(
+        value=fmean(values),
+        status="measured",
+        spread=stdev(values) if len(values) > 1 else None,
+        seeds=len(values),
+        low=low,
+        high=high,
+    )
 
 
 def _cell(ours: Measured) -> Cell:

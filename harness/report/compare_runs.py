@@ -15,12 +15,17 @@ import pyarrow.parquet as pq
 
 from harness.errors import SchemaError, UsageError
 from harness.report.diff import NO_REASON, DiffCell, judge
-from harness.report.measured import METRICS, find_subset, subset_value, suite_value
+from harness.report.measured import (
+    METRICS,
+    conditions,
+    find_subset,
+    subset_value,
+    suite_value,
+)
 from harness.results.records import RunRecord
 from harness.results.store import load_records
 
-_IDENTITY = ("suite", "detector", "perturbation")
-_SETTINGS = ("version", "variant", "preprocess", "precision", "limit", "threshold")
+_SETTINGS = ("version", "variant", "preprocess", "threshold")
 _METADATA = b"lfm_bench"
 
 
@@ -54,9 +59,41 @@ class ImageDiff:
     settings: tuple[str, ...]
 
 
-def against_run(
-    here: Path, records: Sequence[RunRecord], there: Path
-) -> tuple[list[DiffCell], list[ImageDiff]]:
+@dataclass(frozen=True, kw_only=True)
+class RecordDiff:
+    """What sets a record apart from its counterpart.
+
+    Args:
+        suite, detector, weights: which.
+        reasons: what differs, ``limit 20, there none``.
+    """
+
+    suite: str
+    detector: str
+    weights: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDiff:
+    """One output folder against another.
+
+    Args:
+        cells: every number of the records that have a counterpart under the same conditions, or
+            none at all.
+        images: the scores behind them.
+        settings: setting, checkpoint and environment fields in which those records differ.
+        not_compared: records whose counterparts were made under other conditions: their numbers are
+            neither equal nor off.
+    """
+
+    cells: tuple[DiffCell, ...]
+    images: tuple[ImageDiff, ...] = ()
+    settings: tuple[RecordDiff, ...] = ()
+    not_compared: tuple[RecordDiff, ...] = ()
+
+
+def against_run(here: Path, records: Sequence[RunRecord], there: Path) -> RunDiff:
     """Every record here against its counterpart in another output folder.
 
     Args:
@@ -74,12 +111,34 @@ def against_run(
         )
     cells: list[DiffCell] = []
     images: list[ImageDiff] = []
+    settings: list[RecordDiff] = []
+    not_compared: list[RecordDiff] = []
     for record in records:
         other = counterpart(record, records, others)
-        cells += _cells(record, other)
-        if other is not None:
+        if other is None:
+            cells += _cells(record, None)
+        elif apart := condition_reasons(record, other):
+            not_compared.append(_record_diff(record, apart))
+        else:
+            cells += _cells(record, other)
             images += _image_diffs(here, record, there, other)
-    return cells, images
+            if reasons := setting_reasons(record, other):
+                settings.append(_record_diff(record, reasons))
+    return RunDiff(
+        cells=tuple(cells),
+        images=tuple(images),
+        settings=tuple(settings),
+        not_compared=tuple(not_compared),
+    )
+
+
+def _record_diff(record: RunRecord, reasons: Sequence[str]) -> RecordDiff:
+    return RecordDiff(
+        suite=record.suite,
+        detector=record.detector,
+        weights=record.weights.label,
+        reasons=tuple(reasons),
+    )
 
 
 def counterpart(
@@ -87,27 +146,39 @@ def counterpart(
 ) -> RunRecord | None:
     """The record of another folder that a record is compared with, None where there is none.
 
-    Same suite, detector and perturbation, and the same weights label; where no label is the same,
-    one that is not a counterpart of another of our records. Among several, the one that agrees in
-    the most settings.
+    Same suite and detector, and the same weights label; where no label is the same, one that is not
+    a counterpart of another of our records. Among several, one made under the same conditions, and
+    then the one that agrees in the most settings.
     """
 
     def alike(candidates: Sequence[RunRecord]) -> list[RunRecord]:
-        return [
-            other
-            for other in candidates
-            if all(getattr(other, name) == getattr(record, name) for name in _IDENTITY)
-        ]
+        place = (record.suite, record.detector)
+        return [other for other in candidates if (other.suite, other.detector) == place]
 
-    def agreement(other: RunRecord) -> tuple[bool, int]:
+    def agreement(other: RunRecord) -> tuple[int, bool, int]:
         equal = sum(getattr(other, name) == getattr(record, name) for name in _SETTINGS)
-        return other.weights.sha256 == record.weights.sha256, equal
+        same_weights = other.weights.sha256 == record.weights.sha256
+        return -len(condition_reasons(record, other)), same_weights, equal
 
     same = alike(others)
     taken = {mine.weights.label for mine in alike(records)}
     named = [other for other in same if other.weights.label == record.weights.label]
     free = [other for other in same if other.weights.label not in taken]
     return max(named or free, key=agreement, default=None)
+
+
+def condition_reasons(record: RunRecord, other: RunRecord) -> tuple[str, ...]:
+    """The conditions under which two records were made, where they differ; none = comparable.
+
+    Two published geometries are one condition, also where they differ: a version of a detector
+    that resizes otherwise than an earlier one did is off, not incomparable.
+    """
+    there = conditions(other)
+    return tuple(
+        f"{name} {mine}, there {there[name]}"
+        for name, mine in conditions(record).items()
+        if mine != there[name]
+    )
 
 
 def setting_reasons(record: RunRecord, other: RunRecord) -> list[str]:

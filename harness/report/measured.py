@@ -11,6 +11,9 @@ from harness.results.records import Metric, RunRecord, SubsetResult
 METRICS = {"ACC": "acc", "AP": "ap"}
 """Name in tables -> name in records."""
 
+PLAIN = {"preprocess": "as published", "perturbation": "none", "precision": "fp32", "limit": "none"}
+"""The conditions of a row of a table: what :func:`conditions` says of a plain run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -141,6 +144,19 @@ def departures(record: RunRecord, published: str) -> tuple[str, ...]:
     if record.limit:
         found.append(f"partial: at most {record.limit} images of each class")
     return tuple(found)
+
+
+def conditions(record: RunRecord) -> dict[str, str]:
+    """How a record was scored, in the words of :data:`PLAIN`: twins, perturbed and limited runs and
+    other precisions say so here. Numbers of other conditions are no two values of one thing.
+    """
+    published = record.preprocess == record.published_preprocess
+    return {
+        "preprocess": PLAIN["preprocess"] if published else record.preprocess,
+        "perturbation": record.perturbation or PLAIN["perturbation"],
+        "precision": record.precision,
+        "limit": str(record.limit) if record.limit else PLAIN["limit"],
+    }
 
 
 def is_scored(record: RunRecord) -> bool:

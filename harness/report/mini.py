@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
 from harness.errors import SchemaError
-from harness.report.build import Edges, Sources
+from harness.report.build import Edges, Sources, over_seeds
 from harness.report.layout import signed
 from harness.report.measured import (
+    PLAIN,
     Measured,
     about_resampling,
+    conditions,
+    is_scored,
     newest,
     subset_value,
     weights_kind,
@@ -28,18 +31,20 @@ BLOCKS = {
 _SEEN = "In-domain: holds the generator that the mini weights were trained on."
 _MINI_WEIGHTS = "mini-train"
 _LEARNED = 0.6  # validation AP of a set that is half fake
-_UNLEARNED = (
+UNLEARNED = (
     "Learned nothing, or next to it, from the embedded training data (validation AP below "
     f"{_LEARNED:.0%}): its numbers here say nothing about the method."
 )
-_Identity = tuple[str, str, str, str, int]
+Identity = tuple[str, str, str, int]
+"""Detector, variant, kind of weights, limit."""
 
 
 def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
     """A table of kind ``mini``: mean and standard deviation over training seeds.
 
-    Only records of ``spec.suite`` at fp32 without perturbation enter. One row for each detector
-    and kind of weights; a partial run shows only where there is no full one, and is marked.
+    Only records of ``spec.suite`` as published enter: no twin's geometry, no perturbation, fp32.
+    One row for each detector and kind of weights. Partial runs show, marked, only in a table for
+    which nothing was run whole (a smoke run's).
     """
     runs = _runs(spec, sources.records)
     columns = [(entry, block) for block in BLOCKS for entry in spec.sets]
@@ -69,22 +74,37 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
     return finished(table)
 
 
-def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[_Identity, list[RunRecord]]:
-    """Detector, variant, kind of weights, own preprocess, limit -> one record a seed."""
+def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[Identity, list[RunRecord]]:
+    """Identity of a row -> one record a seed."""
     named = {row.detector for row in spec.rows}
-    runs: dict[_Identity, list[RunRecord]] = {}
-    for record in newest(records):
-        if record.suite != spec.suite or record.perturbation or record.precision != "fp32":
-            continue
+    runs: dict[Identity, list[RunRecord]] = {}
+    for record in shown_records(spec.suite, records):
         if not spec.others and record.detector not in named:
             continue
         _check_sets(spec, record)
-        own = "" if record.preprocess == record.published_preprocess else record.preprocess
-        identity = (record.detector, record.variant, weights_kind(record), own, record.limit)
-        runs.setdefault(identity, []).append(record)
-    full = {identity[:-1] for identity in runs if not identity[-1]}
-    kept = {i: found for i, found in runs.items() if not i[-1] or i[:-1] not in full}
-    return dict(sorted(kept.items()))
+        runs.setdefault(row_identity(record), []).append(record)
+    return dict(sorted(runs.items()))
+
+
+def shown_records(suite: str, records: Sequence[RunRecord]) -> list[RunRecord]:
+    """The newest records as published; the partial ones only where there is nothing else."""
+    plain = [
+        record
+        for record in records
+        if record.suite == suite and {**conditions(record), "limit": PLAIN["limit"]} == PLAIN
+    ]
+    whole = [record for record in plain if not record.limit]
+    return newest(whole if any(map(is_scored, whole)) else plain)
+
+
+def row_identity(record: RunRecord) -> Identity:
+    """What the seeds of one row share."""
+    return (record.detector, record.variant, weights_kind(record), record.limit)
+
+
+def row_key(identity: Identity) -> str:
+    """The row's name in files."""
+    return "|".join(str(part) for part in identity if part)
 
 
 def _check_sets(spec: TableSpec, record: RunRecord) -> None:
@@ -98,42 +118,39 @@ def _check_sets(spec: TableSpec, record: RunRecord) -> None:
         )
 
 
-def _variants(identity: _Identity, runs: Iterable[_Identity]) -> bool:
+def _variants(identity: Identity, runs: Iterable[Identity]) -> bool:
     """Whether the variant must be named to tell the row from another."""
     return any(i[0] == identity[0] and i[1] != identity[1] and i[2:] == identity[2:] for i in runs)
 
 
 def _row(
     spec: TableSpec,
-    identity: _Identity,
+    identity: Identity,
     records: Sequence[RunRecord],
     cells: tuple[Cell, ...],
     *,
     variants: bool,
 ) -> Row:
-    detector, variant, kind, own, limit = identity
+    detector, variant, kind, limit = identity
     about = [variant] if variants and variant else []
     if kind == _MINI_WEIGHTS:
         about.append(f"{len(records)} seed{'s' if len(records) > 1 else ''}")
     elif kind:
         about.append(kind)
     notes = []
-    if own:
-        about.append(own)
-        notes.append(f"Other preprocess than published: {own}.")
     if limit:
         notes.append(f"Partial: at most {limit} images of each class.")
     if _kind(spec, detector) == "method" and not all(map(_learned, records)):
-        notes.append(_UNLEARNED)
+        notes.append(UNLEARNED)
     labels = {record.weights.label for record in records}
     if len(labels) < len(records):
         notes.append(f"{len(records)} checkpoints share {len(labels)} labels; all are counted.")
     title = records[0].title
     return Row(
-        key="|".join(str(part) for part in identity if part),
+        key=row_key(identity),
         title=f"{title} ({', '.join(about)})" if about else title,
         detector=detector,
-        kind="extra" if own else _kind(spec, detector),
+        kind=_kind(spec, detector),
         cells=cells,
         notes=(*notes, *about_resampling(records)),
     )
@@ -190,21 +207,8 @@ def _defined(entry: SetSpec, block: str) -> bool:
 def _cell(entry: SetSpec, block: str, records: Sequence[RunRecord], sources: Sources) -> Cell:
     if not _defined(entry, block):
         return Cell(status="undefined")
-    values = []
-    for record in records:
-        found = _value(entry, block, record)
-        if found.value is None:
-            return Cell(status="hole", reason=found.reason)
-        values.append(found.value)
-    low, high = _interval(entry, block, records, sources) or (None, None)
-    return Cell(
-        value=fmean(values),
-        status="measured",
-        spread=stdev(values) if len(values) > 1 else None,
-        seeds=len(values),
-        low=low,
-        high=high,
-    )
+    found = [_value(entry, block, record) for record in records]
+    return over_seeds(found, lambda: _interval(entry, block, records, sources))
 
 
 def _interval(
@@ -239,7 +243,7 @@ def _value(entry: SetSpec, block: str, record: RunRecord) -> Measured:
     return Measured(value=fmean(values))
 
 
-def _comparison(spec: TableSpec, runs: Mapping[_Identity, Sequence[RunRecord]]) -> tuple[str, ...]:
+def _comparison(spec: TableSpec, runs: Mapping[Identity, Sequence[RunRecord]]) -> tuple[str, ...]:
     """A sentence for each metric about the two detectors of ``spec.compare``, as it came out."""
     if len(spec.compare) != 2:
         return ()
@@ -259,10 +263,10 @@ def _comparison(spec: TableSpec, runs: Mapping[_Identity, Sequence[RunRecord]]) 
     return tuple(sentences)
 
 
-def _trained(runs: Mapping[_Identity, Sequence[RunRecord]], detector: str) -> Sequence[RunRecord]:
+def _trained(runs: Mapping[Identity, Sequence[RunRecord]], detector: str) -> Sequence[RunRecord]:
     """The full records of a detector's first variant with weights trained on mini."""
     for identity, records in runs.items():
-        if identity[0] == detector and identity[2:] == (_MINI_WEIGHTS, "", 0):
+        if identity[0] == detector and identity[2:] == (_MINI_WEIGHTS, 0):
             return records
     return ()
 

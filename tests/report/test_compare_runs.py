@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import SchemaError, UsageError
-from harness.report.compare_runs import ImageDiff, against_run, counterpart
+from harness.report.compare_runs import ImageDiff, RunDiff, against_run, counterpart
 from harness.report.diff import NO_REASON, DiffCell
 from harness.results.records import RunRecord, WeightsRef
 from harness.results.store import load_records, save_record
@@ -41,10 +41,15 @@ def save(
     return made
 
 
+def found(tmp_path: Path) -> RunDiff:
+    here = tmp_path / "here"
+    return against_run(here, load_records(here), tmp_path / "there")
+
+
 def compare(tmp_path: Path) -> tuple[dict[tuple[str, str], DiffCell], list[ImageDiff]]:
-    here, there = tmp_path / "here", tmp_path / "there"
-    cells, images = against_run(here, load_records(here), there)
-    return {(cell.column, cell.metric): cell for cell in cells}, images
+    diff = found(tmp_path)
+    assert diff.not_compared == ()
+    return {(cell.column, cell.metric): cell for cell in diff.cells}, list(diff.images)
 
 
 def test_equal_runs(tmp_path: Path) -> None:
@@ -79,11 +84,12 @@ def test_scores_image_by_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"precision": "bf16"}, "other precision: fp32, there bf16"),
         ({"version": 2}, "other version: 1, there 2"),
         ({"variant": "released"}, "other variant: algorithm1, there released"),
-        ({"preprocess": "native"}, "other preprocess: resize(256,256), there native"),
-        ({"limit": 3}, "other limit: none, there 3"),
+        (
+            {"preprocess": "native", "published_preprocess": "native"},
+            "other preprocess: resize(256,256), there native",
+        ),
         ({"environment": {"torch": "2.4"}}, "other environment: torch None, there 2.4"),
         (
             {"weights": WeightsRef(label="released", sha256="b" * 64)},
@@ -104,6 +110,42 @@ def test_settings_that_differ_are_named(
     assert cells["began", "ACC"].reasons == (reason,)
     assert cells["mean", "ACC"].reasons == (reason,)
     assert cells["began", "AP"].reasons == ()
+    (setting,) = found(tmp_path).settings
+    assert (setting.detector, setting.reasons) == ("lfm", (reason,))
+
+
+CONDITIONS = [
+    ({"precision": "bf16"}, "precision bf16, there fp32"),
+    ({"limit": 20}, "limit 20, there none"),
+    ({"perturbation": "jpeg(90)"}, "perturbation jpeg(90), there none"),
+    ({"preprocess": "native"}, "preprocess native, there as published"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), CONDITIONS)
+def test_other_conditions_are_not_compared(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    save(tmp_path / "here", acc=0.1, **changes)
+    save(tmp_path / "there")
+    diff = found(tmp_path)
+    assert (diff.cells, diff.images, diff.settings) == ((), (), ())
+    (one,) = diff.not_compared
+    assert (one.suite, one.detector, one.weights) == ("gangen", "lfm", "released")
+    assert one.reasons == (reason,)
+
+
+@pytest.mark.parametrize(("changes", "_"), CONDITIONS)
+def test_the_same_conditions_are_compared_whatever_else_is_there(
+    tmp_path: Path, changes: dict[str, object], _: str
+) -> None:
+    for name, acc in (("here", 0.8), ("there", 0.7)):
+        save(tmp_path / name, acc=acc, **changes)
+        save(tmp_path / name)  # the plain record, which is the same in both
+    diff = found(tmp_path)
+    assert diff.not_compared == ()
+    deltas = [cell.delta for cell in diff.cells if (cell.column, cell.metric) == ("began", "ACC")]
+    assert sorted(deltas) == pytest.approx([0, 10])
 
 
 def test_other_manifest_and_counts(tmp_path: Path) -> None:
@@ -124,8 +166,8 @@ def test_counterparts() -> None:
         return paper_like("gangen", weights=weights, **changes)
 
     here = [seed(0), seed(1)]
-    there = [seed(1), seed(0, precision="bf16"), seed(0)]
-    assert counterpart(here[0], here, there) is there[2]
+    there = [seed(1), seed(0, precision="bf16", version=1), seed(0, version=2)]
+    assert counterpart(here[0], here, there) is there[2]  # conditions before settings
     assert counterpart(here[1], here, there) is there[0]
     assert counterpart(here[1], here, [seed(0)]) is None
     assert counterpart(here[1], here, [paper_like("gangen")]) is not None

@@ -131,19 +131,42 @@ def test_paper_records_never_enter_a_mini_table() -> None:
         assert table(paper_like("gangen"), name=name) == table(name=name)
 
 
-def test_perturbed_and_reduced_records_stay_out() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"perturbation": "jpeg(70)"}, {"precision": "bf16"}, {"preprocess": "native"}, {"limit": 20}],
+    ids=str,
+)
+def test_records_of_other_conditions_change_no_table(changes: dict[str, object]) -> None:
+    """Neither those of detectors that have a row, nor of others."""
+    plain = [*three("lfm", 0.90, 0.92), mini_record("lfm", None, 0.7, 0.6, label="released")]
+    others = [replace(one, **changes) for one in (*plain, *three("zebra", 0.99))]
+    for name in ("mini-groups", "mini-all"):
+        assert table(*plain, *others, name=name) == table(*plain, name=name)
+        assert table(*others, *plain, name=name) == table(*plain, name=name)
+
+
+def test_a_row_without_numbers_is_not_displaced_by_a_perturbed_one() -> None:
     one = mini_record("lfm", 0, 0.9, 0.8)
-    others = (replace(one, perturbation="jpeg(70)"), replace(one, precision="bf16"))
-    assert table(*others) == table()
+    holes = tuple(
+        replace(each, status="missing", error="weights missing: x", metrics={})
+        for each in one.subsets
+    )
+    failed = replace(one, subsets=holes, mean={})
+    built = table(failed, replace(one, perturbation="jpeg(70)"))
+    assert cell(built, "LFM (1 seed)", "gan", "AP").reason == "weights missing: x"
 
 
-def test_a_partial_run_shows_only_without_a_full_one() -> None:
-    partial = replace(mini_record("lfm", 0, 0.5, 0.5), limit=10)
-    alone = table(partial)
-    assert row(alone, "LFM (1 seed)").notes == ("Partial: at most 10 images of each class.",)
-    both = table(partial, mini_record("lfm", 0, 0.9, 0.8))
-    assert cell(both, "LFM (1 seed)", "gan", "AP").value == pytest.approx(90)
-    assert sum(r.detector == "lfm" for r in both.rows) == 1
+def test_a_smoke_run_shows_and_is_marked() -> None:
+    partial = [replace(one, limit=10) for one in three("lfm", 0.5, 0.6)]
+    built = table(*partial)
+    assert row(built, "LFM (2 seeds)").notes == ("Partial: at most 10 images of each class.",)
+    assert cell(built, "LFM (2 seeds)", "gan", "AP").value == pytest.approx(55)
+
+
+def test_a_partial_row_does_not_stand_among_whole_ones() -> None:
+    partial = replace(mini_record("npr", 0, 0.99, 0.99), limit=10)
+    built = table(partial, mini_record("lfm", 0, 0.9, 0.8))
+    assert cell(built, "npr", "gan", "AP").reason == "not run on mini"
 
 
 def test_holes_name_the_set() -> None:
@@ -204,12 +227,3 @@ def test_compare_means() -> None:
     assert "tell the two apart" in apart
     assert "do not" not in apart
     assert "nothing can be said" in compare_means(("a", "b"), "AP", 3, ([90.0], [80.0, 81.0]))
-
-
-def test_another_geometry_is_named_and_never_ranked() -> None:
-    resized = replace(mini_record("lfm", None, 0.99, 0.9, label="released"), preprocess="native")
-    built = table(*three("lfm", 0.9), resized)
-    found = row(built, "LFM (released, native)")
-    assert found.kind == "extra"
-    assert not any(cell.emphasis for cell in found.cells)
-    assert "Other preprocess than published: native." in found.notes

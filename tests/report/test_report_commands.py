@@ -67,14 +67,38 @@ def test_diff_against_the_paper(out: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_diff_against_a_run(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / "other"
-    save_record(other, paper_like("gangen", shift=-5, precision="bf16"))
+    save_record(other, paper_like("gangen", shift=-5, version=2))
     arguments = ["diff", "--out", str(out), "--against", str(other)]
     assert main(arguments) == 0
     text = capsys.readouterr().out
-    assert "other precision: fp32, there bf16" in text
+    assert "other version: 1, there 2" in text
+    assert "settings and environments that differ:" in text
+    assert "not compared" not in text
     assert main([*arguments, "--fail-over", "1"]) == 1
     assert main([*arguments, "--fail-over", "2.5"]) == 0
     assert main(["diff", "--out", str(out), "--against", str(tmp_path / "nothing")]) == 2
+
+
+def test_other_conditions_fail_no_diff(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Perturbed, limited and twin records beside the plain one, as robustness and twins leave."""
+    other = tmp_path / "other"
+    save_record(other, paper_like("gangen", shift=-3))
+    arguments = ["diff", "--out", str(out), "--against", str(other), "--fail-over", "0.1"]
+    assert main(arguments) == 0
+    before = capsys.readouterr().out
+    for changes in ({"perturbation": "jpeg(90)"}, {"limit": 20}, {"preprocess": "native"}):
+        save_record(out, paper_like("gangen", shift=-9, **changes))
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert text.count("released") == before.count("released") + 3  # a line each, no number
+    for reason in ("limit 20, there none", "perturbation jpeg(90), there none"):
+        assert f"  {reason}\n      gangen  lfm:released\n" in text
+    assert main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["not_compared"]) == 3
+    assert set(document) == {"cells", "images", "settings", "not_compared"}
 
 
 def test_paper(capsys: pytest.CaptureFixture[str]) -> None:
