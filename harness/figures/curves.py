@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.figures.dots import COLOURS, MARKERS, REFERENCE, reach
+from harness.figures.svg import draw
 from harness.report.robustness import Panel
 from harness.report.table import Row, Table
 
@@ -23,9 +21,8 @@ def curves(table: Table, panels: Sequence[Panel], metrics: Sequence[str]) -> byt
         panels: what lies along each set of axes.
         metrics: blocks of the table, from top to bottom.
     """
-    settings: Any = {"svg.hashsalt": "lfm-bench", "svg.fonttype": "path", "font.size": 9}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(12, 1 + 2.6 * len(metrics)), layout="constrained")
+
+    def paint(figure: Figure) -> None:
         grid = figure.subplots(
             len(metrics),
             len(panels),
@@ -41,9 +38,8 @@ def curves(table: Table, panels: Sequence[Panel], metrics: Sequence[str]) -> byt
             *grid[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=4,
             frameon=False,
         )  # fmt: skip
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": table.title})
-    return buffer.getvalue()
+
+    return draw(paint, (12, 1 + 2.6 * len(metrics)), table.title, font=9, measured=True)
 
 
 def _draw(axes: Axes, table: Table, panel: Panel, metric: str) -> None:
@@ -58,8 +54,7 @@ def _draw(axes: Axes, table: Table, panel: Panel, metric: str) -> None:
         axes.tick_params(axis="x", labelrotation=30)
     axes.set_xlabel(panel.title)
     axes.set_ylim(-2, 102)
-    axes.grid(alpha=0.3)
-    axes.set_axisbelow(True)
+    axes.grid()
 
 
 def _line(

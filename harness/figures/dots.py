@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.figures.svg import draw
 from harness.report.table import Cell, Row, Table
 
 # Okabe and Ito's palette: told apart by people with any colour vision.
@@ -27,9 +24,8 @@ def dot_plot(table: Table, metric: str) -> bytes:
     columns = [i for i, column in enumerate(table.columns) if column.metric == metric]
     columns = [i for i in columns if any(row.cells[i].value is not None for row in table.rows)]
     rows = [row for row in table.rows if any(row.cells[i].value is not None for i in columns)]
-    settings: Any = {"svg.hashsalt": "lfm-bench", "svg.fonttype": "path", "font.size": 10}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(9, 4.2), layout="constrained")
+
+    def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for number, row in enumerate(rows):
             _draw(axes, row, number, columns, shift=(number - (len(rows) - 1) / 2) * 0.09)
@@ -37,12 +33,10 @@ def dot_plot(table: Table, metric: str) -> bytes:
         axes.set_xticks(range(len(columns)), titles)
         axes.set_ylabel(f"{metric} (%)")
         axes.set_ylim(0, 102)
-        axes.grid(axis="y", alpha=0.3)
-        axes.set_axisbelow(True)
+        axes.grid(axis="y")
         figure.legend(loc="outside right upper", frameon=False)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": table.title})
-    return buffer.getvalue()
+
+    return draw(paint, (9, 4.2), table.title, measured=True)
 
 
 def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float) -> None:

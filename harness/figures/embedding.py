@@ -1,0 +1,154 @@
+"""Embeddings in a plane: two panels a detector, by class and by generator."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures.dots import COLOURS, MARKERS, REFERENCE
+
+MOST_MARKS = 9000
+"""Marks in one picture: about 100 bytes each in an SVG file, which is to stay below 1 MB."""
+BLOCK = 4
+"""Detectors side by side; more begin a new pair of rows."""
+
+Marks = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One detector's images in its plane.
+
+    Args:
+        title: above its two panels.
+        plane: (N, 2).
+        generators: (N,) what made each image; "" for a real.
+    """
+
+    title: str
+    plane: np.ndarray[Any, np.dtype[np.float32]]
+    generators: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generator:
+    """A generator in the legend.
+
+    Args:
+        name: as in :class:`Panel`.
+        title: as printed.
+        family: shares a colour where there are several families; "" for none.
+    """
+
+    name: str
+    title: str
+    family: str = ""
+
+
+def shown(count: int, panels: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Which of ``count`` images are drawn, in order: all, or a seeded draw if they are too many.
+
+    Args:
+        count: images a detector.
+        panels: detectors, each of which draws its images twice.
+        seed: of the draw.
+    """
+    most = MOST_MARKS // (2 * panels)
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+
+
+def embedding(
+    panels: Sequence[Panel], generators: Sequence[Generator], title: str, form: str
+) -> bytes:
+    """A vector file without timestamps; the same planes give the same bytes.
+
+    Args:
+        panels: the detectors, from left to right.
+        generators: what the legend holds, in order.
+        title: of the file.
+        form: ``svg`` or ``pdf``.
+    """
+    marks = _marks(generators)
+    wide = min(len(panels), BLOCK)
+    tall = -(-len(panels) // BLOCK)
+    settings: Any = {"svg.hashsalt": "lfm-bench", "svg.fonttype": "path", "font.size": 9}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(max(2.9 * wide, 5.8), 5.8 * tall + 1.2), layout="constrained")
+        grid = figure.subplots(2 * tall, wide, squeeze=False)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for number, panel in enumerate(panels):
+            row, column = divmod(number, BLOCK)
+            upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
+            upper.set_title(panel.title)
+            _classes(upper, panel)
+            _generators(lower, panel, marks)
+            if column == 0:
+                upper.set_ylabel("by class")
+                lower.set_ylabel("by generator")
+        figure.legend(
+            handles=_legend(generators, marks), loc="outside lower center", ncols=4, frameon=False
+        )
+        buffer = io.BytesIO()
+        dated = "Date" if form == "svg" else "CreationDate"
+        figure.savefig(buffer, format=form, metadata={dated: None, "Title": title})
+    return buffer.getvalue()
+
+
+def _marks(generators: Sequence[Generator]) -> Marks:
+    """Name -> (colour, marker): a colour a family, or a generator where there is one family."""
+    families = list(dict.fromkeys(generator.family for generator in generators))
+    found: dict[str, tuple[str, str]] = {}
+    for number, generator in enumerate(generators):
+        colour, marker = number, number
+        if len(families) > 1:
+            colour = families.index(generator.family)
+            members = [each for each in generators if each.family == generator.family]
+            marker = members.index(generator)
+        found[generator.name] = (COLOURS[colour % len(COLOURS)], MARKERS[marker % len(MARKERS)])
+    return found
+
+
+def _classes(axes: Axes, panel: Panel) -> None:
+    real = np.array([not name for name in panel.generators])
+    _scatter(axes, panel.plane[~real], COLOURS[1], "^")
+    _scatter(axes, panel.plane[real], COLOURS[0], "o")
+
+
+def _generators(axes: Axes, panel: Panel, marks: Marks) -> None:
+    names = np.array(panel.generators)
+    _scatter(axes, panel.plane[names == ""], REFERENCE, "o")
+    for name, (colour, marker) in marks.items():
+        _scatter(axes, panel.plane[names == name], colour, marker)
+
+
+def _scatter(
+    axes: Axes, places: np.ndarray[Any, np.dtype[np.float32]], colour: str, marker: str
+) -> None:
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[])
+    # Without an edge a mark takes 100 bytes in an SVG file, with one 150.
+    axes.plot(places[:, 0], places[:, 1], marker, color=colour, markersize=3, markeredgewidth=0)
+
+
+def _legend(generators: Sequence[Generator], marks: Marks) -> list[Line2D]:
+    entries = [
+        ("real (by class)", COLOURS[0], "o"),
+        ("fake (by class)", COLOURS[1], "^"),
+        ("real (by generator)", REFERENCE, "o"),
+        *((each.title, *marks[each.name]) for each in generators),
+    ]
+    return [
+        Line2D([], [], linestyle="none", color=colour, marker=marker, label=label, markersize=5)
+        for label, colour, marker in entries
+    ]

@@ -1,0 +1,79 @@
+"""Pictures of embeddings: vectors, small enough, the same bytes twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from harness.figures.dots import COLOURS
+from harness.figures.embedding import MOST_MARKS, Generator, Panel, embedding, shown
+
+GENERATORS = (
+    Generator(name="a", title="Generator A", family="gan"),
+    Generator(name="b", title="Generator B", family="gan"),
+    Generator(name="c", title="Generator C", family="diffusion"),
+)
+
+
+def panel(seed: int, count: int = 40) -> Panel:
+    rng = np.random.default_rng(seed)
+    return Panel(
+        title=f"Detector {seed}",
+        plane=rng.normal(size=(count, 2)).astype(np.float32),
+        generators=[["", "a", "b", "c"][i % 4] for i in range(count)],
+    )
+
+
+@pytest.mark.parametrize(("form", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_same_planes_give_the_same_bytes(form: str, magic: bytes) -> None:
+    drawn = embedding([panel(0), panel(1)], GENERATORS, "A title", form)
+    assert drawn.startswith(magic)
+    assert drawn == embedding([panel(0), panel(1)], GENERATORS, "A title", form)
+    assert drawn != embedding([panel(1), panel(0)], GENERATORS, "A title", form)
+    assert b"CreationDate" not in drawn
+    assert b"dc:date" not in drawn
+    assert b"<image" not in drawn
+
+
+def test_every_image_is_drawn_twice() -> None:
+    counts = [
+        embedding([panel(0, count)], GENERATORS, "", "svg").count(b"<use") for count in (40, 4)
+    ]
+    assert counts[0] - counts[1] == 2 * 36
+
+
+def test_families_share_a_colour_and_single_generators_have_their_own() -> None:
+    def colours(generators: Sequence[Generator]) -> set[str]:
+        drawn = embedding([panel(0)], generators, "", "svg").decode()
+        return set(re.findall(r"fill: (#\w{6})", drawn))
+
+    two_families = colours(GENERATORS)
+    alone = colours([dataclasses.replace(each, family="") for each in GENERATORS])
+    assert COLOURS[2].lower() not in two_families
+    assert alone - two_families == {COLOURS[2].lower()}
+
+
+def test_too_many_images_are_drawn_in_part() -> None:
+    assert shown(100, 2, 0).tolist() == list(range(100))
+    some = shown(50_000, 4, 0)
+    assert len(some) == MOST_MARKS // 8
+    assert len(set(some.tolist())) == len(some)
+    assert some.tolist() == sorted(some.tolist())
+    assert np.array_equal(some, shown(50_000, 4, 0))
+    assert not np.array_equal(some, shown(50_000, 4, 1))
+
+
+def test_a_full_picture_stays_below_a_megabyte() -> None:
+    panels = [panel(seed, len(shown(50_000, 4, 0))) for seed in range(4)]
+    assert len(embedding(panels, GENERATORS, "", "svg")) < 1_000_000
+
+
+def test_many_detectors_begin_a_new_pair_of_rows() -> None:
+    drawn = embedding([panel(seed, 4) for seed in range(6)], GENERATORS, "", "svg")
+    taller = float(drawn.split(b'height="')[1].split(b"pt")[0])
+    single = embedding([panel(seed, 4) for seed in range(4)], GENERATORS, "", "svg")
+    assert taller > 1.5 * float(single.split(b'height="')[1].split(b"pt")[0])
