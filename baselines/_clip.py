@@ -174,6 +174,7 @@ class TowerDetector(TorchDetector):
     """A detector that is a :class:`TowerWithHead`, seeing CLIP's own normalisation."""
 
     network: TowerWithHead
+    no_places = "its network is a transformer, which scores a class token"
 
     def __init__(self, network: TowerWithHead) -> None:
         super().__init__(network, mean=CLIP_MEAN, std=CLIP_STD)

@@ -71,11 +71,15 @@ class TwoStageResNet(nn.Module):
         """What the stem sees of the network's input; (N, 3, H, W) -> (N, 3, H, W)."""
         return x
 
+    def cells(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 512, about H / 8, about W / 8), the last stage."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(self.residual(x)))))
+        cells: Tensor = self.layer2(self.layer1(x))
+        return cells
+
     def features(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 512), the globally averaged last stage."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(self.residual(x)))))
-        pooled: Tensor = self.layer2(self.layer1(x)).mean((2, 3))
-        return pooled
+        return self.cells(x).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, outputs) logits."""

@@ -109,6 +109,12 @@ class BiHPFDetector(TorchDetector):
 
     network: BiHPFNetwork
 
+    @property
+    def no_places(self) -> str:
+        """A spectrum has none."""
+        spectrum = "its network sees a spectrum, where a place is a frequency"
+        return spectrum if self.network.view == "spectrum" else ""
+
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 2048)."""
         return resnet50_features(self.network.classifier, self.network.inputs(images))

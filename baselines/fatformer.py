@@ -80,6 +80,7 @@ class FatFormerDetector(TorchDetector):
     """FatFormer; the score is the fake logit minus the real one, whose sigmoid is P(fake)."""
 
     network: FatFormerNetwork
+    no_places = "its network is a transformer, which scores a class token"
 
     def score(self, images: Tensor) -> Tensor:
         """(N, 3, 224, 224) in [0, 1] -> (N,) logits."""

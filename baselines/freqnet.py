@@ -16,6 +16,7 @@ from baselines._resnet import kaiming, stage
 from harness.api import (
     DetectorSpec,
     Deviation,
+    ExactMap,
     Recipe,
     ScoreSpec,
     TorchDetector,
@@ -105,14 +106,18 @@ class FreqNetNetwork(nn.Module):
         turned = nn.functional.conv2d(x, (even - odd) / 2)
         return torch.relu(straight + turned.flip((2, 3)).roll((1, 1), (2, 3)))
 
-    def features(self, x: Tensor) -> Tensor:
-        """Normalised (N, 3, H, W) -> (N, 512), the globally averaged last stage."""
+    def cells(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, 512, h, w), the last stage."""
         x = self._block(x, 1, channels=True)
         x = self._block(x, 2, stride=2, channels=True)
         x = self.layer1(self.maxpool(x))
         x = self._block(self._block(x, 3), 4, stride=2)
-        pooled: Tensor = self.layer2(x).mean((2, 3))
-        return pooled
+        cells: Tensor = self.layer2(x)
+        return cells
+
+    def features(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, 512), the globally averaged last stage."""
+        return self.cells(x).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised (N, 3, H, W) -> (N, 1) logits."""
@@ -128,6 +133,12 @@ class FreqNetDetector(TorchDetector):
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 512)."""
         return self.network.features(self.module.normalise(images))
+
+    def exact_map(self, images: Tensor) -> ExactMap:
+        """(N, 3, H, W) in [0, 1] -> what every cell of the last stage adds to the logit."""
+        with torch.no_grad():
+            cells = self.network.cells(self.module.normalise(images))
+        return ExactMap.of(cells, lambda x: self.network.fc1(x.mean((2, 3))).flatten())
 
 
 def build() -> FreqNetDetector:

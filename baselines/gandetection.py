@@ -90,6 +90,7 @@ class GANDetectionDetector(TorchDetector):
     """The ensemble with a training in its style."""
 
     network: Ensemble
+    no_places = "it is five networks, each on patches that it cuts out by itself"
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Sum over the members of the cross-entropy on their own share of the batch.

@@ -16,6 +16,7 @@ from baselines import _xception
 from harness.api import (
     DetectorSpec,
     Deviation,
+    ExactMap,
     InputRule,
     Recipe,
     ScoreSpec,
@@ -69,6 +70,12 @@ class PatchforDetector(TorchDetector):
         """(N, 3, H, W) in [0, 1] -> (N, 256), the classifier's input averaged over positions."""
         maps: Tensor = self.network[:-1](self.module.normalise(images))
         return maps.mean((2, 3))
+
+    def exact_map(self, images: Tensor) -> ExactMap:
+        """(N, 3, H, W) in [0, 1] -> every position's probability, over their number."""
+        with torch.no_grad():
+            cells = self.module(images).softmax(1)[:, FAKE_CLASS, None]
+        return ExactMap.of(cells, lambda x: x.mean((1, 2, 3)))
 
 
 def build(block: int = BLOCK) -> PatchforDetector:

@@ -15,6 +15,7 @@ from baselines._resnet import TwoStageResNet
 from harness.api import (
     DetectorSpec,
     Deviation,
+    ExactMap,
     Recipe,
     ScoreSpec,
     TorchDetector,
@@ -90,6 +91,12 @@ class SAFEDetector(TorchDetector):
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 512)."""
         return self.network.features(self.module.normalise(images))
+
+    def exact_map(self, images: Tensor) -> ExactMap:
+        """(N, 3, H, W) in [0, 1] -> what every cell of the last stage adds to the score."""
+        with torch.no_grad():
+            cells = self.network.cells(self.module.normalise(images))
+        return ExactMap.of(cells, lambda x: self.network.fc1(x.mean((2, 3))).diff().flatten())
 
 
 def build() -> SAFEDetector:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from harness.api import (
     DetectorSpec,
     Deviation,
+    ExactMap,
     InputRule,
     Recipe,
     ScoreSpec,
@@ -73,6 +74,21 @@ class LFMDetector(TorchDetector):
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> the classifier's input: (N, 64 K), (N, 64) unless top-K."""
         return self.network.pool(self.network.maps(self.module.normalise(images)))
+
+    def exact_map(self, images: Tensor) -> ExactMap:
+        """(N, 3, H, W) in [0, 1] -> what every cell of the salience maps adds to the logit.
+
+        Raises:
+            ValueError: the pooling is ``attention``, whose weights depend on the cells.
+        """
+        network = self.network
+        if network.options.pooling == "attention":
+            raise ValueError("attention pooling has no exact map: its weights depend on the cells")
+        with torch.no_grad():
+            maps = network.maps(self.module.normalise(images))
+        return ExactMap.of(
+            maps, lambda cells: network.fc1(network.pool(cells)).flatten(), network.selected(maps)
+        )
 
 
 def build(**options: object) -> LFMDetector:

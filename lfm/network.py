@@ -156,6 +156,18 @@ class LFMNetwork(nn.Module):
         pooled: Tensor = self.pool_adapter(maps, generator)
         return pooled.flatten(1)
 
+    def selected(self, maps: Tensor) -> Tensor | None:
+        """(N, 64, h, w) -> (N, h, w) how many maps had their value taken there by top-K.
+
+        None for a pooling that takes every cell.
+        """
+        if not isinstance(self.pool_adapter, TopKPooling):
+            return None
+        taken = maps.flatten(2).topk(self.pool_adapter.values).indices.flatten(1)
+        counts = torch.zeros_like(maps[:, 0].flatten(1), dtype=torch.int64)
+        counts.scatter_add_(1, taken, torch.ones_like(taken))
+        return counts.view_as(maps[:, 0])
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalised (N, 3, H, W) -> (N, 1) logits."""
         logits: Tensor = self.fc1(self.pool(self.maps(x)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -63,6 +63,67 @@ class HasEmbedding(Protocol):
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, D)."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExactMap:
+    """What every cell of a detector's last map adds to the score; no approximation.
+
+    ``contribution.sum((1, 2)) + bias`` is the score. The harness checks it on every picture.
+
+    Args:
+        contribution: (N, h, w) float32, in units of the score; positive speaks for fake.
+        bias: (N,) what the score is without any cell.
+        selected: (N, h, w) int64, how many values the pooling took from each cell; None where it
+            takes all of them.
+    """
+
+    contribution: Tensor
+    bias: Tensor
+    selected: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls, cells: Tensor, head: Callable[[Tensor], Tensor], selected: Tensor | None = None
+    ) -> ExactMap:
+        """The map of a score that is linear in the cells once the pooling has made its choice.
+
+        Such a head (a mean, a maximum or a top-K, then a linear layer) is its gradient times its
+        argument plus a constant, by Euler's theorem; the gradient knows which cells were taken and
+        which weight of the linear layer each value met, whatever the order of the slots.
+
+        Args:
+            cells: (N, C, h, w), the last map.
+            head: cells -> (N,) scores, in eval mode.
+            selected: as in the class.
+        """
+        with torch.enable_grad():
+            cells = cells.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(head(cells).sum(), cells)
+        with torch.no_grad():
+            contribution = (slope * cells).sum(1)
+            bias = head(torch.zeros_like(cells))
+        return cls(contribution=contribution, bias=bias, selected=selected)
+
+
+@runtime_checkable
+class HasExactMap(Protocol):
+    """Its score is a sum over the cells of its last map."""
+
+    def exact_map(self, images: Tensor) -> ExactMap:
+        """(N, 3, H, W) in [0, 1] -> what every cell adds to every score."""
+        ...
+
+
+@runtime_checkable
+class HasNoPlaces(Protocol):
+    """Is a network whose maps are no maps of the picture (a spectrum, tokens, cut patches).
+
+    Grad-CAM is then not offered.
+    """
+
+    no_places: str
+    """Why: completes "it offers no map of the picture: ..."; "" where it has places after all."""
 
 
 @runtime_checkable

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import registry
+from harness import picture, registry
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
 from harness.data.adapters import walk_images
 from harness.data.loader import ordered_map
-from harness.data.preprocess import Preprocess, parse, to_tensor
+from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Sample
 from harness.engine import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError
@@ -89,10 +89,7 @@ def _score(
 
     def score(path: Path) -> float:
         data = decode.read_bytes(Sample(id=path.name, label=0, path=path))
-        if not scorer.reads_pixels:
-            return scorer.header(decode.read_header(data, str(path)))
-        image = preprocess(decode.decode(data, str(path)))
-        return float(scorer.pixels(to_tensor(image)[None], str(path))[0])
+        return picture.score(picture.Picture(data, str(path)), scorer, preprocess)
 
     rows = []
     for outcome in ordered_map(score, files, workers=compute.workers, ahead=2 * compute.workers):

@@ -1,0 +1,1 @@
+"""Looking at detectors: what of a picture speaks for fake, and how detectors see a suite."""

@@ -1,0 +1,67 @@
+"""One image file ready to be scored: decoded once, perturbed once for each text."""
+
+from __future__ import annotations
+
+from harness.api import FileHeader
+from harness.data import decode
+from harness.data.decode import Image8
+from harness.data.perturb import UNPERTURBED, Perturbation
+from harness.data.preprocess import Preprocess, to_tensor
+from harness.engine import Scorer
+
+
+class Picture:
+    """An encoded file, and what was already made of it.
+
+    Args:
+        data: a whole encoded file.
+        name: what messages call it.
+        seed: decides with the text what a random perturbation draws; a sample's id, or "" for the
+            name.
+    """
+
+    def __init__(self, data: bytes, name: str, *, seed: str = "") -> None:
+        self.data = data
+        self.name = name
+        self._seed = seed or name
+        self._pixels: dict[str, Image8] = {}
+
+    def pixels(self, perturbation: Perturbation = UNPERTURBED) -> Image8:
+        """(H, W, 3) uint8 RGB, as the picture reaches a detector's own geometry.
+
+        Raises:
+            BadImageError: it cannot be decoded.
+        """
+        text = str(perturbation)
+        if text not in self._pixels:
+            if "" not in self._pixels:
+                self._pixels[""] = decode.decode(self.data, self.name)
+            self._pixels[text] = perturbation(self._pixels[""], self._seed)
+        return self._pixels[text]
+
+    def header(self, perturbation: Perturbation = UNPERTURBED) -> FileHeader:
+        """Of the file; of a perturbed picture, of the file in which it would lie.
+
+        Raises:
+            BadImageError: it cannot be read.
+        """
+        data = perturbation.encoded(self.pixels(perturbation)) if perturbation else self.data
+        return decode.read_header(data, self.name)
+
+
+def score(
+    picture: Picture,
+    scorer: Scorer,
+    preprocess: Preprocess,
+    perturbation: Perturbation = UNPERTURBED,
+) -> float:
+    """A detector's score of one picture, from file to number.
+
+    Raises:
+        BadImageError: the picture cannot be decoded.
+        InputSizeError: the detector cannot take its size after ``preprocess``.
+    """
+    if not scorer.reads_pixels:
+        return scorer.header(picture.header(perturbation))
+    image = preprocess(picture.pixels(perturbation))
+    return float(scorer.pixels(to_tensor(image)[None], picture.name)[0])

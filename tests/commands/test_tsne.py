@@ -1,0 +1,168 @@
+"""``python -m harness tsne``: from images to a picture with numbers beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from harness import registry
+from harness.__main__ import main
+from harness.checkpoint_files import sha256_of
+from harness.weights import RUN_FACTS, RUN_WEIGHTS
+from tests.conftest import write_images
+
+Tsne = Callable[..., int]
+
+
+def seeded(name: str, seed: int, path: Path) -> Path:
+    torch.manual_seed(seed)
+    state = registry.detector(name).build().state_dict()
+    save_file({key: value.clone() for key, value in state.items()}, path)
+    return path
+
+
+def trained_run(folder: Path, seed: int) -> None:
+    """What ``train`` leaves, as far as weights are resolved from it."""
+    folder.mkdir(parents=True)
+    weights = seeded("gap", seed, folder / RUN_WEIGHTS)
+    facts = {
+        "detector": "gap",
+        "variant": "",
+        "seed": seed,
+        "trained_on": "toy",
+        "recipe": {},
+        "scaling": "",
+        "train": {"digest": "t"},
+        "val": {"digest": "v"},
+        "epochs": [{"val_ap": 0.5}],
+        "weights_sha256": sha256_of(weights),
+    }
+    (folder / RUN_FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> dict[str, Path]:
+    return {
+        name: seeded(name, seed, tmp_path / f"{name}.safetensors")
+        for seed, name in enumerate(("lfm", "gap"))
+    }
+
+
+@pytest.fixture
+def tsne(tmp_path: Path) -> Tsne:
+    """The command on two places of 12 reals (shared) and 12 fakes each."""
+    root = tmp_path / "data"
+    for place, first in (("a", 100), ("b", 200)):
+        write_images(root / place / "0_real", range(12))
+        write_images(root / place / "1_fake", range(first, first + 12))
+
+    def run(*flags: object) -> int:
+        data = ("--images", root, "--preprocess", "native", "--out", tmp_path / "out")
+        small = ("--perplexity", 8, "--resamples", 40)
+        return main(["tsne", *map(str, (*data, *small, *flags))])
+
+    return run
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / "tsne").iterdir())}
+
+
+def test_picture_numbers_and_text_agree(
+    tsne: Tsne,
+    weights: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    method = f"lfm:{weights['lfm']},gap:{weights['gap']}"
+    with caplog.at_level("INFO"):
+        assert tsne("--method", method) == 0
+    printed = capsys.readouterr().out
+    written = files(tmp_path / "out")
+    assert list(written) == [f"tsne-images.{e}" for e in ("json", "md", "pdf", "svg")]
+    facts = json.loads(written["tsne-images.json"])
+    assert [(r["detector"], r["dims"], r["images"]) for r in facts["rows"]] == [
+        ("lfm", 1024, 36), ("gap", 64, 36)
+    ]  # fmt: skip
+    for row in facts["rows"]:
+        assert row["probe_low"] <= row["probe"] <= row["probe_high"]
+        for text in (printed, written["tsne-images.md"].decode()):
+            assert f"{100 * row['probe']:.1f} [" in text
+    for details in facts["details"]:
+        assert set(details["unseen_by_generator"]) == {"a", "b"}
+        assert (details["preprocess"], details["reals"], details["notes"]) == ("native", 12, {})
+    (gap,) = facts["differences"]
+    values = [row["probe"] for row in facts["rows"]]
+    assert gap["probe"] == pytest.approx(values[0] - values[1])
+    assert "36 images" in facts["caption"]
+    assert "12 reals" in facts["caption"]
+    assert "LFM" in facts["alt"]
+    assert facts["alt"] in written["tsne-images.md"].decode()
+    assert "36 images embedded" in caplog.text
+    # Again: nothing is embedded and not a byte differs.
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        assert tsne("--method", method) == 0
+    assert re.findall(r"(\d+) images embedded", caplog.text) == ["0", "0"]
+    assert files(tmp_path / "out") == written
+
+
+def test_a_detector_without_vectors_is_named_and_the_others_go_on(
+    tsne: Tsne, weights: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    assert tsne("--method", f"chance,gap:{weights['gap']}") == 1
+    assert "chance offers no embedding" in caplog.text
+    facts = json.loads(files(tmp_path / "out")["tsne-images.json"])
+    assert [row["detector"] for row in facts["rows"]] == ["gap"]
+    assert tsne("--method", "chance") == 2
+    assert "chance offers no embedding" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--suite", "mini,gangen"), "one suite a picture"),
+        (("--suite", "mini:gan", "--precision", "bf16"), "fp32"),
+        (("--suite", "nothing"), "unknown suite 'nothing'"),
+    ],
+)
+def test_what_cannot_be_asked_for(
+    flags: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tsne", "--method", "gap", "--out", str(tmp_path), *flags]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_too_few_images_say_what_to_do(
+    tsne: Tsne, weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tsne("--method", f"gap:{weights['gap']}", "--limit", 2) == 2
+    error = capsys.readouterr().err
+    assert "perplexity 8 needs more than 8 images, got 6" in error
+    assert "--perplexity" in error
+
+
+def test_training_seeds_share_a_column_and_a_mean(
+    tsne: Tsne, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = tmp_path / "trained"
+    for seed in range(2):
+        trained_run(trained / "gap" / f"seed{seed}", seed)
+    assert tsne("--method", "gap", "--weights", trained) == 0
+    facts = json.loads(files(tmp_path / "out")["tsne-images.json"])
+    assert [row["weights"] for row in facts["rows"]] == ["toy/seed0", "toy/seed1"]
+    assert facts["drawn"] == ["gap:toy/seed0"]
+    (mean,) = facts["means"]
+    values = [row["probe"] for row in facts["rows"]]
+    assert (mean["weights"], mean["seeds"]) == ("toy", 2)
+    assert mean["probe"]["mean"] == pytest.approx(sum(values) / 2)
+    assert mean["probe"]["sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert "gap:toy, mean of 2 seeds" in capsys.readouterr().out
