@@ -125,7 +125,7 @@ class Renderer:
     def __init__(self, templates: Path) -> None:
         self._markdown = _environment(templates, escape_markdown)
         self._tex = _environment(templates, escape_tex, tex=True)
-        self._html = _environment(templates, None)
+        self._html = html_environment(templates)
 
     def markdown(self, layout: Layout) -> str:
         """GitHub Markdown; neighbouring columns of one header are one column."""
@@ -182,6 +182,11 @@ def _write(files: Mapping[str, str], folder: Path) -> list[Path]:
     for name, text in files.items():
         write_atomic(folder / name, text.encode())
     return [folder / name for name in files]
+
+
+def html_environment(templates: Path) -> Environment:
+    """Templates whose printed values are escaped for HTML; an unknown name in one raises."""
+    return _environment(templates, None)
 
 
 @cache

@@ -1,0 +1,272 @@
+"""A page for each record: reads its kept scores and its images, draws, and renders."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from harness import registry
+from harness.commands.metrics import MEANINGS
+from harness.data.decode import decode, display_name, read_bytes
+from harness.data.index import load_manifest
+from harness.data.sample import Sample
+from harness.data.suites import find_root, get_suite
+from harness.errors import DataError, HarnessError, UsageError
+from harness.figures.histogram import histogram_figure
+from harness.figures.ranking import precision_recall_figure, roc_figure
+from harness.figures.reliability import reliability_diagram
+from harness.figures.tiles import tile
+from harness.intervals import rule_of
+from harness.metrics.calibration import probabilities, reliability
+from harness.metrics.curve import curve
+from harness.metrics.points import histogram, operating_point
+from harness.metrics.values import missing_class
+from harness.predict import read_predictions
+from harness.report.page import detail, evidence
+from harness.report.page.evidence import Pool, Scores, Wrong
+from harness.report.page.site import PageRenderer, data_uri
+from harness.results.records import Metric, RunRecord, SubsetResult
+from harness.results.store import write_atomic
+
+WRONG = 8
+"""Images of each class among the most wrong ones."""
+THUMBNAIL = 96
+"""Longest side, pixels."""
+_TILE_BINS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plate:
+    """A picture on a page.
+
+    Args:
+        heading: above it.
+        address: a ``data:`` URI, "" where there is none and ``text`` says why.
+        text: what it shows, in words.
+    """
+
+    heading: str
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """The most wrong images of one kind.
+
+    Args:
+        heading: above them.
+        kind: ``real`` or ``fake``, what they are.
+        images: the most wrong one first.
+        problem: why some have no thumbnail, "" where all have one.
+    """
+
+    heading: str
+    kind: str
+    images: Sequence[Wrong]
+    problem: str
+
+
+def write(
+    out: Path,
+    to: Path,
+    records: Sequence[RunRecord],
+    page_renderer: PageRenderer,
+    data_root: Path | None = None,
+) -> list[Path]:
+    """Writes the page of every record that has scores; returns the files, in the records' order.
+
+    Args:
+        out: output folder, with the kept scores.
+        to: folder of the pages.
+        records: of any detectors and suites.
+        page_renderer: of the report's templates.
+        data_root: folder of the official test sets, for the thumbnails.
+
+    Raises:
+        SchemaError: a prediction file is damaged.
+    """
+    thumbnails = Thumbnails(out, data_root)
+    paths = []
+    for record in records:
+        parts = list(_scores(out, record))
+        if parts:
+            paths.append(to / detail.file_name(record))
+            page = _page(record, parts, thumbnails, page_renderer)
+            write_atomic(paths[-1], page.encode())
+    return paths
+
+
+class Thumbnails:
+    """Small pictures of scored images, for as long as the data on disk is what was scored.
+
+    Args:
+        out: output folder, for the remembered content hashes.
+        data_root: folder of the official test sets.
+    """
+
+    def __init__(self, out: Path, data_root: Path | None) -> None:
+        self._out = out
+        self._data_root = data_root
+        self._samples: dict[tuple[str, str], tuple[str, dict[str, Sample]]] = {}
+        self._made: dict[Sample, str] = {}
+
+    def of(self, record: RunRecord, images: Sequence[Wrong]) -> tuple[list[Wrong], str]:
+        """The images with the addresses of their thumbnails, and why some have none ("" if all)."""
+        found, problems = [], []
+        for image in images:
+            address = ""
+            try:
+                address = self._of(record, image)
+            except HarnessError as error:
+                problems.append(error.message)
+            found.append(dataclasses.replace(image, picture=address))
+        return found, "; ".join(dict.fromkeys(problems))
+
+    def _of(self, record: RunRecord, image: Wrong) -> str:
+        place = f"{record.suite}:{image.subset}"
+        digest, samples = self._manifest(record.suite, image.subset)
+        scored = next(r.manifest for r in record.subsets if r.subset == image.subset)
+        if digest != scored or image.id not in samples:
+            raise DataError(f"{place}: the data on disk is not what was scored")
+        sample = samples[image.id]
+        if sample not in self._made:
+            self._made[sample] = data_uri(_small(sample), "webp")
+        return self._made[sample]
+
+    def _manifest(self, suite_name: str, name: str) -> tuple[str, dict[str, Sample]]:
+        key = (suite_name, name)
+        if key not in self._samples:
+            suite = get_suite(suite_name)
+            subset = next((subset for subset in suite.subsets if subset.name == name), None)
+            if subset is None:
+                raise UsageError(f"{suite_name} has no subset {name} any more")
+            root = find_root(suite, self._data_root)
+            manifest = load_manifest(suite, subset, root, self._out)
+            self._samples[key] = manifest.digest, {s.id: s for s in manifest.samples}
+        return self._samples[key]
+
+
+def _small(sample: Sample) -> bytes:
+    """A WebP of at most ``THUMBNAIL`` pixels a side."""
+    image = Image.fromarray(decode(read_bytes(sample), display_name(sample)))
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=80)
+    return buffer.getvalue()
+
+
+def _scores(out: Path, record: RunRecord) -> Iterator[Scores]:
+    """Kept scores of the subsets that have any, in the suite's order."""
+    for result in record.subsets:
+        if not result.predictions or not (out / result.predictions).is_file():
+            continue
+        kept = read_predictions(out / result.predictions)
+        if kept.ids:
+            yield Scores(
+                subset=result.subset,
+                ids=kept.ids,
+                labels=kept.labels,
+                scores=kept.scores,
+                in_mean=result.group != "controls",
+            )
+
+
+def _page(
+    record: RunRecord, parts: Sequence[Scores], thumbnails: Thumbnails, renderer: PageRenderer
+) -> str:
+    shown = {part.subset for part in parts}
+    controls = [part for part in parts if not part.in_mean]
+    # Controls have no fakes to be told from, so they are in no curve but where there is no other.
+    judged = evidence.pool([part for part in parts if part.in_mean] or controls)
+    metrics = evidence.pooled_metrics(judged, rule_of(record), record.resampling)
+    spec = registry.detectors().get(record.detector)
+    published = spec.weights[0].name if spec is not None and spec.weights else ""
+    return renderer.page(
+        "detail.html.j2",
+        title=detail.title_of(record),
+        record=record,
+        facts=detail.facts(record, published),
+        recipe=detail.recipe(record),
+        pool=judged,
+        gone=[r.subset for r in record.subsets if r.predictions and r.subset not in shown],
+        controls=len(controls) if len(controls) < len(parts) else 0,
+        plates=list(_plates(record, judged, metrics)),
+        tiles=list(_tiles(record, parts)) if len(parts) > 1 else [],
+        table=detail.subset_table(record, MEANINGS),
+        galleries=list(_galleries(record, parts, thumbnails)),
+    )
+
+
+def _plates(record: RunRecord, images: Pool, metrics: Mapping[str, Metric]) -> Iterator[Plate]:
+    """The pictures of all images together."""
+    threshold, kind, name = record.threshold, record.score_kind, detail.title_of(record)
+    point = operating_point(images.fake, images.scores, threshold)
+    missing = missing_class(images.fake)
+    for heading, draw, say in (
+        ("ROC curve", roc_figure, evidence.say_roc),
+        ("Precision and recall", precision_recall_figure, evidence.say_precision_recall),
+    ):
+        if missing:
+            yield Plate(heading=heading, address="", text=f"Not defined: {missing}.")
+            continue
+        drawn = draw(curve(images.fake, images.scores), point, name)
+        yield Plate(heading=heading, address=data_uri(drawn, "svg"), text=say(metrics, point))
+    bins = histogram(images.fake, images.scores, threshold)
+    yield Plate(
+        heading="Scores of both classes",
+        address=data_uri(histogram_figure(bins, threshold, kind, name), "svg"),
+        text=evidence.say_histogram(bins, images, threshold),
+    )
+    reason = probabilities(images.scores, kind)[1]
+    bars = reliability(images.fake, images.scores, kind)
+    drawn = reliability_diagram(bars, "", "svg") if bars else b""
+    yield Plate(
+        heading="Reliability of the probabilities",
+        address=data_uri(drawn, "svg") if drawn else "",
+        text=f"Not defined: {reason}."
+        if reason
+        else evidence.say_reliability(metrics, images, kind),
+    )
+
+
+def _tiles(record: RunRecord, parts: Sequence[Scores]) -> Iterator[Plate]:
+    """A small picture of each subset."""
+    results: dict[str, SubsetResult] = {result.subset: result for result in record.subsets}
+    for part in parts:
+        fake = np.asarray(part.labels == 1)
+        point = operating_point(fake, part.scores, record.threshold)
+        bins = histogram(fake, part.scores, record.threshold, _TILE_BINS)
+        line = None if missing_class(fake) else curve(fake, part.scores)
+        yield Plate(
+            heading=part.subset,
+            address=data_uri(tile(bins, point, line, part.subset), "svg"),
+            text=evidence.say_subset(results[part.subset].metrics, point),
+        )
+
+
+def _galleries(
+    record: RunRecord, parts: Sequence[Scores], thumbnails: Thumbnails
+) -> Iterator[Gallery]:
+    """The most wrong images: reals, fakes, and apart from them the controls."""
+    tested = [part for part in parts if part.in_mean]
+    controls = [part for part in parts if not part.in_mean]
+    for heading, kind, members in (
+        ("Reals with the highest scores", "real", tested),
+        ("Fakes with the lowest scores", "fake", tested),
+        ("Controls with the highest scores", "real", controls),
+    ):
+        if not members:
+            continue
+        images = evidence.furthest_wrong(
+            evidence.pool(members), record.threshold, fake=kind == "fake", count=WRONG
+        )
+        if images:
+            shown, problem = thumbnails.of(record, images)
+            yield Gallery(heading=heading, kind=kind, images=shown, problem=problem)

@@ -1,0 +1,57 @@
+"""``python -m harness report``: everything that was measured, as pages that open from disk."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness import registry
+from harness.commands import _detail, _flags, _sources
+from harness.commands.list import detector_facts, suite_facts
+from harness.commands.tables import build
+from harness.data.suites import all_suites
+from harness.figures.cost import cost_plot
+from harness.report.diff import against_paper
+from harness.report.page.artefacts import parts
+from harness.report.page.board import Material
+from harness.report.page.costs import cost_panels
+from harness.report.page.index import index_page
+from harness.report.page.leaderboard import build_leaderboard
+from harness.report.page.site import PageRenderer
+from harness.results.store import write_atomic
+
+HELP = "write the report: one page that opens from disk, and one for each detector and suite"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``report``."""
+    _flags.add_out(parser)
+    parser.add_argument(
+        "--to", type=Path, default=Path("report"), help="folder (default: %(default)s)"
+    )
+    _flags.add_data_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes every page and prints their names, the index last."""
+    sources = _sources.gather(args.out)
+    specs = _sources.specs()
+    renderer = PageRenderer(_sources.TABLES / "templates")
+    pages = _detail.write(args.out, args.to, sources.records, renderer)
+    material = Material(
+        specs=specs,
+        tables={spec.name: build(spec, sources) for spec in specs},
+        sources=sources,
+        cells=against_paper(specs, sources),
+        detectors=[detector_facts(spec) for spec in registry.detectors().values()],
+        suites=[suite_facts(suite, args.data_root) for suite in all_suites().values()],
+        pages=frozenset(path.name for path in pages),
+    )
+    board = build_leaderboard(material)
+    panels = cost_panels(board, material)
+    found = parts(args.out, _sources.TABLES / "out")
+    text = index_page(renderer, material, board, panels, cost_plot(panels), found)
+    write_atomic(args.to / "index.html", text.encode())
+    for path in (*pages, args.to / "index.html"):
+        print(path)
+    return 0

@@ -1,0 +1,322 @@
+"""What a detector's page says of one record: names, facts, the recipe, the table of subsets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.report.layout import HOLE
+from harness.report.measured import (
+    PLAIN,
+    Measured,
+    about_resampling,
+    conditions,
+    departures,
+    run_identity,
+    subset_value,
+    suite_value,
+)
+from harness.report.table import NO_WIDTH
+from harness.results.records import SCHEMA, RunRecord, SubsetResult, WeightsRef
+
+Facts = tuple[tuple[str, str], ...]
+
+_PART = 60
+"""Characters of a file name that one part may take."""
+_RECIPE = {
+    "optimiser": "optimiser",
+    "lr": "learning rate",
+    "schedule": "schedule",
+    "epochs": "epochs",
+    "batch_size": "batch size",
+    "train_preprocess": "preprocess of training images",
+    "val_preprocess": "preprocess of validation images",
+    "weights_epoch": "epoch of these weights",
+    "val_ap": "AP on the validation images",
+    "generators": "generators of the fakes",
+    "started_from": "started from",
+    "scaling": "scaled by the rule",
+    "source": "published in",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One number of a subset.
+
+    Args:
+        value: in percent, None where it is not defined.
+        text: as printed.
+        interval: 95 % interval as printed, "" where there is none.
+    """
+
+    value: float | None
+    text: str
+    interval: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One subset, or the mean.
+
+    Args:
+        name: of the subset.
+        cells: one for each of the table's heads.
+        group, status: as in the record.
+        n_real, n_fake: scored images.
+        notes: why cells are empty, and what else the record says of the subset.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+    group: str = ""
+    status: str = ""
+    n_real: int = 0
+    n_fake: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubsetTable:
+    """Every metric of every subset.
+
+    Args:
+        heads: metric -> meaning, one for each column.
+        lines: the subsets, in the suite's order.
+        mean: of the suite.
+        left_out: metric -> why no subset has a value.
+    """
+
+    heads: Mapping[str, str]
+    lines: tuple[Line, ...]
+    mean: Line
+    left_out: Mapping[str, str]
+
+
+def file_name(record: RunRecord) -> str:
+    """Name of the record's page: readable, then a digest of what sets the row apart.
+
+    Letters, digits and ``._-`` alone. Like the record's own file it stays the same when the row is
+    scored anew.
+    """
+    identity = json.dumps([record.suite, *run_identity(record)])
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+    parts = (record.suite, record.detector, record.weights.label)
+    words = [re.sub(r"[^A-Za-z0-9._]+", "-", part)[-_PART:].strip("-.") for part in parts]
+    return "-".join([*filter(None, words), digest]) + ".html"
+
+
+def title_of(record: RunRecord) -> str:
+    """``LFM, mini-train/seed0, on mini``, and what is not plain of how it was scored."""
+    label = record.weights.label
+    names = [record.title, label, "" if record.variant == label else record.variant]
+    title = f"{', '.join(filter(None, names))}, on {record.suite}"
+    own = [f"{name} {text}" for name, text in conditions(record).items() if text != PLAIN[name]]
+    return f"{title} ({'; '.join(own)})" if own else title
+
+
+def facts(record: RunRecord, published: str) -> Facts:
+    """What was run, as terms and texts.
+
+    Args:
+        record: the record.
+        published: label of the detector's default published checkpoint, "" when it has none.
+    """
+    away = departures(record, published)
+    pairs = [
+        ("Detector", f"{record.title} ({record.detector}), version {record.version}"),
+        ("Variant", record.variant),
+        ("Suite", record.suite),
+        *_weights(record.weights, published),
+        ("Preprocess", _preprocess(record)),
+        ("Perturbation", record.perturbation or PLAIN["perturbation"]),
+        ("Precision", record.precision),
+        ("Threshold", f"{record.threshold:g}: an image is called fake above it"),
+        ("Scores", record.score_kind),
+        ("Threshold of another set", _calibration(record)),
+        ("Images", _images(record)),
+        ("Limit", f"at most {record.limit:,} images of each class" if record.limit else ""),
+        ("Intervals", _intervals(record)),
+        ("Departs from the published conditions", "; ".join(away) or "in nothing"),
+        ("Metrics", _schema(record)),
+    ]
+    return tuple((term, text) for term, text in pairs if text)
+
+
+def recipe(record: RunRecord) -> Facts:
+    """How the weights were trained, where this project trained them; else empty."""
+    known = record.weights.recipe
+    named = [name for name in _RECIPE if name in known]
+    others = sorted(known.keys() - _RECIPE.keys())
+    pairs = [
+        (_RECIPE.get(name, name.replace("_", " ")), _said(name, known[name]))
+        for name in (*named, *others)
+    ]
+    return tuple((term, text) for term, text in pairs if text)
+
+
+def subset_table(record: RunRecord, meanings: Mapping[str, str]) -> SubsetTable:
+    """Every metric of every subset and of the suite, in percent.
+
+    Args:
+        record: the record.
+        meanings: metric -> what it is, in the order of the columns.
+    """
+    found = {
+        name: [subset_value(record, result.subset, name) for result in record.subsets]
+        for name in meanings
+    }
+    names = [name for name, values in found.items() if any(v.value is not None for v in values)]
+    lines = tuple(
+        _line(record, result, [found[name][i] for name in names])
+        for i, result in enumerate(record.subsets)
+    )
+    return SubsetTable(
+        heads={name: _meaning(record, name, meanings[name]) for name in names},
+        lines=lines,
+        mean=_mean(record, names),
+        left_out={
+            name: _why_nowhere(record, values)
+            for name, values in found.items()
+            if name not in names
+        },
+    )
+
+
+def _weights(weights: WeightsRef, published: str) -> Iterator[tuple[str, str]]:
+    """What is known of a checkpoint."""
+    if not weights.label:
+        yield "Weights", "none"
+        return
+    if weights.label == published:
+        standing = "the published ones"
+    elif published:
+        standing = f"not the published: {published}"
+    else:
+        standing = "none are published"
+    yield "Weights", f"{weights.label} ({standing})"
+    yield "SHA-256 of the weights", weights.sha256 or "not known: they were not loaded"
+    files = (f"{name} {digest}" for name, digest in sorted(weights.files.items()))
+    yield "SHA-256 of their files", "; ".join(files)
+    yield "Trained on", weights.trained_on
+    yield "Training seed", "" if weights.seed is None else str(weights.seed)
+    yield "Licence of the weights", weights.licence
+    yield "Note on the weights", weights.note
+
+
+def _preprocess(record: RunRecord) -> str:
+    if record.preprocess == record.published_preprocess:
+        return f"{record.preprocess}, as published"
+    return f"{record.preprocess}, not as published: {record.published_preprocess}"
+
+
+def _calibration(record: RunRecord) -> str:
+    other = record.calibration
+    return "" if other is None else f"{other.threshold:g}, the best on {other.on}"
+
+
+def _images(record: RunRecord) -> str:
+    scored = [result for result in record.subsets if result.metrics]
+    reals, fakes = sum(r.n_real for r in scored), sum(r.n_fake for r in scored)
+    subsets = f"{len(scored)} of {len(record.subsets)} subsets, shared ones in each"
+    return f"{reals:,} real and {fakes:,} fake in {subsets}"
+
+
+def _intervals(record: RunRecord) -> str:
+    how = record.resampling
+    if how is None:
+        return "none: python -m harness rescore makes them"
+    means = ", in means the subsets as well" if how.unit == "subsets" else ""
+    return f"95 %, {how.resamples:,} resamples of the images{means}, seed {how.seed}"
+
+
+def _schema(record: RunRecord) -> str:
+    if record.schema == SCHEMA:
+        return ""
+    return f"of schema {record.schema}: python -m harness rescore brings them up to date"
+
+
+def _said(name: str, value: object) -> str:
+    """A value of a recipe in words; "" for one that says nothing."""
+    if value is None or value in ("", [], {}, ()):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{100 * value:.1f} %" if name == "val_ap" else f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_said("", each) for each in value)
+    if isinstance(value, dict):
+        inside = {key: _said("", each) for key, each in value.items()}
+        return ", ".join(f"{key} {text}" for key, text in inside.items() if text)
+    return str(value)
+
+
+def _line(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -> Line:
+    return Line(
+        name=result.subset,
+        cells=tuple(map(_cell, values)),
+        group=result.group,
+        status=result.status,
+        n_real=result.n_real,
+        n_fake=result.n_fake,
+        notes=(*_reasons(values), *_remarks(record, result)),
+    )
+
+
+def _mean(record: RunRecord, names: Iterable[str]) -> Line:
+    values = [suite_value(record, name) for name in names]
+    reasons = _reasons(values) if record.mean else ("no subset was scored whole",)
+    controls = any(result.group == "controls" for result in record.subsets)
+    notes = [*reasons, *(["without the controls"] if controls else [])]
+    notes += [note.removesuffix(".") for note in about_resampling([record])]
+    return Line(name="mean", cells=tuple(map(_cell, values)), notes=tuple(notes))
+
+
+def _cell(measured: Measured) -> Cell:
+    if measured.value is None:
+        return Cell(value=None, text=HOLE)
+    low, high = measured.low, measured.high
+    wide = low is not None and high is not None and high - low >= NO_WIDTH
+    return Cell(
+        value=measured.value,
+        text=f"{measured.value:.1f}",
+        interval=f"{low:.1f} to {high:.1f}" if wide else "",
+    )
+
+
+def _reasons(values: Iterable[Measured]) -> tuple[str, ...]:
+    """Why some have no number, each reason once."""
+    return tuple(dict.fromkeys(value.reason for value in values if value.value is None))
+
+
+def _why_nowhere(record: RunRecord, values: Sequence[Measured]) -> str:
+    """Why no subset has a number: what the scored ones say, where there are any."""
+    pairs = list(zip(record.subsets, values, strict=True))
+    scored = [value for result, value in pairs if result.metrics]
+    return "; ".join(_reasons(scored or values)) or "no subsets"
+
+
+def _remarks(record: RunRecord, result: SubsetResult) -> Iterator[str]:
+    """What else there is to know of a subset."""
+    if result.seen:
+        yield f"seen in training: {result.seen}"
+    if result.skipped:
+        yield f"{len(result.skipped)} unreadable images left out"
+    wanted = (result.expected_real, result.expected_fake)
+    counted = (result.n_real, result.n_fake)
+    differ = any(w is not None and w != n for w, n in zip(wanted, counted, strict=True))
+    if differ and result.metrics and not record.limit:
+        real, fake = ("unknown" if n is None else f"{n:,}" for n in wanted)
+        yield f"published counts: {real} real, {fake} fake"
+
+
+def _meaning(record: RunRecord, name: str, meaning: str) -> str:
+    if name == "acc":
+        return f"{meaning}, {record.threshold:g}"
+    if name == "acc_calibrated" and record.calibration is not None:
+        return f"{meaning}: {_calibration(record)}"
+    return meaning

@@ -1,0 +1,279 @@
+"""What kept scores show on a detector's page: one pool of images, its metrics, words, mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.metrics import bootstrap
+from harness.metrics.classification import Rule
+from harness.metrics.points import Histogram, OperatingPoint, most_wrong
+from harness.metrics.values import Floats, Labels
+from harness.report.table import NO_WIDTH
+from harness.results.records import Metric, Resampling
+
+_PROBABILITY = {
+    "logit": "The sigmoid of the logit as the probability of fake",
+    "probability": "The probability of fake",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Kept scores of one subset.
+
+    Args:
+        subset: its name.
+        ids: (N,) of the images, unique inside the subset.
+        labels: (N,) 0 real, 1 fake.
+        scores: (N,) finite, raw, larger = more fake.
+        in_mean: whether the subset counts in the suite's mean, as controls do not.
+    """
+
+    subset: str
+    ids: Sequence[str]
+    labels: NDArray[np.int8]
+    scores: Floats
+    in_mean: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The images of several subsets together, every image once.
+
+    Args:
+        ids: (N,) names; those of different subsets may be alike.
+        subsets: (N,) where each image stands first.
+        fake: (N,) whether it is fake.
+        scores: (N,) raw scores.
+        repeated: repetitions of shared reals that are left out.
+    """
+
+    ids: tuple[str, ...]
+    subsets: tuple[str, ...]
+    fake: Labels
+    scores: Floats
+    repeated: int
+
+    @property
+    def reals(self) -> int:
+        """Number of real images."""
+        return len(self.ids) - self.fakes
+
+    @property
+    def fakes(self) -> int:
+        """Number of fake images."""
+        return int(self.fake.sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """One of the most wrong images.
+
+    Args:
+        id, subset: which one.
+        score: raw.
+        called: ``real`` or ``fake``, at the declared threshold.
+        mistaken: whether that is wrong.
+        picture: address of its thumbnail, "" where there is none.
+    """
+
+    id: str
+    subset: str
+    score: float
+    called: str
+    mistaken: bool
+    picture: str = ""
+
+
+def pool(parts: Sequence[Scores]) -> Pool:
+    """All images of some subsets of one record, in their order.
+
+    A real that several subsets share counts once, under the first of them. An id alone does not
+    show that: it is a path below the subset's own folder, and unrelated photographs may be called
+    alike. So two subsets share the reals of one name only where the scores of all of these agree:
+    a shared picture is scored once.
+
+    Args:
+        parts: at least one.
+    """
+    before: list[dict[str, float]] = []
+    kept = []
+    for part in parts:
+        fake = np.asarray(part.labels) == 1
+        own = {
+            part.ids[i]: score
+            for i, score in enumerate(np.asarray(part.scores).tolist())
+            if not fake[i]
+        }
+        again = _shared(own, before)
+        before.append(own)
+        kept.append([i for i, name in enumerate(part.ids) if fake[i] or name not in again])
+    chosen = list(zip(parts, kept, strict=True))
+    return Pool(
+        ids=tuple(part.ids[i] for part, rows in chosen for i in rows),
+        subsets=tuple(part.subset for part, rows in chosen for _ in rows),
+        fake=np.concatenate([np.asarray(part.labels)[rows] == 1 for part, rows in chosen]),
+        scores=np.concatenate(
+            [np.asarray(part.scores, dtype=np.float64)[rows] for part, rows in chosen]
+        ),
+        repeated=sum(len(part.ids) - len(rows) for part, rows in chosen),
+    )
+
+
+def _shared(own: Mapping[str, float], before: Sequence[Mapping[str, float]]) -> set[str]:
+    """The ids of a subset's reals that are the very images of a subset before it."""
+    found: set[str] = set()
+    for other in before:
+        common = own.keys() & other.keys()
+        if all(own[name] == other[name] for name in common):
+            found |= common
+    return found
+
+
+def pooled_metrics(images: Pool, rule: Rule, resampling: Resampling | None) -> dict[str, Metric]:
+    """Every metric of the pool, with 95 % intervals like those of subsets.
+
+    Args:
+        images: the pool.
+        rule: how its scores are judged. A threshold of another set is not used: that set may be
+            among the pool's.
+        resampling: how intervals are made; None = no intervals. Images alone are resampled.
+    """
+    rule = replace(rule, calibrated=None)
+    edges = {}
+    if resampling is not None:
+        labels = images.fake.astype(np.int8)
+        weights = bootstrap.image_weights(images.ids, labels, resampling.resamples, resampling.seed)
+        draws = bootstrap.replicates(labels, images.scores, rule, weights)
+        edges = {name: bootstrap.interval(found) for name, found in draws.items()}
+    metrics = {}
+    for name, metric in rule.evaluate(images.fake, images.scores).items():
+        low, high = edges.get(name, (None, None))
+        metrics[name] = Metric(value=metric.value, low=low, high=high, note=metric.note)
+    return metrics
+
+
+def furthest_wrong(images: Pool, threshold: float, *, fake: bool, count: int) -> list[Wrong]:
+    """The images of one class with the most wrong scores, the worst first.
+
+    Args:
+        images: the pool.
+        threshold: the declared one; an image is called fake above it.
+        fake: which class.
+        count: how many at most.
+    """
+    members = np.flatnonzero(images.fake == fake)
+    ids = [images.ids[i] for i in members.tolist()]
+    found = []
+    for i in members[most_wrong(ids, images.scores[members], fake=fake, count=count)].tolist():
+        score = float(images.scores[i])
+        called_fake = score > threshold
+        found.append(
+            Wrong(
+                id=images.ids[i],
+                subset=images.subsets[i],
+                score=score,
+                called="fake" if called_fake else "real",
+                mistaken=called_fake != fake,
+            )
+        )
+    return found
+
+
+def say_roc(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
+    """The ROC curve in words."""
+    return f"{_named('AUC', metrics.get('auc'))}. {_decisions(point)}"
+
+
+def say_precision_recall(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
+    """The curve of precision and recall in words."""
+    ap = _named("AP", metrics.get("ap"))
+    share = metrics.get("fake_share")
+    if share is not None and share.value is not None:
+        ap += f"; chance gives {_percent(share.value)}, the share of fakes"
+    at = f"At the declared threshold {point.threshold:g}"
+    if point.precision is None:
+        return f"{ap}. {at} nothing is called fake, so there is no precision."
+    found = f"{_percent(point.precision)} % of what is called fake is fake"
+    if point.tpr is not None:
+        found += f" (precision), and {_percent(point.tpr)} % of the fakes are found (recall)"
+    return f"{ap}. {at}, {found}."
+
+
+def say_histogram(bins: Histogram, images: Pool, threshold: float) -> str:
+    """The histogram of both classes in words.
+
+    Args:
+        bins: what is drawn.
+        images: the pool that it is drawn of.
+        threshold: the declared one.
+    """
+    medians = [
+        f"{count:,} {name} (median {np.median(images.scores[images.fake == fake]):.3g})"
+        for name, count, fake in (("reals", images.reals, False), ("fakes", images.fakes, True))
+        if count
+    ]
+    text = f"Scores of {' and '.join(medians)}; the declared threshold is {threshold:g}."
+    beyond = [
+        f"{count:,} beyond the {side} end"
+        for count, side in ((bins.below, "left"), (bins.above, "right"))
+        if count
+    ]
+    if beyond:
+        text += f" The last bins hold those further out: {' and '.join(beyond)}."
+    return text
+
+
+def say_reliability(metrics: Mapping[str, Metric], images: Pool, kind: str) -> str:
+    """The reliability diagram in words.
+
+    Args:
+        metrics: of the pool.
+        images: the pool.
+        kind: of the scores, ``logit`` or ``probability``.
+    """
+    subject = _PROBABILITY.get(kind, "The score")
+    ece = _named("expected calibration error", metrics.get("ece"))
+    brier = _named("Brier score", metrics.get("brier"))
+    text = f"{subject}: {ece}, {brier}; for both, lower is better."
+    if not images.ids:
+        return text
+    share = _percent(images.fakes / len(images.ids))
+    return f"{text} {share} % of these images are fake: another share gives other numbers."
+
+
+def say_subset(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
+    """One subset's small picture in words."""
+    return f"{_named('AUC', metrics.get('auc'))}. {_decisions(point)}"
+
+
+def _named(name: str, metric: Metric | None) -> str:
+    """``AUC 93.1 (95 % interval 90.2 to 95.4)``, or why there is none."""
+    if metric is None:
+        return f"{name} not in the record"
+    if metric.value is None:
+        return f"{name} not defined ({metric.note or 'no reason recorded'})"
+    text = f"{name} {_percent(metric.value)}"
+    if metric.low is None or metric.high is None or metric.high - metric.low < NO_WIDTH:
+        return text
+    return f"{text} (95 % interval {_percent(metric.low)} to {_percent(metric.high)})"
+
+
+def _decisions(point: OperatingPoint) -> str:
+    """The shares that one threshold calls fake."""
+    shares = [
+        f"{_percent(rate)} % of {name}"
+        for rate, name in ((point.tpr, "fakes"), (point.fpr, "reals"))
+        if rate is not None
+    ]
+    if not shares:
+        return "No images."
+    return f"At the declared threshold {point.threshold:g}, {' and '.join(shares)} are called fake."
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"

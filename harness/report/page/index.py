@@ -1,0 +1,109 @@
+"""The report's first page: from its material to HTML."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.report.diff import STATUSES, DiffCell
+from harness.report.findings import findings
+from harness.report.layout import lay_out
+from harness.report.page.artefacts import Part, Picture
+from harness.report.page.board import Board, Material
+from harness.report.page.costs import CostPanel
+from harness.report.page.leaderboard import other_pages
+from harness.report.page.site import PageRenderer, data_uri
+from harness.results.records import RunRecord
+
+TITLE = "lfm-bench: detectors of AI-generated images, measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How the numbers of a run on a suite compare with the paper's.
+
+    Args:
+        suite, detector, weights: which; weights is "" where nothing was run.
+        counts: numbers by status.
+        farthest: the largest difference in percentage points; None where there is none.
+        reasons: (reason, numbers) of what is off or absent, the commonest first.
+    """
+
+    suite: str
+    detector: str
+    weights: str
+    counts: Mapping[str, int]
+    farthest: float | None
+    reasons: Sequence[tuple[str, int]]
+
+
+def index_page(
+    renderer: PageRenderer,
+    material: Material,
+    board: Board,
+    panels: Sequence[CostPanel],
+    plot: bytes,
+    parts: Sequence[Part],
+) -> str:
+    """The page as HTML.
+
+    Args:
+        renderer: of the report's templates.
+        material: what it is made from.
+        board: the leaderboard.
+        panels, plot: cost against accuracy, as numbers and as an SVG file.
+        parts: sections of what other commands wrote.
+    """
+    tables = [material.tables[spec.name] for spec in material.specs if spec.kind != "mini"]
+    shown = sum(len(panel.points) for panel in panels)
+    return renderer.page(
+        "index.html.j2",
+        title=TITLE,
+        board=board,
+        others=other_pages(material, board),
+        layouts=[lay_out(table) for table in tables],
+        panels=panels,
+        plot=Picture(
+            source=data_uri(plot, "svg"),
+            alt=f"Scatter plots of average precision against multiply-accumulates and against "
+            f"parameters, both on log axes, {shown} points; the tables below hold the numbers.",
+        ),
+        parts=parts,
+        statuses=STATUSES,
+        totals=Counter(cell.status for cell in material.cells),
+        verdicts=verdicts(material.cells),
+        findings=findings(material.sources.paper),
+        detectors=material.detectors,
+        suites=material.suites,
+        records=len(material.sources.records),
+        environments=environments(material.sources.records),
+    )
+
+
+def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
+    """A line for each suite and run, in the order of the comparisons."""
+    groups: dict[tuple[str, str, str], list[DiffCell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.suite, cell.detector, cell.weights), []).append(cell)
+    found = []
+    for (suite, detector, weights), members in groups.items():
+        deltas = [cell.delta for cell in members if cell.delta is not None]
+        reasons = Counter(reason for cell in members for reason in cell.reasons)
+        found.append(
+            Verdict(
+                suite=suite,
+                detector=detector,
+                weights=weights,
+                counts=Counter(cell.status for cell in members),
+                farthest=max(deltas, key=abs, default=None),
+                reasons=reasons.most_common(),
+            )
+        )
+    return found
+
+
+def environments(records: Sequence[RunRecord]) -> list[tuple[dict[str, str], int]]:
+    """Every environment in which records were made, and of how many, the commonest first."""
+    counts = Counter(tuple(sorted(record.environment.items())) for record in records)
+    return [(dict(items), count) for items, count in counts.most_common()]

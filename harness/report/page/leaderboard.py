@@ -1,0 +1,345 @@
+"""All detectors on all suites as one table: rows of runs, the paper's numbers beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.report.build import over_seeds, paper_notes
+from harness.report.diff import DiffCell
+from harness.report.findings import marks
+from harness.report.layout import HOLE, signed
+from harness.report.measured import (
+    METRICS,
+    PLAIN,
+    about_resampling,
+    about_training,
+    conditions,
+    is_scored,
+    newest,
+    overall_value,
+    suite_value,
+    weights_kind,
+)
+from harness.report.mini import row_identity, row_key, shown_records
+from harness.report.page.board import (
+    START,
+    Board,
+    BoardColumn,
+    BoardRow,
+    Entry,
+    Material,
+    Target,
+)
+from harness.report.page.detail import file_name, title_of
+from harness.report.paper import CellKey, PaperValue
+from harness.report.spec import RowSpec, TableSpec
+from harness.report.table import Cell, Row
+from harness.results.records import RunRecord
+
+MINI = "mini-all"
+"""The table with every detector on the embedded suite."""
+SHOWN = {
+    "AP": ("all fakes", "unseen fakes"),
+    "ACC": ("all fakes", "unseen fakes"),
+    "called fake": ("real photographs", "controls"),
+}
+"""Its columns that the leaderboard shows."""
+METRICS_SHOWN = ("AP", "ACC")
+"""Of the official suites."""
+TONES = (1.0, 5.0)
+"""Percentage points from which a difference is coloured more strongly."""
+_TAGS = {"control": "control", "trivial": "trivial reference"}
+_NO_RECORD = "not run"
+RunKey = tuple[str, str, str]
+"""Detector, variant, weights without the seed: what a row is about."""
+
+
+def build_leaderboard(material: Material) -> Board:
+    """The leaderboard of everything that was run, and of every number that the paper prints."""
+    return _Builder(material).board()
+
+
+def targets(specs: Sequence[TableSpec]) -> list[Target]:
+    """The official suites in the summary's order, then the mean over all of their sets.
+
+    A suite's own table comes before the summary as the source of the paper's mean.
+    """
+    (summary,) = [spec for spec in specs if spec.kind == "summary"]
+    own = {
+        spec.suite: (spec, column)
+        for spec in specs
+        if spec.kind == "paper"
+        for column in spec.columns
+        if column.over == "suite"
+    }
+    found = []
+    for column in summary.columns:
+        if column.over == "suite":
+            printed = [own[column.suite]] if column.suite in own else []
+            printed.append((summary, column))
+            found.append(Target(title=column.suite, suite=column.suite, printed=printed))
+        elif column.over == "all-subsets":
+            found.append(Target(title=column.title, suite="", printed=[(summary, column)]))
+    return found
+
+
+class _Builder:
+    def __init__(self, material: Material) -> None:
+        self.material = material
+        self.sources = material.sources
+        self.targets = targets(material.specs)
+        self.suites = [target.suite for target in self.targets if target.suite]
+        self.marks = marks(self.sources.paper)
+        self.families = {facts["name"]: facts["family"] for facts in material.detectors}
+        self.titles = {facts["name"]: facts["title"] for facts in material.detectors}
+        self.cells = {
+            (cell.suite, cell.detector, cell.weights, cell.column, cell.metric): cell
+            for cell in material.cells
+        }
+        self.mini = material.tables[MINI]
+        (spec,) = [spec for spec in material.specs if spec.name == MINI]
+        self.mini_suite = spec.suite
+        self.mini_records = self._by_key(shown_records(spec.suite, self.sources.records))
+        self.mini_rows = {row.key: row for row in self.mini.rows}
+        self.official = self._by_key(
+            record
+            for record in newest(self.sources.records)
+            if record.suite in self.suites and conditions(record) == PLAIN
+        )
+
+    @staticmethod
+    def _by_key(records: Iterable[RunRecord]) -> dict[RunKey, list[RunRecord]]:
+        found: dict[RunKey, list[RunRecord]] = {}
+        for record in records:
+            key = (record.detector, record.variant, weights_kind(record))
+            found.setdefault(key, []).append(record)
+        return found
+
+    def board(self) -> Board:
+        """All of it."""
+        columns = list(self._columns())
+        start = next(
+            i for i, column in enumerate(columns)
+            if (column.group, column.metric, column.title) == START
+        )  # fmt: skip
+        rows = [self._row(key) for key in self._keys()]
+        rows.sort(key=lambda row: _order(row, start))
+        seen = [column for column in columns if column.metric != "ACC"]
+        groups = dict.fromkeys(column.group for column in columns)
+        return Board(
+            columns=columns,
+            groups=[(group, sum(column.group == group for column in seen)) for group in groups],
+            rows=rows,
+            families=sorted({row.family for row in rows if row.family}),
+            start=start,
+        )
+
+    def _columns(self) -> list[BoardColumn]:
+        columns = [
+            BoardColumn(group=self.mini_suite, title=title, metric=metric)
+            for metric, titles in SHOWN.items()
+            for title in titles
+        ]
+        for target in self.targets:
+            for metric in METRICS_SHOWN:
+                columns += [
+                    BoardColumn(group=target.title, title=source, metric=metric, source=source)
+                    for source in ("ours", "paper", "difference")
+                ]
+        return columns
+
+    def _keys(self) -> list[RunKey]:
+        """Every run; and where the paper prints numbers of a detector, or where there is no run of
+        it at all, the row of its published weights.
+        """
+        keys = dict.fromkeys([*self.mini_records, *self.official])
+        for detector, label in self.sources.published.items():
+            has = [key for key in keys if key[0] == detector]
+            printed = any(
+                self._method(spec, detector)
+                for target in self.targets
+                for spec, _ in target.printed
+            )
+            if not has or (printed and not any(key[2] == label for key in has)):
+                keys[(detector, has[0][1] if has else "", label)] = None
+        return list(keys)
+
+    @staticmethod
+    def _method(spec: TableSpec, detector: str) -> RowSpec | None:
+        return next((row for row in spec.rows if row.detector == detector and row.paper), None)
+
+    def _row(self, key: RunKey) -> BoardRow:
+        detector, variant, weights = key
+        mini = self.mini_records.get(key, [])
+        official = self.official.get(key, [])
+        built = self.mini_rows.get(row_key(row_identity(mini[0]))) if mini else None
+        records = [*mini, *official]
+        plain = built or next((r for r in self.mini.rows if r.detector == detector), None)
+        kind = plain.kind if plain else "method"
+        several = {k[1] for k in (*self.mini_records, *self.official) if k[::2] == key[::2]}
+        tags = [_TAGS[kind]] if kind in _TAGS else []
+        tags += [variant] if variant and len(several) > 1 else []
+        seeds = len({record.weights.sha256 for record in mini})
+        tags += [f"{seeds} seeds"] if seeds > 1 else []
+        entries = self._mini_entries(built)
+        for target in self.targets:
+            for metric in METRICS_SHOWN:
+                entries += self._official_entries(key, official, target, metric)
+        return BoardRow(
+            detector=detector,
+            title=records[0].title if records else self.titles.get(detector, detector),
+            weights=weights,
+            family=self.families.get(detector, ""),
+            kind=kind,
+            tags=tags,
+            notes=list(dict.fromkeys(self._notes(built, official))),
+            gaps=self._gaps(built, official),
+            links=self._links(records),
+            entries=entries,
+        )
+
+    @staticmethod
+    def _notes(built: Row | None, official: Sequence[RunRecord]) -> list[str]:
+        notes = list(built.notes) if built else []
+        return [*notes, *about_training(official), *about_resampling(official)]
+
+    def _gaps(self, built: Row | None, official: Sequence[RunRecord]) -> list[str]:
+        """Suites without numbers, each with its reason, those of one reason together."""
+        reasons: dict[str, list[str]] = {}
+        if built is None or not any(cell.status == "measured" for cell in built.cells):
+            holes = [cell.reason for cell in built.cells if cell.reason] if built else []
+            reasons.setdefault((holes or [_NO_RECORD])[0], []).append(self.mini_suite)
+        for suite in self.suites:
+            own = [record for record in official if record.suite == suite]
+            if not own:
+                reasons.setdefault(_NO_RECORD, []).append(suite)
+            elif not any(map(is_scored, own)):
+                first = suite_value(own[0], METRICS["AP"]).reason
+                reasons.setdefault(first, []).append(suite)
+        return [f"{', '.join(suites)}: {why}" for why, suites in reasons.items()]
+
+    def _links(self, records: Sequence[RunRecord]) -> dict[str, list[tuple[str, str]]]:
+        links: dict[str, list[tuple[str, str]]] = {}
+        for record in records:
+            file = file_name(record)
+            if file in self.material.pages:
+                seed = record.weights.seed
+                text = "page" if seed is None else f"seed {seed}"
+                links.setdefault(record.suite, []).append((text, file))
+        return links
+
+    def _mini_entries(self, row: Row | None) -> list[Entry]:
+        places = {
+            (column.metric, column.title): index for index, column in enumerate(self.mini.columns)
+        }
+        entries = []
+        for metric, titles in SHOWN.items():
+            for title in titles:
+                hole = Cell(status="hole", reason=f"{_NO_RECORD} on {self.mini_suite}")
+                entries.append(_ours(hole if row is None else row.cells[places[metric, title]]))
+        return entries
+
+    def _official_entries(
+        self, key: RunKey, records: Sequence[RunRecord], target: Target, metric: str
+    ) -> list[Entry]:
+        """Ours, the paper's, the difference."""
+        cell = self._cell(records, target, metric)
+        place = self._printed(key[0], target, metric)
+        published = self.sources.published.get(key[0], "")
+        if place is None or (cell.value is None and key[2] != published):
+            return [_ours(cell), Entry(), Entry()]
+        printed, spec, cell_key = place
+        paper = Entry(
+            text=f"{printed.value:.1f}",
+            value=printed.value,
+            why="\n".join(paper_notes(cell_key, printed, self.marks)),
+        )
+        if cell.value is None:
+            return [_ours(cell), paper, Entry()]
+        labels = {record.weights.label for record in records}
+        label = labels.pop() if len(labels) == 1 else ""
+        compared = self.cells.get((spec.suite or spec.name, key[0], label, cell_key[2], metric))
+        return [_ours(cell), paper, _difference(cell.value - printed.value, compared)]
+
+    def _cell(self, records: Sequence[RunRecord], target: Target, metric: str) -> Cell:
+        name = METRICS[metric]
+        if target.suite:
+            found = [
+                suite_value(record, name) for record in records if record.suite == target.suite
+            ]
+        else:
+            runs: dict[str, dict[str, RunRecord]] = {}
+            for record in records:
+                runs.setdefault(record.weights.label, {})[record.suite] = record
+            found = [
+                overall_value(run, self.suites, name, over_sets=False) for run in runs.values()
+            ]
+        if not found:
+            return Cell(status="hole", reason=_NO_RECORD)
+        only = found[0]
+        edges = None if only.low is None or only.high is None else (only.low, only.high)
+        # Of several seeds only the mean and its spread: their intervals are not of one run.
+        return over_seeds(found, lambda: edges if len(found) == 1 else None)
+
+    def _printed(
+        self, detector: str, target: Target, metric: str
+    ) -> tuple[PaperValue, TableSpec, CellKey] | None:
+        """The paper's number, the table that prints it, and its place there."""
+        for spec, column in target.printed:
+            row = self._method(spec, detector)
+            if row is None:
+                continue
+            key = (spec.paper, row.paper, column.paper, metric)
+            printed = self.sources.paper.get(*key)
+            if printed is not None:
+                return printed, spec, key
+        return None
+
+
+def _order(row: BoardRow, start: int) -> tuple[bool, float, str, str]:
+    value = row.entries[start].value
+    return value is None, -(value or 0.0), row.title.lower(), row.weights
+
+
+def _ours(cell: Cell) -> Entry:
+    if cell.status == "undefined":
+        return Entry()
+    if cell.value is None:
+        return Entry(text=HOLE, why=cell.reason, hole=True)
+    parts = []
+    if cell.half_width is not None:
+        parts.append(f"± {cell.half_width:.1f}")
+    if cell.spread is not None:
+        parts.append(f"(sd {cell.spread:.1f})")
+    return Entry(text=f"{cell.value:.1f}", value=cell.value, spread=" ".join(parts))
+
+
+def _difference(delta: float, compared: DiffCell | None) -> Entry:
+    why = "" if compared is None else "\n".join((compared.status, *compared.reasons))
+    return Entry(text=signed(delta, 1), value=delta, why=why, tone=tone(delta))
+
+
+def tone(delta: float) -> str:
+    """The colour of a difference in percentage points; none for what rounds to nothing.
+
+    Example:
+        >>> tone(0.04), tone(-0.7), tone(3), tone(-12)
+        ('', 'down1', 'up2', 'down3')
+    """
+    if round(delta, 1) == 0:
+        return ""
+    steps = 1 + sum(abs(delta) >= edge for edge in TONES)
+    return f"{'up' if delta > 0 else 'down'}{steps}"
+
+
+def other_pages(material: Material, board: Board) -> list[tuple[str, str]]:
+    """(text, file) of the pages to which no row of the board leads, by their names."""
+    linked = {
+        file for row in board.rows for links in row.links.values() for _, file in links
+    }  # fmt: skip
+    found = {
+        file_name(record): title_of(record)
+        for record in material.sources.records
+        if file_name(record) in material.pages and file_name(record) not in linked
+    }
+    return sorted((title, file) for file, title in found.items())

@@ -1,0 +1,224 @@
+"""The leaderboard: rows of runs, the paper's numbers beside ours, holes with their reasons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.commands import _sources
+from harness.commands.tables import build
+from harness.report.build import Cost, Sources
+from harness.report.diff import against_paper
+from harness.report.mini import UNLEARNED
+from harness.report.page.board import START, Board, BoardRow, Entry, Material
+from harness.report.page.costs import cost_panels
+from harness.report.page.detail import file_name
+from harness.report.page.leaderboard import build_leaderboard, other_pages, targets, tone
+from harness.results.records import RunRecord, WeightsRef
+
+from .synthetic import PAPER, SPECS, mini_record, paper_like
+
+PUBLISHED = {"lfm": "released", "npr": "released", "gap": "", "chance": ""}
+FAMILIES = {"lfm": "local", "npr": "local", "gap": "local", "chance": "control"}
+SUITES = ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")
+
+
+def material(*records: RunRecord, pages: set[str] | None = None, **costs: Cost) -> Material:
+    found = Sources(records=records, paper=PAPER, published=PUBLISHED, costs=costs)
+    specs = list(SPECS.values())
+    return Material(
+        specs=specs,
+        tables={spec.name: build(spec, found) for spec in specs},
+        sources=found,
+        cells=against_paper(specs, found),
+        detectors=[
+            {"name": name, "title": name.upper(), "family": family}
+            for name, family in FAMILIES.items()
+        ],
+        suites=[],
+        pages=pages or set(),
+    )
+
+
+def board(*records: RunRecord) -> Board:
+    return build_leaderboard(material(*records))
+
+
+def row(found: Board, detector: str, weights: str) -> BoardRow:
+    (only,) = [r for r in found.rows if (r.detector, r.weights) == (detector, weights)]
+    return only
+
+
+def entry(
+    found: Board, line: BoardRow, group: str, metric: str, title: str = "ours"
+) -> Entry:  # fmt: skip
+    places = [(c.group, c.metric, c.title) for c in found.columns]
+    return line.entries[places.index((group, metric, title))]
+
+
+def test_rows_have_an_entry_for_each_column_and_groups_what_is_seen_at_a_time() -> None:
+    found = board(paper_like("gangen"), mini_record("lfm", 0, 0.8, 0.7))
+    assert all(len(line.entries) == len(found.columns) for line in found.rows)
+    for metric in ("AP", "ACC"):
+        seen = [c.group for c in found.columns if c.metric in (metric, "called fake")]
+        assert found.groups == [(g, seen.count(g)) for g in dict.fromkeys(seen)]
+
+
+def test_targets_are_the_five_suites_and_the_mean_of_their_sets() -> None:
+    found = targets(list(SPECS.values()))
+    assert [target.suite for target in found] == [*SUITES, ""]
+
+
+def test_ours_the_papers_and_the_difference() -> None:
+    found = board(paper_like("gangen", shift=-3))
+    line = row(found, "lfm", "released")
+    ours = entry(found, line, "gangen", "ACC")
+    paper = entry(found, line, "gangen", "ACC", "paper")
+    gap = entry(found, line, "gangen", "ACC", "difference")
+    printed = PAPER.value("gangen", "LFM", "mean", "ACC")
+    assert ours.value is not None
+    assert paper.value == printed and paper.text == f"{printed:.1f}"
+    assert gap.value == pytest.approx(ours.value - printed)
+    assert gap.text.startswith("−3") or gap.text.startswith("−2.9")
+    assert gap.tone == "down2"
+    assert gap.why.startswith("off\n")
+    assert f"{printed:.1f}" not in ours.text
+
+
+def test_a_suite_that_was_not_run_is_a_hole_with_the_papers_number_beside_it() -> None:
+    found = board(paper_like("gangen"))
+    line = row(found, "lfm", "released")
+    assert entry(found, line, "ufd", "AP") == Entry(text="—", why="not run", hole=True)
+    assert entry(found, line, "ufd", "AP", "paper").value == PAPER.value("ufd", "LFM", "mean", "AP")
+    assert entry(found, line, "ufd", "AP", "difference") == Entry()
+    assert any("ufd" in gap and gap.endswith(": not run") for gap in line.gaps)
+
+
+def test_seeds_are_one_row_with_their_mean_and_spread() -> None:
+    found = board(mini_record("gap", 0, 0.8, 0.7), mini_record("gap", 1, 0.84, 0.7))
+    line = row(found, "gap", "mini-train")
+    shown = entry(found, line, *START)
+    assert shown.value == pytest.approx(82)
+    assert shown.spread == "(sd 2.8)"
+    assert line.tags == ["2 seeds"]
+    assert entry(found, line, "mini", "called fake", "controls").value == pytest.approx(30)
+
+
+def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:
+    own = WeightsRef(label="mini-train/seed0", sha256="b" * 64, seed=0)
+    official = paper_like("gangen", shift=-9, weights=own, variant="")
+    found = board(mini_record("lfm", 0, 0.8, 0.7), official)
+    mine = row(found, "lfm", "mini-train")
+    published = row(found, "lfm", "released")
+    assert entry(found, published, "gangen", "AP").hole
+    assert entry(found, published, "gangen", "AP", "paper").value is not None
+    gap = entry(found, mine, "gangen", "ACC", "difference")
+    assert gap.tone == "down3"
+    assert "other weights: mini-train/seed0, published: released" in gap.why
+    assert entry(found, mine, "ufd", "AP", "paper") == Entry()
+
+
+def test_treated_pictures_are_no_row_but_have_their_pages() -> None:
+    plain = paper_like("gangen")
+    others = [
+        paper_like("gangen", shift=-9, **changes)
+        for changes in ({"perturbation": "jpeg(90)"}, {"limit": 20}, {"preprocess": "native"})
+    ]
+    pages = {file_name(record) for record in (plain, *others)}
+    assert len(pages) == 4
+    given = material(plain, *others, pages=pages)
+    found = build_leaderboard(given)
+    line = row(found, "lfm", "released")
+    assert line.links == {"gangen": [("page", file_name(plain))]}
+    paper = entry(found, line, "gangen", "AP", "paper").value
+    assert entry(found, line, "gangen", "AP").value == pytest.approx(paper, abs=0.1)
+    assert {file for _, file in other_pages(given, found)} == pages - {file_name(plain)}
+
+
+def test_rows_are_sorted_by_the_first_column_and_those_without_it_come_last() -> None:
+    found = board(
+        mini_record("gap", 0, 0.9, 0.7),
+        mini_record("lfm", 0, 0.8, 0.9),
+        mini_record("chance", None, 0.4, 0.5, label=""),
+        paper_like("gangen"),
+    )
+    values = [line.entries[found.start].value for line in found.rows]
+    held = [value for value in values if value is not None]
+    assert held == sorted(held, reverse=True) and len(held) == 3
+    assert values[3:] == [None] * (len(values) - 3)
+    assert row(found, "chance", "").kind == "control"
+    assert row(found, "chance", "").tags == ["control"]
+    assert found.families == ["control", "local"]
+
+
+def test_a_detector_without_any_record_has_a_row_that_says_so() -> None:
+    found = board()
+    assert {line.detector for line in found.rows} == set(PUBLISHED)
+    line = row(found, "gap", "")
+    assert all(e.value is None for e in line.entries)
+    assert any("mini" in gap and "not run" in gap for gap in line.gaps)
+
+
+def test_the_mean_of_all_sets_needs_all_suites() -> None:
+    found = board(*[paper_like(suite) for suite in SUITES if suite != "diffusion1k"])
+    line = row(found, "lfm", "released")
+    (overall,) = [t.title for t in targets(list(SPECS.values())) if not t.suite]
+    assert "diffusion1k" in entry(found, line, overall, "AP").why
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [(0.04, ""), (-0.04, ""), (0.06, "up1"), (-0.99, "down1"), (1.0, "up2"), (-5.0, "down3")],
+)
+def test_tone(delta: float, expected: str) -> None:
+    assert tone(delta) == expected
+
+
+def test_costs_take_what_has_a_network_and_learned_something() -> None:
+    unlearned = replace(
+        mini_record("npr", 0, 0.45, 0.5),
+        weights=WeightsRef(label="mini-train/seed0", sha256="n", seed=0, recipe={"val_ap": 0.51}),
+    )
+    cost = Cost(macs=2e9, params=1e6)
+    given = material(
+        mini_record("lfm", 0, 0.8, 0.7),
+        mini_record("lfm", None, 0.9, 0.8, label="released"),
+        mini_record("gap", 0, 0.7, 0.7),
+        unlearned,
+        mini_record("chance", None, 0.4, 0.5, label=""),
+        lfm=cost,
+        npr=cost,
+        chance=Cost(macs=None, params=None),
+    )
+    found = build_leaderboard(given)
+    assert UNLEARNED in row(found, "npr", "mini-train").notes
+    ours, paper = cost_panels(found, given)
+    labels = [(point.label, point.ap) for point in ours.points]
+    assert labels == [
+        ("LFM (mini-train)", pytest.approx(80)),
+        ("LFM (released)", pytest.approx(90)),
+    ]
+    assert ours.points[0].macs == 2e9 and ours.points[0].family == "local"
+    printed = {point.label: point for point in paper.points}
+    assert printed["LFM"].macs == 1e9 * PAPER.value("summary", "LFM", "cost", "flops")
+    assert set(printed) == {"LGrad", "Ojha", "NPR", "FatFormer", "SAFE", "LFM"}
+
+
+def test_real_registry_and_specs_make_a_board(tmp_path: Path) -> None:
+    found = _sources.gather(tmp_path)
+    specs = _sources.specs()
+    made = build_leaderboard(
+        Material(
+            specs=specs,
+            tables={spec.name: build(spec, found) for spec in specs},
+            sources=found,
+            cells=against_paper(specs, found),
+            detectors=[],
+            suites=[],
+            pages=(),
+        )
+    )
+    assert {line.detector for line in made.rows} == set(found.published)
+    assert {column.group for column in made.columns} >= {"mini", *SUITES}
