@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     sources = _sources.gather(args.out)
     specs = _sources.specs()
     renderer = PageRenderer(_sources.TABLES / "templates")
-    pages = _detail.write(args.out, args.to, sources.records, renderer)
+    pages = _detail.write(args.out, args.to, sources.records, renderer, args.data_root)
     material = Material(
         specs=specs,
         tables={spec.name: build(spec, sources) for spec in specs},

@@ -17,6 +17,7 @@ from harness.report.page.artefacts import Part, parts
 from harness.report.page.index import environments, verdicts
 from harness.report.page.site import code, data_uri
 
+from ..conftest import write_images
 from .page_material import write_artefacts, write_costs, write_records
 from .synthetic import paper_like
 
@@ -157,3 +158,19 @@ def test_a_damaged_cost_file_is_an_error_and_no_page(tmp_path: Path) -> None:
     (tmp_path / "cost.json").write_text(json.dumps([]), encoding="utf-8")
     assert main(["report", "--out", str(tmp_path), "--to", str(tmp_path / "to")]) == 5
     assert not (tmp_path / "to").exists()
+
+
+def test_thumbnails_come_from_the_data_root_that_is_named(tmp_path: Path) -> None:
+    out, data = tmp_path / "runs", tmp_path / "data"
+    for kind in ("0_real", "1_fake"):
+        write_images(data / "GANGen-Detection" / "AttGAN" / kind, range(2))
+    run = ["run", "--method", "chance", "--suite", "gangen:attgan", "--out", str(out)]
+    assert main([*run, "--data-root", str(data)]) in (0, 1)
+    report = ["report", "--out", str(out), "--to", str(tmp_path / "to")]
+    texts = []
+    for arguments in (report, [*report, "--data-root", str(data)]):
+        assert main(arguments) == 0
+        (page,) = (tmp_path / "to").glob("gangen-chance-*.html")
+        texts.append(page.read_text(encoding="utf-8"))
+    assert "Without pictures" in texts[0] and "Thumbnail of" not in texts[0]
+    assert "Without pictures" not in texts[1] and texts[1].count("Thumbnail of") == 4
