@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
+from statistics import fmean
 
-from harness.report.build import Edges, no_interval
+from harness.report.build import Edges, no_interval, over_seeds
 from harness.report.layout import signed
 from harness.report.measured import Measured, about_resampling, subset_value, weights_kind
 from harness.report.table import Cell, Column, Row, RowKind, Table
@@ -191,20 +191,15 @@ def _notes(row: Treated) -> tuple[str, ...]:
 def _value(question: Question, row: Treated, treatment: Treatment, block: str) -> Cell:
     records = row.records.get(treatment.key, ())
     means = [_mean(record, question.sets(block), block) for record in records]
-    hole = next((mean.reason for mean in means if mean.value is None), "")
-    if not means or hole:
-        return Cell(reason=row.reasons.get(treatment.key) or hole or "not run")
-    values = [mean.value for mean in means if mean.value is not None]
     metric, flip = _BLOCKS[block]
-    low, high = _percent(question.interval(records, question.sets(block), metric), flip)
-    return Cell(
-        value=fmean(values),
-        status="measured",
-        spread=stdev(values) if len(values) > 1 else None,
-        seeds=len(values),
-        low=low,
-        high=high,
-    )
+
+    def edges() -> Edges | None:
+        return _percent(question.interval(records, question.sets(block), metric), flip)
+
+    cell = over_seeds(means, edges) if means else Cell(reason="not run")
+    if cell.value is None:
+        return Cell(reason=row.reasons.get(treatment.key) or cell.reason)
+    return cell
 
 
 def _difference(question: Question, row: Treated, treatment: Treatment, block: str) -> Cell:
@@ -223,9 +218,9 @@ def _difference(question: Question, row: Treated, treatment: Treatment, block: s
     return Cell(value=value, status="measured", seeds=second.seeds, low=low, high=high)
 
 
-def _percent(edges: Edges | None, flip: bool) -> tuple[float | None, float | None]:
+def _percent(edges: Edges | None, flip: bool) -> Edges | None:
     if edges is None:
-        return None, None
+        return None
     low, high = (100 * edge for edge in edges)
     return (100 - high, 100 - low) if flip else (low, high)
 
