@@ -103,7 +103,9 @@ def test_seeds_are_one_row_with_their_mean_and_spread() -> None:
     assert shown.value == pytest.approx(82)
     assert shown.spread == "(sd 2.8)"
     assert line.tags == ["2 seeds"]
-    assert entry(found, line, "mini", "called fake", "controls").value == pytest.approx(30)
+    assert entry(found, line, "mini", "called fake", "controls called fake").value == pytest.approx(
+        30
+    )
 
 
 def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:
@@ -118,6 +120,15 @@ def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:
     assert gap.tone == "down3"
     assert "other weights: mini-train/seed0, published: released" in gap.why
     assert entry(found, mine, "ufd", "AP", "paper") == Entry()
+
+
+def test_each_seed_has_its_page() -> None:
+    records = [mini_record("gap", seed, 0.8, 0.7) for seed in (0, 1)]
+    given = material(*records, pages={file_name(record) for record in records})
+    line = row(build_leaderboard(given), "gap", "mini-train")
+    assert line.links == {
+        "mini": [("seed0", file_name(records[0])), ("seed1", file_name(records[1]))]
+    }
 
 
 def test_treated_pictures_are_no_row_but_have_their_pages() -> None:

@@ -136,7 +136,7 @@ class _Builder:
 
     def _columns(self) -> list[BoardColumn]:
         columns = [
-            BoardColumn(group=self.mini_suite, title=title, metric=metric)
+            BoardColumn(group=self.mini_suite, title=_heading(metric, title), metric=metric)
             for metric, titles in SHOWN.items()
             for title in titles
         ]
@@ -223,8 +223,8 @@ class _Builder:
         for record in records:
             file = file_name(record)
             if file in self.material.pages:
-                seed = record.weights.seed
-                text = "page" if seed is None else f"seed {seed}"
+                seeded = weights_kind(record) != record.weights.label
+                text = record.weights.label.rpartition("/")[2] if seeded else "page"
                 links.setdefault(record.suite, []).append((text, file))
         return links
 
@@ -294,6 +294,11 @@ class _Builder:
             if printed is not None:
                 return printed, spec, key
         return None
+
+
+def _heading(metric: str, title: str) -> str:
+    """The mini table prints its metrics in blocks, here they stand side by side."""
+    return title if metric in METRICS_SHOWN else f"{title} {metric}"
 
 
 def _order(row: BoardRow, start: int) -> tuple[bool, float, str, str]:
