@@ -96,6 +96,8 @@ ELSEWHERE = {
     "python3 -m venv .venv": "makes what this test runs in",
     ".venv/bin/pip install -c constraints.txt -e .": "needs a package index",
     ".venv/bin/pip install -e '.[onnx]'": "needs a package index",
+    ".venv/bin/pip install -e '.[demo]'": "needs a package index",
+    ".venv/bin/pip install --no-deps 'pillow>=13'": "needs a package index",
     "source .venv/bin/activate": "is about the reader's shell",
     "torchrun --nproc-per-node 2 -m harness train --method lfm --suite mini-train --seeds 0": (
         "starts processes; tests/training/test_parallel.py runs two"
