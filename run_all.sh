@@ -74,6 +74,11 @@ set_up() { # set_up [EXTRA]: installs once for each state of pyproject.toml and 
 
 harness() { .venv/bin/python -m harness "$@"; }
 
+made() { # made FILE: it is there, and no code, training or checkpoint is newer
+    [ -s "$1" ] && [ -z "$(find harness lfm baselines "$out/training" "${LFM_WEIGHTS:-weights}" -newer "$1" \
+        \( -name '*.py' -o -name run.json -o -name '*.pth' \) -print -quit 2>/dev/null)" ]
+}
+
 failed=0
 step() { # step COMMAND...: a failed cell (exit code 1) is remembered, anything worse stops the recipe
     local code=0
@@ -107,7 +112,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-set_up explain
+set_up clip,explain
 
 # ---------------------------------------------------------------------------------- the recipe
 
@@ -154,7 +159,7 @@ if [ -n "${LFM_DATA:-}" ] && [ -n "$published" ]; then
 fi
 
 say "cost, tables, figure"
-if [ ! -s "$out/cost.json" ] || [ -n "$(find lfm baselines -newer "$out/cost.json" -name '*.py')" ]; then
+if ! made "$out/cost.json"; then
     harness cost --method all --repeats 0 --json >"$out/cost.json.part"
     mv "$out/cost.json.part" "$out/cost.json"
 fi
@@ -166,11 +171,12 @@ say "evidence: files, one path for both classes, perturbations, where detectors 
 seeds=$out/training/mini-train
 looked=lfm:$seeds/lfm/seed0,npr:$seeds/npr/seed0,gap:$seeds/gap/seed0
 [ -z "$published" ] || looked=$published,$looked
-step harness audit --suite mini --against mini-train --out "$out"
+made "$out/audit/audit-mini.json" || step harness audit --suite mini --against mini-train --out "$out"
 step harness run --method $looked --suite mini --twin jpeg96,resize --out "$out"
 step harness robustness --method $looked --suite mini --limit 20 --out "$out"
-step harness explain --method $looked --suite mini --limit 8 --panels 8 --out "$out"
-step harness tsne --method lfm,gap,npr --weights "$seeds" --suite mini --out "$out"
+made "$out/explain/index.json" ||
+    step harness explain --method $looked --suite mini --limit 8 --panels 8 --out "$out"
+made "$out/tsne/tsne-mini.json" || step harness tsne --method $looked --suite mini --out "$out"
 step harness report --out "$out" --to report
 
 say "differences to the paper, and to what every machine must get on the embedded suite"

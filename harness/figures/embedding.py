@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.figures.dots import COLOURS, MARKERS, REFERENCE
+from harness.figures.svg import draw
 
 MOST_MARKS = 9000
 """Marks in one picture: about 100 bytes each in an SVG file, which is to stay below 1 MB."""
 BLOCK = 4
 """Detectors side by side; more begin a new pair of rows."""
+_CLASSES = 3
+"""Entries of the legend beside the generators."""
 
 Marks = Mapping[str, tuple[str, str]]
 
@@ -78,31 +79,45 @@ def embedding(
         title: of the file.
         form: ``svg`` or ``pdf``.
     """
-    marks = _marks(generators)
     wide = min(len(panels), BLOCK)
     tall = -(-len(panels) // BLOCK)
-    settings: Any = {"svg.hashsalt": "lfm-bench", "svg.fonttype": "path", "font.size": 9}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(max(2.9 * wide, 5.8), 5.8 * tall + 1.2), layout="constrained")
-        grid = figure.subplots(2 * tall, wide, squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        for number, panel in enumerate(panels):
-            row, column = divmod(number, BLOCK)
-            upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
-            upper.set_title(panel.title)
-            _classes(upper, panel)
-            _generators(lower, panel, marks)
-            if column == 0:
-                upper.set_ylabel("by class")
-                lower.set_ylabel("by generator")
-        figure.legend(
-            handles=_legend(generators, marks), loc="outside lower center", ncols=4, frameon=False
-        )
-        buffer = io.BytesIO()
-        dated = "Date" if form == "svg" else "CreationDate"
-        figure.savefig(buffer, format=form, metadata={dated: None, "Title": title})
-    return buffer.getvalue()
+    lines = -(-(len(generators) + _CLASSES) // _columns(wide))
+    size = (max(2.9 * wide, 5.8), 5.8 * tall + 0.2 * lines + 0.4)
+
+    def paint(figure: Figure) -> None:
+        _paint(figure, panels, generators)
+
+    return draw(paint, size, title, form, font=9, measured=True)
+
+
+def _columns(wide: int) -> int:
+    """Of the legend, each as wide as a panel."""
+    return max(wide, 2)
+
+
+def _paint(figure: Figure, panels: Sequence[Panel], generators: Sequence[Generator]) -> None:
+    marks = _marks(generators)
+    wide = min(len(panels), BLOCK)
+    grid = figure.subplots(2 * -(-len(panels) // BLOCK), wide, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, BLOCK)
+        upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
+        upper.set_title(panel.title)
+        _classes(upper, panel)
+        _generators(lower, panel, marks)
+        if column == 0:
+            upper.set_ylabel("by class")
+            lower.set_ylabel("by generator")
+    figure.legend(
+        handles=_legend(generators, marks),
+        loc="outside lower center",
+        ncols=_columns(wide),
+        frameon=False,
+        fontsize=8,
+        columnspacing=1,
+    )
 
 
 def _marks(generators: Sequence[Generator]) -> Marks:
@@ -137,6 +152,7 @@ def _scatter(
 ) -> None:
     axes.set_axis_on()
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(True)
     # Without an edge a mark takes 100 bytes in an SVG file, with one 150.
     axes.plot(places[:, 0], places[:, 1], marker, color=colour, markersize=3, markeredgewidth=0)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from harness.figures import embedding as embeddings
 from harness.figures.dots import COLOURS
 from harness.figures.embedding import MOST_MARKS, Generator, Panel, embedding, shown
 
@@ -37,6 +41,37 @@ def test_the_same_planes_give_the_same_bytes(form: str, magic: bytes) -> None:
     assert b"CreationDate" not in drawn
     assert b"dc:date" not in drawn
     assert b"<image" not in drawn
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_the_legend_lies_inside_the_picture(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the embedded suite's longest names, whatever the number of panels."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(embeddings, "draw", _drawn(figures))
+    names = [
+        Generator(name=str(i), title="Toy latent diffusion, image-to-image") for i in range(13)
+    ]
+    embedding([panel(i) for i in range(count)], names, "", "svg")
+    (figure,) = figures
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0 and box.y1 <= min(axes.bbox.y0 for axes in figure.axes)
+
+
+def _drawn(figures: list[Figure]) -> Callable[..., bytes]:
+    """``draw`` that keeps the figure."""
+
+    def keep(
+        paint: Callable[[Figure], None], size: tuple[float, float], *_: str, **how: float
+    ) -> bytes:
+        with matplotlib.rc_context({"font.size": how["font"]}):
+            figures.append(Figure(figsize=size, layout="constrained"))
+            paint(figures[-1])
+            figures[-1].savefig(io.BytesIO(), format="svg")
+        return b""
+
+    return keep
 
 
 def test_every_image_is_drawn_twice() -> None:
