@@ -2,7 +2,7 @@
 # The recipe of the whole result, readable from top to bottom:
 # set up -> train for the embedded suite -> score -> render the tables -> evidence and report ->
 # compare with references.
-# Everything that is on disk is taken from there, so a second run ends in seconds.
+# Everything that is on disk is taken from there, so a second run ends in two minutes.
 set -euo pipefail
 cd "$(dirname "$0")"
 
