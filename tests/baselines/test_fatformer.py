@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 import torch
 from torch import Tensor, nn
@@ -210,6 +211,10 @@ def test_goldens(shared: Path) -> None:
         close(network.text_embeddings(alignment(tokens)), gold["text_chirp"])
 
 
+@pytest.mark.xfail(
+    int(PIL.__version__.split(".")[0]) < 13,
+    reason="made with Pillow 13, before which 263x281 pixels resize otherwise",
+)
 def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
     preprocessing_is_exact(shared, SPEC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,13 +180,11 @@ def _explained(folder: Path) -> Part:
 
 def _focus(means: Sequence[Mapping[str, Any]]) -> Grid:
     rows = [
-        [
-            Value(text=separability.name_of(mean["detector"], mean["weights"])),
-            Value(text=_MAPS[mean["kind"]]),
-            Value(text=f"{mean['of']} called {mean['called']}".strip()),
-            Value(text=f"{mean['pictures']} of {mean['out_of']}", number=mean["pictures"]),
-            *_estimate(mean),
-        ]
+        _focus_row(
+            separability.name_of(mean["detector"], mean["weights"]),
+            mean,
+            f"{mean['pictures']} of {mean['out_of']}",
+        )
         for mean in means
     ]
     header = ("Detector", "Map", "Pictures", "With a map", "Mean focus (%)", "95 % interval")
@@ -195,17 +193,21 @@ def _focus(means: Sequence[Mapping[str, Any]]) -> Grid:
 
 def _focus_differences(differences: Sequence[Mapping[str, Any]]) -> Grid:
     rows = [
-        [
-            Value(text=f"{each['first']} minus {each['second']}"),
-            Value(text=_MAPS[each["kind"]]),
-            Value(text=f"{each['of']} called {each['called']}".strip()),
-            Value(text=str(each["pictures"]), number=each["pictures"]),
-            *_estimate(each),
-        ]
+        _focus_row(f"{each['first']} minus {each['second']}", each, str(each["pictures"]))
         for each in differences
     ]
     header = ("Difference", "Map", "Pictures", "Number", "Mean (points)", "95 % interval")
     return Grid(caption="Differences of focus on the same pictures", header=header, rows=rows)
+
+
+def _focus_row(name: str, found: Mapping[str, Any], count: str) -> list[Value]:
+    return [
+        Value(text=name),
+        Value(text=_MAPS[found["kind"]]),
+        Value(text=f"{found['of']} called {found['called']}".strip()),
+        Value(text=count, number=found["pictures"]),
+        *_estimate(found),
+    ]
 
 
 def _estimate(found: Mapping[str, Any]) -> tuple[Value, Value]:
@@ -251,14 +253,10 @@ def _suite(path: Path) -> str:
 
 
 def _fragments(folder: Path, pattern: str) -> list[tuple[str, Markup]]:
-    return [
-        (title, content)
-        for path in sorted(folder.glob(pattern))
-        for title, content in _fragment(path)
-    ]
+    return [_fragment(path) for path in sorted(folder.glob(pattern))]
 
 
-def _fragment(path: Path) -> Iterator[tuple[str, Markup]]:
+def _fragment(path: Path) -> tuple[str, Markup]:
     """Title and body of a page that this project wrote, to stand inside another page.
 
     Its anchors and the names of its regions become unique by the file's name, its headings go
@@ -269,7 +267,7 @@ def _fragment(path: Path) -> Iterator[tuple[str, Markup]]:
     if body is None or body[2] is None:
         raise SchemaError(f"{path}: not a page of this project", hint=f"rm {path}, then once more")
     title, content = body[2], body[3]
-    subs: Sequence[tuple[str, str | Callable[[re.Match[str]], str]]] = (
+    subs = (
         (r'(?<=\bid=")(?=note-)', f"{path.stem}-"),
         (r'(?<=\bhref="#)(?=note-)', f"{path.stem}-"),
         (r'(?<=role="region" aria-label=")', f"{path.stem}: "),
@@ -277,7 +275,7 @@ def _fragment(path: Path) -> Iterator[tuple[str, Markup]]:
     )
     for pattern, replacement in subs:
         content = re.sub(pattern, replacement, content)
-    yield Markup(title).unescape(), Markup(content)
+    return Markup(title).unescape(), Markup(content)
 
 
 class _Reading:

@@ -117,7 +117,7 @@ class _Builder:
 
     def board(self) -> Board:
         """All of it."""
-        columns = list(self._columns())
+        columns = self._columns()
         start = next(
             i for i, column in enumerate(columns)
             if (column.group, column.metric, column.title) == START
