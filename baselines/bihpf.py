@@ -184,7 +184,7 @@ SPEC = DetectorSpec(
     title="BiHPF (re-implementation, no official code)",
     family="frequency",
     build=build,
-    score=ScoreSpec(kind="logit", threshold=0.0),
+    score=ScoreSpec(kind="logit", threshold=0.0, published_ap="ap"),
     geometry={"*": "resize(256,256)", "gangen": "native", "mini": "native"},
     input_rule=InputRule(smallest=(32, 32)),
     recipe=Recipe(

@@ -160,7 +160,8 @@ CITATION = (
     "Frank et al., Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, "
     "arXiv 2003.08685"
 )
-SCORE = ScoreSpec(kind="logit", threshold=0.0)
+# The release prints accuracies only: no published AP has a rule.
+SCORE = ScoreSpec(kind="logit", threshold=0.0, published_ap="ap")
 SIZE_POLICY = (
     f"Takes {SIDE}x{SIDE} only, the release's size. Policy for sets of mixed sizes, ours: a centre "
     "crop, because a resize would overwrite the up-sampling trace; smaller pictures get black "

@@ -74,7 +74,7 @@ SPEC = DetectorSpec(
     title="Metadata only",
     family="control",
     build=MetadataDetector,
-    score=ScoreSpec(kind="logit", threshold=0.0),
+    score=ScoreSpec(kind="logit", threshold=0.0, published_ap="ap"),
     geometry={"*": "native"},
     recipe=Recipe(epochs=1, batch_size=1, lr=0.0, source="this project: one fit, no epochs"),
     citation="this project, after Grommelt et al., arXiv 2403.17608",

@@ -87,7 +87,7 @@ SPEC = DetectorSpec(
     title="20 features, logistic",
     family="control",
     build=TrivialDetector,
-    score=ScoreSpec(kind="logit", threshold=0.0),
+    score=ScoreSpec(kind="logit", threshold=0.0, published_ap="ap"),
     geometry={"*": "resize(256,256)", "gangen": "native", "mini": "native"},
     input_rule=InputRule(smallest=(8, 8)),
     recipe=Recipe(

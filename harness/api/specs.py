@@ -6,13 +6,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+PublishedAP = Literal["ap", "ap_sigmoid32"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSpec:
-    """What a raw score is. The decision is fake when ``score > threshold``, as the releases do."""
+    """What a raw score is. The decision is fake when ``score > threshold``, as the releases do.
+
+    Args:
+        kind: of the scores.
+        threshold: on the scale of the scores.
+        published_ap: the metric that ranks as the release ranks for its published AP:
+            ``ap_sigmoid32``, float32 sigmoids of the logits, where large ones tie (a float32
+            softmax of two logits ties in the same places); ``ap``, the scores as they are. The
+            default is ``ap_sigmoid32`` for logits, ``ap`` for everything else. Where no release
+            ranks anything, ``ap`` is to be said.
+
+    Raises:
+        ValueError: ``ap_sigmoid32`` of scores that are no logits.
+    """
 
     kind: Literal["logit", "probability", "uncalibrated"]
     threshold: float
+    published_ap: PublishedAP = ""  # type: ignore[assignment]  # by kind, see above
+
+    def __post_init__(self) -> None:
+        if not self.published_ap:
+            rule: PublishedAP = "ap_sigmoid32" if self.kind == "logit" else "ap"
+            object.__setattr__(self, "published_ap", rule)
+        if self.published_ap == "ap_sigmoid32" and self.kind != "logit":
+            raise ValueError(f"ap_sigmoid32 ranks sigmoids of logits, the scores are {self.kind}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,8 @@ def _facts(spec: DetectorSpec) -> Iterator[str]:
     yield f"- parameters: {'no network' if count is None else f'{count:,}'}"
     shown = (f"{suite}: `{text}`" for suite, text in spec.geometry.items())
     yield f"- geometry (`*` = every other suite): {', '.join(shown)}"
-    yield f"- score: {spec.score.kind}; fake when it exceeds {spec.score.threshold:g}"
+    rule = spec.score.published_ap
+    yield f"- score: {spec.score.kind}; fake when it exceeds {spec.score.threshold:g}; AP: `{rule}`"
     if spec.notes:
         yield f"- {spec.notes}"
     if spec.variants:

@@ -75,6 +75,7 @@ def detector_facts(spec: DetectorSpec) -> dict[str, Any]:
         "multiple_of": spec.input_rule.multiple_of,
         "threshold": spec.score.threshold,
         "score": spec.score.kind,
+        "published_ap": spec.score.published_ap,
         "variants": {name: dict(options) for name, options in spec.variants.items()},
         "recipe": _text.recipe(spec.recipe) if spec.recipe else "",
         "recipe_source": spec.recipe.source if spec.recipe else "",
