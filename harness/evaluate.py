@@ -6,10 +6,12 @@ others go on; the record of a suite is written after every subset.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,90 +20,34 @@ from tqdm import tqdm
 from harness import recording
 from harness.data.decode import DECODE_VERSION
 from harness.data.index import load_manifest
-from harness.data.perturb import Perturbation, parse_perturbation
-from harness.data.preprocess import Preprocess, parse
+from harness.data.perturb import parse_perturbation
+from harness.data.preprocess import parse
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.data.suites import Selection, find_root
-from harness.engine import Compute, Job, Scorer
+from harness.engine import Job, Scorer
 from harness.env import environment
-from harness.errors import HarnessError
-from harness.predict import Journal, Predictions, prediction_path, read_predictions
-from harness.results.records import PredictionKey, Resampling, RunRecord, SubsetResult
+from harness.errors import DataError, HarnessError, SchemaError
+from harness.plan import Cell, Done, Known, Settings, take
+from harness.predict import (
+    BusyError,
+    Journal,
+    Predictions,
+    prediction_path,
+    read_made,
+    read_predictions,
+    unit_of,
+    write_predictions,
+)
+from harness.results.records import Made, PredictionKey, RunRecord, SubsetResult
 from harness.results.store import load_record, record_path, save_record
 from harness.scoring import SubsetScoring, Task
 from harness.seen import seen_in_training
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a run is asked to do, beyond which detectors and which suites.
-
-    Args:
-        out: output folder.
-        data_root: folder of the official suites, None when not given.
-        compute: device, precision, batch size, workers.
-        limit: images of each class to score, 0 = all; results are then ``partial``.
-        overwrite: ``missing`` scores what has no result or a failed one, ``never`` leaves failed
-            results too, ``always`` scores everything again.
-        skip_bad: leave unreadable images out, counted and listed.
-        resampling: how intervals are made, None = no intervals.
-        config: the resolved command line, stored with results.
-    """
-
-    out: Path
-    compute: Compute
-    data_root: Path | None = None
-    limit: int = 0
-    overwrite: str = "missing"
-    skip_bad: bool = False
-    resampling: Resampling | None = dataclasses.field(default_factory=Resampling)
-    config: dict[str, object] = dataclasses.field(default_factory=dict)
-
-
-@dataclass(kw_only=True)
-class Cell:
-    """One detector on one subset, on its way to a result.
-
-    Args:
-        job: the detector and its weights.
-        preprocess: its geometry here.
-        perturbation: what happens to the images before.
-        key, path: what decides its scores, and where they are kept.
-        result: set when the cell is done.
-    """
-
-    job: Job
-    suite: Suite
-    subset: Subset
-    preprocess: Preprocess
-    perturbation: Perturbation
-    key: PredictionKey
-    path: Path
-    result: SubsetResult | None = None
-
-    @property
-    def journal_path(self) -> Path:
-        """Where scores are kept while the subset is unfinished."""
-        return self.path.with_suffix(".journal")
-
-    def picture(self, sample: Sample) -> str:
-        """What samples of equal score share: their content, and the id where it draws noise."""
-        return f"{sample.sha256} {sample.id}" if self.perturbation.is_random else sample.sha256
-
-
-def take(manifest: Manifest, limit: int) -> tuple[Sample, ...]:
-    """At most ``limit`` images of each class, evenly spread over the sorted list; 0 = all."""
-    if not limit:
-        return manifest.samples
-    chosen: list[Sample] = []
-    for label in (0, 1):
-        samples = [sample for sample in manifest.samples if sample.label == label]
-        count = min(limit, len(samples))
-        chosen += [samples[i * len(samples) // count] for i in range(count)]
-    return tuple(chosen)
+POLL_SECONDS = 0.5
+"""Between two looks whether another process is done with a cell."""
 
 
 class Matrix:
@@ -114,6 +60,7 @@ class Matrix:
     Attributes:
         computed, reused: scores that networks gave, and scores that were there already (on disk,
             or for the same picture in another subset).
+        skipped: unreadable images that were left out, of every detector.
     """
 
     def __init__(self, jobs: Sequence[Job], settings: Settings) -> None:
@@ -121,11 +68,23 @@ class Matrix:
         self.settings = settings
         self.computed = 0
         self.reused = 0
+        self.skipped = 0
         self._recorder = recording.Recorder(settings.out, settings.resampling)
         self._records: dict[tuple[int, str], RunRecord] = {}
         self._scorers: dict[int, Scorer | HarnessError] = {}
         # Scores by content: the same picture in several subsets (shared reals) is scored once.
-        self._seen: dict[PredictionKey, dict[str, float]] = {}
+        self._seen: dict[PredictionKey, Known] = {}
+        # The subsets of each record that this run has results of, and the record as last written.
+        self._own: dict[tuple[int, str], set[str]] = defaultdict(set)
+        self._written: dict[Path, bytes] = {}
+        self._session = Made(
+            environment={
+                **environment(settings.compute.device),
+                "runtime": settings.compute.runtime,
+                "batch_size": str(settings.compute.batch_size),
+            },
+            settings=dict(settings.config),
+        )
 
     def run(self, selections: Sequence[Selection]) -> list[RunRecord]:
         """Scores every cell that is not on disk and returns one record a job and suite.
@@ -148,10 +107,10 @@ class Matrix:
             for suite, subset, manifest in planned:
                 bar.set_description(f"{suite.name}/{subset.name}")
                 results = self._subset(suite, subset, manifest, bar)
-                for job, result in zip(self.jobs, results, strict=True):
-                    record = self._recorder.with_result(self._record(job, suite), suite, result)
-                    save_record(self.settings.out, record)
-                    self._records[id(job), suite.name] = record
+                for job, (result, made) in zip(self.jobs, results, strict=True):
+                    record = self._recorder.with_result(self._record(job, suite), result, made)
+                    self._own[id(job), suite.name].add(subset.name)
+                    self._records[id(job), suite.name] = self._saved(job, record)
         return list(self._records.values())
 
     def record(self, job: Job, suite: str) -> RunRecord:
@@ -165,45 +124,63 @@ class Matrix:
             log.warning("%s/%s: %s", suite.name, subset.name, error.message)
             return error
 
+    def _saved(self, job: Job, record: RunRecord) -> RunRecord:
+        """Writes a record, with what another process has added to it since."""
+        path = record_path(self.settings.out, record)
+        with contextlib.suppress(FileNotFoundError):
+            if path.read_bytes() != self._written.get(path):
+                own = self._own[id(job), record.suite]
+                record = self._recorder.taken_over(record, load_record(path), but=own)
+        save_record(self.settings.out, record)
+        self._written[path] = path.read_bytes()
+        return record
+
     def _subset(
         self, suite: Suite, subset: Subset, manifest: Manifest | HarnessError, bar: tqdm[Any]
-    ) -> list[SubsetResult]:
-        """One result for each job."""
+    ) -> list[Done]:
+        """One result for each job, with what made its scores."""
         if isinstance(manifest, HarnessError):
-            return [recording.without_scores(subset, manifest)] * len(self.jobs)
+            return [(recording.without_scores(subset, manifest), ())] * len(self.jobs)
         samples = take(manifest, self.settings.limit)
         cells = [self._cell(job, suite, subset, manifest) for job in self.jobs]
+        if not samples:
+            empty = DataError(f"{suite.name}:{subset.name}: no images in its class folders")
+            return [(recording.without_scores(subset, empty), ())] * len(cells)
         for cell in cells:
+            if self.settings.overwrite == "always":
+                cell.path.unlink(missing_ok=True)
+                cell.journal_path.unlink(missing_ok=True)
             self._reuse(cell, samples)
-            if cell.result is not None:
+            if cell.done is not None:
                 self._skip(len(samples), bar)
         # Checkpoints may be equal (seeds of a fit that draws nothing): one file, scored once.
-        pending = {cell.path: cell for cell in cells if cell.result is None}
+        pending = {cell.path: cell for cell in cells if cell.done is None}
         self._score(list(pending.values()), samples, bar)
+        while busy := [cell for cell in pending.values() if cell.done is None]:
+            self._wait(busy[0], samples)
+            self._score([cell for cell in busy if cell.done is None], samples, bar)
         for cell in cells:
-            if cell.result is None:
-                cell.result = pending[cell.path].result
+            if cell.done is None:
+                cell.done = pending[cell.path].done
                 self._skip(len(samples), bar)
-        return [cell.result for cell in cells if cell.result is not None]
+        return [cell.done for cell in cells if cell.done is not None]
+
+    def _wait(self, cell: Cell, samples: Sequence[Sample]) -> None:
+        """Until no other process writes a cell's scores; then takes what that one left."""
+        name = f"{cell.key.suite}/{cell.key.subset} {cell.job.label}"
+        log.info("%s: another process is scoring it; waiting for that one", name)
+        while True:
+            try:
+                Journal(cell.journal_path, cell.key).close()
+                break
+            except BusyError:
+                time.sleep(POLL_SECONDS)
+        self._reuse(cell, samples)
 
     def _cell(self, job: Job, suite: Suite, subset: Subset, manifest: Manifest) -> Cell:
         preprocess = parse(job.preprocess_for(suite.name))
         perturbation = parse_perturbation(job.perturbation_for(suite.name))
-        key = PredictionKey(
-            suite=suite.name,
-            subset=subset.name,
-            manifest=manifest.digest,
-            detector=job.spec.name,
-            version=job.spec.version,
-            variant=job.loaded.variant,
-            weights=job.weights.sha256,
-            preprocess=str(preprocess),
-            perturbation=str(perturbation),
-            precision=self.settings.compute.precision,
-            decode=DECODE_VERSION,
-            limit=self.settings.limit,
-            on_bad_image="skip" if self.settings.skip_bad else "error",
-        )
+        key = self._record(job, suite).key(subset.name, manifest.digest)
         path = prediction_path(self.settings.out, key)
         return Cell(
             job=job,
@@ -217,31 +194,59 @@ class Matrix:
 
     def _reuse(self, cell: Cell, samples: Sequence[Sample]) -> None:
         """Takes the cell's result from disk where the overwrite policy allows it."""
-        if self.settings.overwrite == "always":
-            cell.path.unlink(missing_ok=True)
-            cell.journal_path.unlink(missing_ok=True)
-        if cell.path.exists():
-            predictions = read_predictions(cell.path)
-            pictures = {sample.id: cell.picture(sample) for sample in samples}
-            for name, score in zip(predictions.ids, predictions.scores.tolist(), strict=True):
-                self._known(cell)[pictures[name]] = score
-            cell.result = self._result(cell, predictions, samples)
-        elif self.settings.overwrite == "never":
+        if not cell.path.exists():
             known = self._kept_result(cell)
-            cell.result = known if known.status == "failed" else None
+            if self.settings.overwrite == "never" and known.status == "failed":
+                cell.done = known, ()
+            return
+        try:
+            predictions = read_predictions(cell.path)
+        except SchemaError as error:
+            if self.settings.overwrite == "never":
+                self._fail(cell, error)
+            else:
+                log.warning("%s; its images are scored again", error.message)
+            return
+        made = read_made(cell.path, predictions.digest)
+        pictures = {sample.id: cell.picture(sample) for sample in samples}
+        known_scores = self._known(cell)
+        for name, score in zip(predictions.ids, predictions.scores.tolist(), strict=True):
+            known_scores[pictures[name]] = (score, made)
+        if predictions.skipped and not self.settings.skip_bad:
+            return  # the images left out are read again, the others are known
+        self._take(cell, self._with_units(cell, predictions, samples, made), samples)
+
+    def _with_units(
+        self,
+        cell: Cell,
+        predictions: Predictions,
+        samples: Sequence[Sample],
+        made: Sequence[Made],
+    ) -> Predictions:
+        """The predictions with the units that the data set names today, on disk too."""
+        unit_by_id = {sample.id: unit_of(sample) for sample in samples}
+        units = tuple(unit_by_id[name] for name in predictions.ids)
+        if (units, cell.subset.unit) == (predictions.units, predictions.unit):
+            return predictions
+        predictions = dataclasses.replace(predictions, units=units, unit=cell.subset.unit)
+        digest = write_predictions(cell.path, predictions, made)
+        return dataclasses.replace(predictions, digest=digest)
 
     def _score(self, cells: list[Cell], samples: tuple[Sample, ...], bar: tqdm[Any]) -> None:
         """Scores the cells that are not done, all from one pass over the images."""
         tasks: list[tuple[Cell, Task]] = []
 
-        def tick(count: int) -> None:
-            self.computed += count
-            bar.update(count)
+        def tick(scored: int, skipped: int = 0) -> None:
+            self.computed += scored
+            self.skipped += skipped
+            bar.update(scored + skipped)
 
         try:
             for cell in cells:
                 try:
                     tasks.append((cell, self._task(cell, samples, bar)))
+                except BusyError:
+                    continue  # waited for when the others are done
                 except HarnessError as error:
                     self._fail(cell, error)
             SubsetScoring(
@@ -265,40 +270,38 @@ class Matrix:
         scorer = self._scorer(cell.job)
         journal = Journal(cell.journal_path, cell.key)
         known = self._known(cell)
-        journal.add(
-            (index, known[picture])
-            for index, picture in enumerate(map(cell.picture, samples))
-            if index not in journal and picture in known
-        )
+        if not self.settings.skip_bad:
+            journal.skipped.clear()  # what was left out before is read again
+        for index, picture in enumerate(map(cell.picture, samples)):
+            if index not in journal and picture in known:
+                score, made = known[picture]
+                journal.add([(index, score)], made)
         self._skip(len(journal.scores) + len(journal.skipped), bar)
         return Task(
             scorer=scorer,
             preprocess=cell.preprocess,
             perturbation=cell.perturbation,
             journal=journal,
+            made=self._session,
         )
 
     def _finish(self, cell: Cell, task: Task, samples: tuple[Sample, ...]) -> None:
         known = self._known(cell)
-        known.update({cell.picture(samples[i]): score for i, score in task.journal.scores.items()})
+        made = tuple(task.journal.made.values())
+        for index, score in task.journal.scores.items():
+            known.setdefault(cell.picture(samples[index]), (score, made))
         if task.error is not None:
             self._fail(cell, task.error)
             return
-        predictions = task.journal.finish(cell.path, cell.key, samples)
-        cell.result = self._result(cell, predictions, samples)
+        predictions = task.journal.finish(cell.path, cell.key, samples, cell.subset.unit)
+        self._take(cell, predictions, samples)
 
-    def _result(
-        self, cell: Cell, predictions: Predictions, samples: Sequence[Sample]
-    ) -> SubsetResult:
-        path = cell.path.relative_to(self.settings.out).as_posix()
-        kept = self._kept_result(cell)
-        if kept.predictions == path and self.settings.overwrite != "always":
-            metrics = kept.metrics
-        else:
-            record = self._record(cell.job, cell.suite)
-            metrics = self._recorder.metrics_of(predictions, record, path)
-        result = recording.scored(cell.subset, predictions, metrics, path)
-        return dataclasses.replace(result, seen=seen_in_training(cell.job.loaded, samples))
+    def _take(self, cell: Cell, predictions: Predictions, samples: Sequence[Sample]) -> None:
+        record = self._record(cell.job, cell.suite)
+        blank = recording.not_scored(cell.subset)
+        result, made = self._recorder.scored(record, blank, predictions)
+        seen = seen_in_training(cell.job.loaded, samples)
+        cell.done = dataclasses.replace(result, seen=seen), made
 
     def _kept_result(self, cell: Cell) -> SubsetResult:
         """What the record of the cell's suite holds of its subset."""
@@ -307,7 +310,7 @@ class Matrix:
 
     def _fail(self, cell: Cell, error: HarnessError) -> None:
         log.warning("%s/%s %s: %s", cell.key.suite, cell.key.subset, cell.job.label, error.message)
-        cell.result = recording.without_scores(cell.subset, error, cell.key.manifest)
+        cell.done = recording.without_scores(cell.subset, error, cell.key.manifest), ()
 
     def _scorer(self, job: Job) -> Scorer:
         """Built when first needed; what went wrong is remembered and raised again."""
@@ -323,7 +326,7 @@ class Matrix:
             raise found
         return found
 
-    def _known(self, cell: Cell) -> dict[str, float]:
+    def _known(self, cell: Cell) -> Known:
         """Content hash -> score, for keys that differ in subset and manifest only."""
         key = dataclasses.replace(cell.key, suite="", subset="", manifest="", limit=0)
         return self._seen.setdefault(key, {})
@@ -348,40 +351,15 @@ class Matrix:
             perturbation=str(parse_perturbation(job.perturbation_for(suite.name))),
             published_preprocess=str(parse(job.spec.preprocess_for(suite.name))),
             precision=compute.precision,
+            decode=DECODE_VERSION,
             threshold=job.spec.score.threshold,
             score_kind=job.spec.score.kind,
+            published_ap=job.spec.score.published_ap,
             limit=self.settings.limit,
             subsets=tuple(recording.not_scored(subset) for subset in suite.subsets),
-            environment={
-                **environment(compute.device),
-                "runtime": compute.runtime,
-                "batch_size": str(compute.batch_size),
-            },
-            config=self.settings.config,
             resampling=self.settings.resampling,
         )
         path = record_path(self.settings.out, record)
         if path.exists():
-            record = self._taken_over(record, load_record(path))
+            record = self._recorder.taken_over(record, load_record(path))
         return record
-
-    def _taken_over(self, record: RunRecord, old: RunRecord) -> RunRecord:
-        """A record with the results of an old one, brought up to date from their scores."""
-        current = self._recorder.is_current(old) and _judged(old) == _judged(record)
-        kept = {
-            result.subset: result
-            for result in old.subsets
-            if current
-            or not result.predictions
-            or (self.settings.out / result.predictions).exists()
-        }
-        subsets = tuple(kept.get(result.subset, result) for result in record.subsets)
-        calibration = old.calibration if _judged(old) == _judged(record) else None
-        mean = old.mean if subsets == old.subsets else {}
-        record = dataclasses.replace(record, subsets=subsets, mean=mean, calibration=calibration)
-        return record if current else self._recorder.rescored(record)
-
-
-def _judged(record: RunRecord) -> tuple[object, ...]:
-    """What metrics depend on beside the scores."""
-    return record.threshold, record.score_kind, record.weights.sha256

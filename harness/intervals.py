@@ -37,26 +37,18 @@ class Replicates:
     def __init__(self, out: Path, metrics: Sequence[str] = ()) -> None:
         self.out = out
         self.metrics = metrics
-        self._kept: dict[tuple[str, int, int], dict[str, Draws]] = {}
+        self._kept: dict[tuple[str, Rule, int, int], dict[str, Draws]] = {}
 
-    def of(
-        self,
-        predictions: Predictions | None,
-        path: str,
-        rule: Rule,
-        resampling: Resampling,
-    ) -> Mapping[str, Draws]:
-        """Metric -> (R,) replicates of one prediction file.
+    def of(self, kept: Predictions, rule: Rule, resampling: Resampling) -> Mapping[str, Draws]:
+        """Metric -> (R,) replicates of kept scores; made once for each content of a file.
 
         Args:
-            predictions: its content; None = read it.
-            path: of the file, below the output folder.
+            kept: content of a prediction file.
             rule: how its scores are judged.
             resampling: how.
         """
-        key = (path, resampling.resamples, resampling.seed)
-        if key not in self._kept:
-            kept = predictions or read_predictions(self.out / path)
+        key = (kept.digest, rule, resampling.resamples, resampling.seed)
+        if not kept.digest or key not in self._kept:
             weights = bootstrap.image_weights(
                 kept.ids, kept.labels, resampling.resamples, resampling.seed
             )
@@ -66,11 +58,22 @@ class Replicates:
         return self._kept[key]
 
     def of_record(self, record: RunRecord, subset: str) -> Mapping[str, Draws]:
-        """Replicates of one subset of a record; empty where it has no intervals or no scores."""
-        path = next((r.predictions for r in record.subsets if r.subset == subset), "")
-        if record.resampling is None or not path or not (self.out / path).is_file():
+        """Replicates of one subset of a record; empty where it has no intervals, or where just
+        those scores that its metrics were made from are not at hand.
+        """
+        result = next((r for r in record.subsets if r.subset == subset), None)
+        if record.resampling is None or result is None or not result.predictions:
             return {}
-        return self.of(None, path, rule_of(record), record.resampling)
+        path = self.out / result.predictions
+        key = (result.scores, rule_of(record), record.resampling.resamples, record.resampling.seed)
+        if key in self._kept:
+            return self._kept[key]
+        if not path.is_file():
+            return {}
+        kept = read_predictions(path)
+        if kept.digest != result.scores:
+            return {}
+        return self.of(kept, rule_of(record), record.resampling)
 
     def of_mean(
         self, records: Sequence[RunRecord], subsets: Sequence[str], metric: str

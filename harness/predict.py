@@ -15,7 +15,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 
 from harness.data.sample import Sample
 from harness.errors import SchemaError, UsageError
-from harness.results.records import PREDICTIONS_SCHEMA, PredictionKey
-from harness.results.store import write_atomic
+from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey
+from harness.results.store import canonical_json, write_atomic
 
 _METADATA = b"lfm_bench"
 
@@ -42,14 +42,25 @@ class Predictions:
         ids: image ids, in manifest order; skipped images are absent.
         labels: (N,) int8, 0 real, 1 fake.
         scores: (N,) float64, raw, larger = more fake.
+        units: what images that are not independent share, one text an image: the sample's unit, or
+            16 hex digits of its content hash where none is known.
+        unit: what a unit is, in words; "" where images are taken as independent.
         skipped: ids of unreadable images (``--on-bad-image skip``).
+        digest: sha256 of the file; "" before it is one.
     """
 
     key: PredictionKey
     ids: tuple[str, ...]
     labels: np.ndarray[Any, np.dtype[np.int8]]
     scores: np.ndarray[Any, np.dtype[np.float64]]
+    units: tuple[str, ...] = ()
+    unit: str = ""
     skipped: tuple[str, ...] = ()
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.units:  # of a file that knows none: every image by itself
+            object.__setattr__(self, "units", self.ids)
 
 
 def prediction_path(root: Path, key: PredictionKey) -> Path:
@@ -62,77 +73,136 @@ def prediction_path(root: Path, key: PredictionKey) -> Path:
     return root / "predictions" / suite / subset / key.detector / f"{digest}.parquet"
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Writes atomically; the same predictions give the same bytes."""
+def unit_of(sample: Sample) -> str:
+    """What the image is drawn by: its unit, or its content where no unit is known."""
+    return sample.unit or sample.sha256[:16] or sample.id
+
+
+def write_predictions(path: Path, predictions: Predictions, made: Iterable[Made] = ()) -> str:
+    """Writes atomically; the same predictions give the same bytes. Returns their sha256.
+
+    What made them goes to a file of its own beside them, which names that sha256: equal scores of
+    two machines stay equal files.
+    """
     table = pa.table(
         {
             "id": pa.array(predictions.ids, pa.string()),
             "label": pa.array(predictions.labels, pa.int8()),
             "score": pa.array(predictions.scores, pa.float64()),
+            "unit": pa.array(predictions.units, pa.string()),
         }
     )
     head = {
         "schema": PREDICTIONS_SCHEMA,
         "key": dataclasses.asdict(predictions.key),
         "skipped": list(predictions.skipped),
+        "unit": predictions.unit,
     }
     table = table.replace_schema_metadata({_METADATA: json.dumps(head, sort_keys=True).encode()})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    sessions = {each.digest: dataclasses.asdict(each) for each in made}
+    write_atomic(
+        made_path(path),
+        canonical_json({"scores": digest, "made": list(sessions.values())}).encode(),
+    )
     write_atomic(path, buffer.getvalue())
+    return digest
+
+
+def made_path(path: Path) -> Path:
+    """Where stands what made a prediction file."""
+    return path.with_suffix(".made.json")
+
+
+def read_made(path: Path, digest: str) -> tuple[Made, ...]:
+    """The sessions that made the prediction file at ``path``; an empty one where none is known.
+
+    Args:
+        path: of the prediction file.
+        digest: its sha256: a note about other scores is none about these.
+    """
+    try:
+        note = json.loads(made_path(path).read_text(encoding="utf-8"))
+        if note["scores"] == digest and note["made"]:
+            return tuple(Made(**each) for each in note["made"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return (Made(),)
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a prediction file, "" where there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def read_predictions(path: Path) -> Predictions:
     """Reads a prediction file.
 
     Raises:
-        SchemaError: gone, damaged, or not written by this schema.
+        SchemaError: gone, damaged, or not written by a schema that is known here.
     """
     try:
-        table = pq.read_table(path)
+        data = path.read_bytes()
+        table = pq.read_table(io.BytesIO(data))
         head = json.loads((table.schema.metadata or {})[_METADATA])
-        if head["schema"] != PREDICTIONS_SCHEMA:
+        if not 1 <= head["schema"] <= PREDICTIONS_SCHEMA:
             raise SchemaError(
                 f"{path}: prediction schema {head['schema']}, expected {PREDICTIONS_SCHEMA}"
             )
+        key = {name: value for name, value in head["key"].items() if name != "on_bad_image"}
         return Predictions(
-            key=PredictionKey(**head["key"]),
+            key=PredictionKey(**key),
             ids=tuple(table["id"].to_pylist()),
             labels=table["label"].to_numpy(),
             scores=table["score"].to_numpy(),
+            units=tuple(table["unit"].to_pylist()) if head["schema"] > 1 else (),
+            unit=head.get("unit", ""),
             skipped=tuple(head["skipped"]),
+            digest=hashlib.sha256(data).hexdigest(),
         )
     except FileNotFoundError as error:
         raise SchemaError(f"{path}: the scores are gone", hint="run again") from error
-    except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise SchemaError(
             f"{path}: not a prediction file of this version ({type(error).__name__}: {error})",
             hint=f"delete {path} and run again",
         ) from error
 
 
+class BusyError(UsageError):
+    """Another process is writing the same scores."""
+
+
 class Journal:
     """Scores of an unfinished subset, one line an image: ``index<TAB>score as a hex float``.
 
-    The first line is the key. An image that was skipped has ``skip`` in place of its score. A last
-    line cut short by a kill is ignored. The file is locked while it is open.
+    The first line is the key. An image that was skipped has ``skip`` in place of its score. A line
+    ``made<TAB>{...}`` stands before the first score of each session that added some. A last line
+    cut short by a kill is ignored. The file is locked while it is open.
 
     Attributes:
         scores: index in the manifest -> score.
         skipped: indices of skipped images.
+        made: the sessions that made the scores, by name.
     """
 
     def __init__(self, path: Path, key: PredictionKey) -> None:
         self.path = path
         self.scores: dict[int, float] = {}
         self.skipped: set[int] = set()
+        self.made: dict[str, Made] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise UsageError(
+            raise BusyError(
                 f"{path} is being written by another process",
                 hint="wait for it, or give this run another --out",
             ) from None
@@ -151,14 +221,22 @@ class Journal:
             return
         for line in content[len(head) : keep].splitlines():
             index, _, score = line.partition(b"\t")
-            if score == b"skip":
+            if index == b"made":
+                session = Made(**json.loads(score))
+                self.made[session.digest] = session
+            elif score == b"skip":
                 self.skipped.add(int(index))
             else:
                 self.scores[int(index)] = float.fromhex(score.decode())
 
-    def add(self, scores: Iterable[tuple[int, float]]) -> None:
-        """Appends finite scores and hands them to the operating system."""
+    def add(self, scores: Iterable[tuple[int, float]], made: Iterable[Made] = ()) -> None:
+        """Appends finite scores, and what made them; hands them to the operating system."""
         lines = []
+        for session in made:
+            if session.digest not in self.made:
+                self.made[session.digest] = session
+                text = json.dumps(dataclasses.asdict(session), sort_keys=True)
+                lines.append(f"made\t{text}\n")
         for index, score in scores:
             if not math.isfinite(score):
                 raise ValueError(f"score of image {index} is {score}")
@@ -180,20 +258,31 @@ class Journal:
         """Closes and unlocks; the file stays."""
         self._file.close()
 
-    def finish(self, path: Path, key: PredictionKey, samples: tuple[Sample, ...]) -> Predictions:
-        """Turns a complete journal into the prediction file at ``path`` and deletes the journal."""
+    def finish(
+        self, path: Path, key: PredictionKey, samples: Sequence[Sample], unit: str = ""
+    ) -> Predictions:
+        """Turns a complete journal into the prediction file at ``path`` and deletes the journal.
+
+        Args:
+            path: of the prediction file.
+            key: what made the scores.
+            samples: the scored images, in manifest order.
+            unit: what their units are, in words.
+        """
         rows = [i for i in range(len(samples)) if i not in self.skipped]
         predictions = Predictions(
             key=key,
             ids=tuple(samples[i].id for i in rows),
             labels=np.array([samples[i].label for i in rows], dtype=np.int8),
             scores=np.array([self.scores[i] for i in rows], dtype=np.float64),
+            units=tuple(unit_of(samples[i]) for i in rows),
+            unit=unit,
             skipped=tuple(samples[i].id for i in sorted(self.skipped)),
         )
-        write_predictions(path, predictions)
+        digest = write_predictions(path, predictions, self.made.values())
         self.path.unlink()
         self.close()
-        return predictions
+        return dataclasses.replace(predictions, digest=digest)
 
 
 @contextlib.contextmanager
@@ -207,4 +296,5 @@ def open_journal(path: Path, key: PredictionKey) -> Iterator[Journal]:
 
 
 def _key_json(key: PredictionKey) -> str:
-    return json.dumps(dataclasses.asdict(key), sort_keys=True)
+    # Schema 1 had a field more; its usual value keeps the files of that schema where they are.
+    return json.dumps({**dataclasses.asdict(key), "on_bad_image": "error"}, sort_keys=True)

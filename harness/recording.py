@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.api import DetectorSpec
 from harness.data.suite import Subset, Suite
-from harness.errors import DataError, HarnessError, UsageError, WeightsMissingError
+from harness.errors import (
+    DataError,
+    HarnessError,
+    SchemaError,
+    UsageError,
+    WeightsMissingError,
+)
 from harness.intervals import Draws, Replicates, rule_of
 from harness.metrics import aggregate, bootstrap
 from harness.metrics.thresholds import best_threshold
 from harness.metrics.values import MetricValue
-from harness.predict import Predictions, read_predictions
+from harness.predict import (
+    Predictions,
+    digest_of,
+    prediction_path,
+    read_made,
+    read_predictions,
+)
 from harness.results.records import (
     SCHEMA,
     Calibration,
+    Made,
     Metric,
+    PredictionKey,
     Resampling,
     RunRecord,
     Status,
@@ -42,32 +57,143 @@ class Recorder:
         self.resampling = resampling
         self.replicates = Replicates(out)
 
-    def metrics_of(self, predictions: Predictions, record: RunRecord, path: str) -> Metrics:
-        """All metrics of one subset, judged as its record says; ``path`` is the scores' file."""
+    def metrics_of(self, predictions: Predictions, record: RunRecord) -> Metrics:
+        """All metrics of one subset, judged as its record says."""
         rule = rule_of(record)
         values = rule.evaluate(predictions.labels, predictions.scores)
-        key = predictions.key
-        if record.calibration and record.calibration.on == f"{key.suite}:{key.subset}":
-            values["acc_calibrated"] = MetricValue(None, "the threshold was taken from this set")
+        doubt = self._calibration_doubt(record.calibration, predictions)
+        if doubt:
+            values["acc_calibrated"] = MetricValue(None, doubt)
         draws: Mapping[str, Draws] = {}
         if self.resampling is not None:
-            draws = self.replicates.of(predictions, path, rule, self.resampling)
+            draws = self.replicates.of(predictions, rule, self.resampling)
         return {
             name: _metric(value, bootstrap.interval(draws[name]) if name in draws else None)
             for name, value in values.items()
         }
 
-    def with_result(self, record: RunRecord, suite: Suite, result: SubsetResult) -> RunRecord:
+    def _calibration_doubt(self, other: Calibration | None, predictions: Predictions) -> str:
+        """Why a threshold from another set cannot judge these scores, "" where it can."""
+        if other is None:
+            return ""
+        if other.on == f"{predictions.key.suite}:{predictions.key.subset}":
+            return "the threshold was taken from this set"
+        if other.shared:
+            return ""
+        path = self.out / other.predictions
+        if digest_of(path) != other.scores:
+            return f"the scores on {other.on} that gave the threshold are gone"
+        theirs = set(read_predictions(path).units)
+        count = sum(unit in theirs for unit in predictions.units)
+        unit = predictions.unit or "content"
+        return f"{count} of its images share their {unit} with {other.on}" if count else ""
+
+    def scored(
+        self, record: RunRecord, blank: SubsetResult, predictions: Predictions
+    ) -> tuple[SubsetResult, tuple[Made, ...]]:
+        """The result that kept scores are, and the sessions that made them.
+
+        Metrics that the record holds of just these scores are taken over; the scores' digest says
+        whether they are just these.
+
+        Args:
+            record: the record that it is a result of.
+            blank: the subset's result while nothing is scored.
+            predictions: its prediction file's content.
+        """
+        path = prediction_path(Path(), record.key(blank.subset, predictions.key.manifest))
+        kept = {result.subset: result for result in record.subsets}.get(blank.subset)
+        if kept is None or kept.scores != predictions.digest or not self.is_current(record):
+            metrics = self.metrics_of(predictions, record)
+        else:
+            metrics = kept.metrics
+        made = read_made(self.out / path, predictions.digest)
+        fakes = int(predictions.labels.sum())
+        result = dataclasses.replace(
+            blank,
+            status="partial" if predictions.key.limit else "ok",
+            n_real=len(predictions.labels) - fakes,
+            n_fake=fakes,
+            manifest=predictions.key.manifest,
+            predictions=path.as_posix(),
+            scores=predictions.digest,
+            unit=predictions.unit,
+            made=tuple(each.digest for each in made),
+            metrics=metrics,
+            skipped=predictions.skipped,
+            error="",
+        )
+        return result, made
+
+    def with_result(
+        self, record: RunRecord, result: SubsetResult, made: Iterable[Made] = ()
+    ) -> RunRecord:
         """The record with one subset's result exchanged and its means made anew."""
         if result in record.subsets and record.mean:
             return record
         results = tuple(result if old.subset == result.subset else old for old in record.subsets)
-        declared = [subset.name for subset in suite.subsets if subset.in_mean]
-        return self._with_means(dataclasses.replace(record, subsets=results), declared)
+        sessions = record.made | {each.digest: each for each in made}
+        used = {name for each in results for name in each.made}
+        sessions = {name: each for name, each in sessions.items() if name in used}
+        return self._with_means(dataclasses.replace(record, subsets=results, made=sessions))
 
     def is_current(self, record: RunRecord) -> bool:
         """Whether the record's metrics and intervals are what this recorder would make."""
         return record.schema == SCHEMA and record.resampling == self.resampling
+
+    def taken_over(self, record: RunRecord, old: RunRecord, but: Collection[str] = ()) -> RunRecord:
+        """A record with those results of an old one that belong to it.
+
+        A result belongs to it when its scores lie where the record's own key says: scores of
+        another checkpoint, version, geometry, precision, decoding, perturbation or limit lie
+        elsewhere. What does not belong stays as it is in ``record``.
+
+        Args:
+            record: today's conditions.
+            old: what is on disk.
+            but: subsets that are left as they are in ``record``.
+        """
+        same = _conditions(old) == _conditions(record)
+        judged = same and (old.threshold, old.score_kind) == (record.threshold, record.score_kind)
+        if judged:
+            record = dataclasses.replace(record, calibration=old.calibration)
+        found = {result.subset: result for result in old.subsets}
+        for blank in record.subsets:
+            kept = found.get(blank.subset)
+            if kept is None or blank.subset in but:
+                continue
+            if kept.predictions:
+                trusted = judged and self.is_current(old)
+                record = self._with_kept(record, blank, kept, trusted=trusted)
+            elif same:
+                record = _exchanged(record, dataclasses.replace(kept, **_declared(blank)))
+        if judged and self.is_current(old) and record.subsets == old.subsets:
+            return dataclasses.replace(record, mean=old.mean)
+        return self._with_means(record)
+
+    def _with_kept(
+        self, record: RunRecord, blank: SubsetResult, kept: SubsetResult, *, trusted: bool
+    ) -> RunRecord:
+        """The record with a result from disk, if its scores are there and belong to it."""
+        path = prediction_path(Path(), record.key(blank.subset, kept.manifest)).as_posix()
+        if kept.predictions != path:
+            return record
+        digest = digest_of(self.out / path)
+        if not digest:
+            return _exchanged(record, dataclasses.replace(blank, error=f"{path}: scores are gone"))
+        if trusted and digest == kept.scores:
+            made = read_made(self.out / path, digest)
+            result = dataclasses.replace(kept, **_declared(blank))
+        else:
+            try:
+                predictions = read_predictions(self.out / path)
+            except SchemaError as error:
+                failed = dataclasses.replace(blank, status="failed", error=str(error))
+                return _exchanged(record, failed)
+            result, made = self.scored(record, blank, predictions)
+            result = dataclasses.replace(result, seen=kept.seen)
+        sessions = record.made | {each.digest: each for each in made}
+        return dataclasses.replace(_exchanged(record, result), made=sessions)
 
     def rescored(self, record: RunRecord) -> RunRecord:
         """The record with everything made anew from the kept scores, without images.
@@ -75,21 +201,28 @@ class Recorder:
         Raises:
             SchemaError: a prediction file is damaged or gone.
         """
-        subsets = []
-        for result in record.subsets:
-            if result.predictions:
-                predictions = read_predictions(self.out / result.predictions)
-                metrics = self.metrics_of(predictions, record, result.predictions)
-                result = dataclasses.replace(result, metrics=metrics)
-            subsets.append(result)
-        declared = [result.subset for result in subsets if result.group != "controls"]
-        record = dataclasses.replace(
-            record, subsets=tuple(subsets), resampling=self.resampling, schema=SCHEMA
+        blank = dataclasses.replace(
+            record, resampling=self.resampling, schema=SCHEMA, subsets=(), made={}
         )
-        return self._with_means(record, declared)
+        for result in record.subsets:
+            made: tuple[Made, ...] = ()
+            if result.predictions:
+                path = prediction_path(Path(), record.key(result.subset, result.manifest))
+                if path.as_posix() != result.predictions:
+                    raise SchemaError(
+                        f"{record.suite}/{result.subset}: {result.predictions} is not where scores "
+                        f"of {record.detector}:{record.weights.label} lie ({path.as_posix()})",
+                        hint="run again",
+                    )
+                predictions = read_predictions(self.out / path)
+                result, made = self.scored(blank, result, predictions)
+            sessions = blank.made | {each.digest: each for each in made}
+            blank = dataclasses.replace(blank, subsets=(*blank.subsets, result), made=sessions)
+        return self._with_means(blank)
 
-    def _with_means(self, record: RunRecord, declared: Sequence[str]) -> RunRecord:
+    def _with_means(self, record: RunRecord) -> RunRecord:
         """Plain mean of each metric over the declared subsets; undefined where one is not whole."""
+        declared = [result.subset for result in record.subsets if result.group != "controls"]
         whole = {
             result.subset: result.metrics for result in record.subsets if result.status == "ok"
         }
@@ -110,20 +243,21 @@ def _metric(value: MetricValue, edges: tuple[float, float] | None) -> Metric:
     return Metric(value=value.value, low=low, high=high, note=value.note)
 
 
-def scored(subset: Subset, predictions: Predictions, metrics: Metrics, path: str) -> SubsetResult:
-    """The result of a scored subset; ``path`` is its prediction file below the output folder."""
-    fakes = int(predictions.labels.sum())
-    return dataclasses.replace(
-        not_scored(subset),
-        status="partial" if predictions.key.limit else "ok",
-        n_real=len(predictions.labels) - fakes,
-        n_fake=fakes,
-        manifest=predictions.key.manifest,
-        predictions=path,
-        metrics=metrics,
-        skipped=predictions.skipped,
-        error="",
-    )
+def _exchanged(record: RunRecord, result: SubsetResult) -> RunRecord:
+    results = tuple(result if old.subset == result.subset else old for old in record.subsets)
+    return dataclasses.replace(record, subsets=results)
+
+
+def _declared(blank: SubsetResult) -> dict[str, Any]:
+    """What the suite says of a subset today."""
+    return {
+        name: getattr(blank, name) for name in ("expected_real", "expected_fake", "counts", "group")
+    }
+
+
+def _conditions(record: RunRecord) -> PredictionKey:
+    """What results that say nothing of scores (failed, absent) hang on."""
+    return record.key("", "")
 
 
 def not_scored(subset: Subset) -> SubsetResult:
@@ -133,6 +267,7 @@ def not_scored(subset: Subset) -> SubsetResult:
         status="missing",
         expected_real=subset.n_real,
         expected_fake=subset.n_fake,
+        counts=subset.certainty,
         error="not run",
         group=subset.group,
     )
@@ -170,24 +305,28 @@ def failed_record(spec: DetectorSpec, token: str, suite: Suite, error: HarnessEr
     )
 
 
-def rescore(out: Path, resampling: Resampling | None, calibrate_on: str = "") -> list[RunRecord]:
+def rescore(
+    out: Path, resampling: Resampling | None, calibrate_on: str = "", *, shared: bool = False
+) -> list[RunRecord]:
     """Makes every record's metrics and intervals anew from the kept scores; saves them.
 
     Args:
         out: output folder.
         resampling: how intervals are made; None = no intervals.
         calibrate_on: ``suite:subset`` whose scores give the threshold of ``acc_calibrated``.
+        shared: also judge sets that share images with ``calibrate_on`` by it.
 
     Raises:
         SchemaError: a prediction file is damaged or gone.
-        UsageError: nothing was scored on ``calibrate_on``.
+        UsageError: nothing was wholly scored on ``calibrate_on``.
     """
     recorder = Recorder(out, resampling)
     records = load_records(out)
-    found = _calibrations(out, records, calibrate_on) if calibrate_on else {}
+    found = _calibrations(out, records, calibrate_on, shared=shared) if calibrate_on else {}
     if calibrate_on and not found:
         raise UsageError(
-            f"no scores on {calibrate_on!r}, which --calibrate-on names as suite:subset",
+            f"no whole set of scores on {calibrate_on!r}, which --calibrate-on names as "
+            "suite:subset",
             hint=f"python -m harness run --method NAME --suite {calibrate_on}",
         )
     rescored = []
@@ -199,21 +338,29 @@ def rescore(out: Path, resampling: Resampling | None, calibrate_on: str = "") ->
 
 
 def _calibrations(
-    out: Path, records: Sequence[RunRecord], place: str
-) -> dict[tuple[str, ...], Calibration]:
-    """For each detector with its weights the threshold that its scores on a set give."""
+    out: Path, records: Sequence[RunRecord], place: str, *, shared: bool
+) -> dict[tuple[object, ...], Calibration]:
+    """For each detector, its weights and treatment the threshold that its scores on a set give."""
     found = {}
     suite, _, subset = place.partition(":")
     for record in records:
         result = next((r for r in record.subsets if r.subset == subset), None)
-        if record.suite == suite and result is not None and result.predictions:
+        if record.suite == suite and result is not None and result.status == "ok":
             kept = read_predictions(out / result.predictions)
-            threshold = best_threshold(kept.labels, kept.scores)
-            found[_scorer_of(record)] = Calibration(on=place, threshold=threshold)
+            found[_scorer_of(record)] = Calibration(
+                on=place,
+                threshold=best_threshold(kept.labels, kept.scores),
+                predictions=result.predictions,
+                scores=kept.digest,
+                shared=shared,
+            )
     return found
 
 
-def _scorer_of(record: RunRecord) -> tuple[str, ...]:
-    """What must agree for a threshold to carry over from one set to another."""
-    weights = record.weights
-    return record.detector, record.variant, weights.label, weights.sha256, record.precision
+def _scorer_of(record: RunRecord) -> tuple[object, ...]:
+    """What must agree for a threshold to carry over from one set to another: all but the set, the
+    images of it that were scored, and a geometry that is the published one on both.
+    """
+    own = "" if record.preprocess == record.published_preprocess else record.preprocess
+    key = dataclasses.replace(record.key("", ""), suite="", limit=0, preprocess=own)
+    return key, record.weights.label

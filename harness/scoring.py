@@ -25,6 +25,7 @@ from harness.data.sample import Sample
 from harness.engine import Compute, Scorer
 from harness.errors import BadImageError, HarnessError
 from harness.predict import Journal
+from harness.results.records import Made
 
 Image8 = np.ndarray[Any, np.dtype[np.uint8]]
 View = tuple[str, str]
@@ -41,6 +42,7 @@ class Task:
         preprocess: its geometry here.
         journal: where its scores go; images in it are not scored again.
         perturbation: what happens to the images before.
+        made: the session that scores, noted with what it adds.
         error: why it stopped, None while all is well. Other tasks go on.
     """
 
@@ -48,6 +50,7 @@ class Task:
     preprocess: Preprocess
     journal: Journal
     perturbation: Perturbation = UNPERTURBED
+    made: Made | None = None
     error: HarnessError | None = None
 
     @property
@@ -100,7 +103,8 @@ class SubsetScoring:
         tasks: the detectors.
         compute: batch size and workers.
         skip_bad: leave unreadable images out (noted in the journals) instead of failing.
-        tick: called with the number of scores just finished.
+        tick: called with the number of scores just finished, or with 0 and the number of images
+            just left out.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ class SubsetScoring:
         compute: Compute,
         *,
         skip_bad: bool,
-        tick: Callable[[int], object],
+        tick: Callable[..., object],
     ) -> None:
         self.samples = samples
         self.tasks = tasks
@@ -202,7 +206,8 @@ class SubsetScoring:
         if error is not None:
             task.error = task.error or error
             return
-        task.journal.add(zip(indices, map(float, scores), strict=True))  # type: ignore[arg-type]
+        made = () if task.made is None else (task.made,)
+        task.journal.add(zip(indices, map(float, scores), strict=True), made)  # type: ignore[arg-type]
         self.tick(len(indices))
 
     def _bad_image(self, index: int, error: Exception) -> None:
@@ -213,7 +218,7 @@ class SubsetScoring:
                 continue
             if self.skip_bad:
                 task.journal.skip(index)
-                self.tick(1)
+                self.tick(0, 1)
             else:
                 task.error = BadImageError(error.name, error.reason)
                 task.error.hint = (

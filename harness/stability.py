@@ -27,7 +27,8 @@ from harness.data.suite import Subset, Suite
 from harness.data.suites import Selection
 from harness.engine import Compute, Job
 from harness.errors import HarnessError
-from harness.evaluate import Matrix, Settings, take
+from harness.evaluate import Matrix
+from harness.plan import Settings, take
 from harness.predict import read_predictions
 from harness.results.records import RunRecord
 

@@ -18,7 +18,8 @@ from harness.ablation.spec import AblationSpec, checked_seeds, load
 from harness.commands import ablation
 from harness.engine import Compute
 from harness.errors import UsageError
-from harness.evaluate import Matrix, Settings
+from harness.evaluate import Matrix
+from harness.plan import Settings
 from harness.training import run_folder
 from harness.training.jobs import Job, Outcome, run_jobs
 from tests.conftest import CHECKOUT

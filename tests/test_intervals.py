@@ -17,7 +17,7 @@ from harness.metrics import bootstrap
 from harness.results.records import SCHEMA, Resampling
 from harness.results.store import load_records, save_record
 from tests.conftest import write_images
-from tests.evidence import RESAMPLING, keep, labels_of, scores_of
+from tests.evidence import REALS, RESAMPLING, keep, labels_of, scores_of
 
 STRENGTHS = {"a": 0.5, "b": 1.0, "c": 1.5}
 
@@ -114,6 +114,10 @@ def test_a_threshold_from_another_set(tmp_path: Path) -> None:
     keep(tmp_path, "npr", {"b": scores_of(1, 1.0)})
     flags = ("--out", str(tmp_path), "--resamples", "100", "--calibrate-on", "own:a")
     assert main(["rescore", *flags]) == 0
+    shared = load_records(tmp_path)[0].subsets[1].metrics["acc_calibrated"]
+    assert shared.value is None
+    assert shared.note == f"{REALS} of its images share their content with own:a"
+    assert main(["rescore", *flags, "--calibrate-shared"]) == 0
     lfm, npr = load_records(tmp_path)
     assert lfm.calibration.on == "own:a"
     assert 2 < lfm.calibration.threshold < 4.5
@@ -122,7 +126,7 @@ def test_a_threshold_from_another_set(tmp_path: Path) -> None:
     assert b.value > lfm.subsets[1].metrics["acc"].value
     assert b.low < b.value < b.high
     assert "acc_calibrated" not in npr.subsets[0].metrics
-    with pytest.raises(UsageError, match="no scores on 'own:nope'"):
+    with pytest.raises(UsageError, match="no whole set of scores on 'own:nope'"):
         recording.rescore(tmp_path, None, "own:nope")
 
 

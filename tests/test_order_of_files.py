@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from harness import registry
 from harness.__main__ import main
 from harness.accelerate import TOLERANCE
 from harness.predict import Journal, read_predictions
-from harness.results.records import Metric, SubsetResult
+from harness.results.records import Made, Metric, SubsetResult
 from harness.results.store import load_records
 from tests.conftest import CHECKOUT, noise, write_images
 
@@ -78,7 +79,8 @@ def harness(flags: list[str], out: Path, *more: object) -> int:
 def kept(out: Path) -> dict[str, bytes]:
     """Prediction file -> its bytes."""
     folder = out / "predictions"
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.*")}
+    assert not list(folder.rglob("*.journal"))
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.parquet")}
     assert len(files) == 2 * len(SUBSETS)
     return {name: path.read_bytes() for name, path in sorted(files.items())}
 
@@ -96,7 +98,10 @@ def scores(out: Path) -> dict[tuple[str, str, str], float]:
 def numbers(out: Path) -> dict[str, tuple[list[SubsetResult], dict[str, Metric]]]:
     """All that records say of the scores; the rest names where and how they were made."""
     return {
-        record.detector: (sorted(record.subsets, key=lambda each: each.subset), record.mean)
+        record.detector: (
+            sorted((replace(each, made=()) for each in record.subsets), key=lambda r: r.subset),
+            record.mean,
+        )
         for record in load_records(out)
     }
 
@@ -241,9 +246,11 @@ def test_interrupted_and_run_again(
     """Between any two scores; a kill by the system is in ``test_run.py``."""
     add, done = Journal.add, []
 
-    def interrupted(journal: Journal, scores: Iterable[tuple[int, float]]) -> None:
+    def interrupted(
+        journal: Journal, scores: Iterable[tuple[int, float]], made: Iterable[Made] = ()
+    ) -> None:
         found = list(scores)
-        add(journal, found)
+        add(journal, found, made)
         done.extend(found)
         if len(done) == after and found:
             raise KeyboardInterrupt

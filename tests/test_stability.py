@@ -18,7 +18,7 @@ from harness.data.adapters import own_suite
 from harness.data.suites import Selection
 from harness.engine import Compute, make_job
 from harness.errors import HarnessError
-from harness.evaluate import Settings
+from harness.plan import Settings
 from harness.predict import read_predictions
 from harness.stability import Effect, Stability
 from tests.conftest import write_images

@@ -20,7 +20,8 @@ from harness.data.adapters import own_suite
 from harness.data.suites import Selection, parse_selection
 from harness.engine import make_job
 from harness.errors import UsageError, unknown_name
-from harness.evaluate import Matrix, Settings
+from harness.evaluate import Matrix
+from harness.plan import Settings
 from harness.results.records import RunRecord
 from harness.training import datasets, run_folder, session
 from harness.training.datasets import TrainingData

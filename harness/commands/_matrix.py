@@ -18,7 +18,7 @@ from harness.data.preprocess import parse
 from harness.data.suites import Selection, find_root, parse_selection
 from harness.engine import Job, make_job
 from harness.errors import DataError, HarnessError, UsageError
-from harness.evaluate import Settings
+from harness.plan import Settings
 from harness.results.records import RunRecord
 from harness.results.store import save_record
 

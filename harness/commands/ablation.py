@@ -19,7 +19,7 @@ from harness.data.suites import Selection
 from harness.engine import Compute
 from harness.env import resolve_device
 from harness.errors import UsageError, unknown_name
-from harness.evaluate import Settings
+from harness.plan import Settings
 from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.report.render import Renderer
 from harness.results.records import RunRecord

@@ -24,7 +24,6 @@ from harness.data.suites import find_root, parse_selection
 from harness.engine import make_job
 from harness.env import DEVICES, resolve_device
 from harness.errors import BadImageError, HarnessError, UsageError
-from harness.evaluate import take
 from harness.explain.evidence import (
     FocusDifference,
     FocusMean,
@@ -39,6 +38,7 @@ from harness.explain.gradcam import NoMapError, layer_grad_cam
 from harness.explain.maps import Explanation, ready
 from harness.figures.panels import Column, Heat, panel
 from harness.metrics.focus import focus
+from harness.plan import take
 from harness.results.store import canonical_json, write_atomic
 
 HELP = "draw Grad-CAM and exact maps of pictures side by side, and measure how local they are"

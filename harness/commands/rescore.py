@@ -17,7 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="SUITE:SUBSET",
         help="also acc_calibrated: accuracy at the threshold that is best on this set, whose "
-        "scores must be kept; it should share no image with what is judged",
+        "scores must be kept; sets that share images with it are not judged",
+    )
+    parser.add_argument(
+        "--calibrate-shared",
+        action="store_true",
+        help="with --calibrate-on: also judge sets that share images with it (the real photographs "
+        "of mini and of UniversalFakeDetect are the same in every set)",
     )
     _flags.add_resampling(parser)
     _flags.add_out(parser)
@@ -25,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rescores all records below ``--out``."""
-    for record in recording.rescore(args.out, _flags.resampling(args), args.calibrate_on):
+    rescored = recording.rescore(
+        args.out, _flags.resampling(args), args.calibrate_on, shared=args.calibrate_shared
+    )
+    for record in rescored:
         label = f":{record.weights.label}" if record.weights.label else ""
         scored = sum(bool(result.predictions) for result in record.subsets)
         print(f"{record.suite}  {record.detector}{label}  {scored} subsets rescored")

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.commands import _jobs, _matrix, _text
 from harness.engine import Compute, make_job
 from harness.env import environment
-from harness.evaluate import Settings
+from harness.plan import Settings
 from harness.results.store import canonical_json
 from harness.stability import Effect, Stability
 

@@ -19,7 +19,6 @@ from harness.data.preprocess import parse
 from harness.data.suites import Selection, parse_selection
 from harness.engine import Job, make_job
 from harness.errors import HarnessError, UsageError
-from harness.evaluate import Settings
 from harness.explain.embeddings import COMPONENTS, EmbeddingStore, Picture, pictures, plane
 from harness.figures.embedding import Generator, Panel, embedding, shown
 from harness.metrics.separation import (
@@ -30,6 +29,7 @@ from harness.metrics.separation import (
     separation,
     silhouette,
 )
+from harness.plan import Settings
 from harness.report import separability
 from harness.results.store import canonical_json, write_atomic
 

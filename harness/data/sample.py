@@ -19,6 +19,8 @@ class Sample:
         row: row number inside a Parquet file; None for an image file.
         sha256: hex digest of the encoded bytes; "" until it is known.
         generator: what made it ("photo" for a real), where the data set says so.
+        unit: what it shares with images that are not independent of it, as text: the photograph
+            that it is a tile of, the video that it is a frame of; "" where that is not known.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Sample:
     row: int | None = None
     sha256: str = ""
     generator: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from harness.data.sample import Sample
 from harness.data.suites import Selection, find_root
 from harness.engine import Job
 from harness.errors import BadImageError, DetectorError, InputSizeError, SchemaError, UsageError
-from harness.evaluate import Settings, take
 from harness.metrics.separation import standardised
+from harness.plan import Settings, take
 from harness.predict import prediction_path
 from harness.results.records import PredictionKey
 from harness.results.store import write_atomic

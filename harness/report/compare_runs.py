@@ -22,7 +22,7 @@ from harness.report.measured import (
     subset_value,
     suite_value,
 )
-from harness.results.records import RunRecord
+from harness.results.records import NOT_KNOWN, RunRecord
 from harness.results.store import load_records
 
 _SETTINGS = ("version", "variant", "preprocess", "threshold")
@@ -181,8 +181,13 @@ def condition_reasons(record: RunRecord, other: RunRecord) -> tuple[str, ...]:
     )
 
 
-def setting_reasons(record: RunRecord, other: RunRecord) -> list[str]:
-    """Every setting, checkpoint and environment field in which two records differ."""
+def setting_reasons(record: RunRecord, other: RunRecord, subset: str = "") -> list[str]:
+    """Every setting, checkpoint and environment field in which two records differ.
+
+    Args:
+        record, other: the records.
+        subset: only the environments that made its scores; "" = all of the record's.
+    """
     reasons = []
     for name in ("label", "sha256"):
         mine, theirs = getattr(record.weights, name), getattr(other.weights, name)
@@ -193,17 +198,25 @@ def setting_reasons(record: RunRecord, other: RunRecord) -> list[str]:
         mine, theirs = getattr(record, name), getattr(other, name)
         if mine != theirs:
             reasons.append(f"other {name}: {mine or 'none'}, there {theirs or 'none'}")
-    for name in sorted({*record.environment, *other.environment}):
-        mine, theirs = record.environment.get(name), other.environment.get(name)
+    here, there = (
+        each.environment_of(r for r in each.subsets if subset in ("", r.subset))
+        for each in (record, other)
+    )
+    if bool(here) != bool(there):
+        reasons.append(f"the environment {'there' if here else 'here'} was not recorded")
+        return reasons
+    for name in sorted({*here, *there}):
+        mine, theirs = here.get(name, NOT_KNOWN), there.get(name, NOT_KNOWN)
         if mine != theirs:
             reasons.append(f"other environment: {name} {mine}, there {theirs}")
     return reasons
 
 
 def _cells(record: RunRecord, other: RunRecord | None) -> list[DiffCell]:
-    settings = [] if other is None else setting_reasons(record, other)
     cells = []
     for name in (*(result.subset for result in record.subsets), "mean"):
+        place = "" if name == "mean" else name
+        settings = [] if other is None else setting_reasons(record, other, place)
         data = [] if other is None else _data_reasons(record, other, name)
         for metric, key in METRICS.items():
             if name == "mean":

@@ -6,13 +6,21 @@ note, never 0 or NaN.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised when what a record holds changes. 2: intervals, and metrics beside the declared threshold.
+3: a result carries the digest of its scores and what made them; intervals draw units.
 Older ones load; `python -m harness rescore` brings them up to date from their kept scores."""
-PREDICTIONS_SCHEMA = 1
+PREDICTIONS_SCHEMA = 2
+"""2: the unit of every image. Files of schema 1 load; their images count as independent."""
+
+NOT_KNOWN = "not known"
+"""Stands in an environment for what no session recorded."""
 
 Status = Literal["ok", "partial", "failed", "missing"]
 
@@ -42,7 +50,6 @@ class PredictionKey:
         precision: ``fp32``, ``bf16``, ...
         decode: version of the decoding policy.
         limit: images per class that were scored, 0 = all.
-        on_bad_image: ``error`` or ``skip``.
     """
 
     suite: str
@@ -57,7 +64,25 @@ class PredictionKey:
     precision: str = "fp32"
     decode: int = 1
     limit: int = 0
-    on_bad_image: str = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Where and how scores were made: one session of scoring.
+
+    Args:
+        environment: versions, CPU, threads, device, batch size.
+        settings: the resolved configuration of the command.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A short name: equal sessions have one name."""
+        text = json.dumps([self.environment, self.settings], sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +96,10 @@ class WeightsRef:
         trained_on, licence, note: as known.
         seed: training seed, where it is known.
         recipe: resolved training recipe, where the harness trained it.
+        verified: True for a published file with the published sha256; False for a file under a
+            published name whose sha256 is another or is not known here; None where no published
+            file is meant (trained here, a local file, no weights).
+        not_papers: why these published weights cannot give the paper's row, "" where they can.
     """
 
     label: str = ""
@@ -81,6 +110,8 @@ class WeightsRef:
     seed: int | None = None
     recipe: dict[str, object] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    verified: bool | None = None
+    not_papers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +136,15 @@ class Calibration:
     Args:
         on: that set, ``suite:subset``.
         threshold: on the scale of the scores.
+        predictions, scores: the prediction file that gave it, and its sha256.
+        shared: the threshold also judges sets that share images with that one.
     """
 
     on: str
     threshold: float
+    predictions: str = ""
+    scores: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +157,14 @@ class SubsetResult:
             ``missing`` (no data, ``error`` says where it was looked for).
         n_real, n_fake: scored images.
         expected_real, expected_fake: the data set's published counts, None when unknown.
+        counts: how sure these are: ``documented``, ``third party``, ``inferred``, ``unknown``.
         manifest: digest of the images, "" when missing.
-        predictions: path of the prediction file, relative to the output folder.
+        predictions: path of the prediction file, relative to the output folder. It follows from
+            the record (see :meth:`RunRecord.key`): a result under another key is no result of it.
+        scores: sha256 of the prediction file that the metrics were made from.
+        unit: what images are drawn by in resamples, in words: ``photo``, ``video``; "" when images
+            are taken as independent.
+        made: names of the sessions that made the scores, see :attr:`RunRecord.made`.
         metrics: name -> Metric.
         skipped: ids of unreadable images left out (``--on-bad-image skip``).
         group: the subset's group (mini), "" otherwise.
@@ -136,8 +178,12 @@ class SubsetResult:
     n_fake: int = 0
     expected_real: int | None = None
     expected_fake: int | None = None
+    counts: str = "unknown"
     manifest: str = ""
     predictions: str = ""
+    scores: str = ""
+    unit: str = ""
+    made: tuple[str, ...] = ()
     metrics: dict[str, Metric] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     error: str = ""
@@ -154,12 +200,12 @@ class RunRecord:
         suite: which test set.
         weights: which checkpoint.
         preprocess, published_preprocess: as run, and as the method publishes it for this suite.
-        perturbation, precision, threshold, score_kind, limit: how it was scored.
+        perturbation, precision, decode, threshold, score_kind, limit: how it was scored.
+        published_ap: the metric that is the release's AP: ``ap`` or ``ap_sigmoid32``.
         subsets: one result for every declared subset, in order.
         mean: plain mean over the declared subsets; undefined (None, with a note naming the holes)
             while one of them is not ``ok``.
-        environment: versions, CPU, threads, device.
-        config: the resolved configuration.
+        made: name -> session, of all sessions that made scores behind its results.
         resampling: how the intervals were made; None without intervals.
         calibration: behind ``acc_calibrated``, where it was asked for.
         schema: of the metrics that it holds.
@@ -175,13 +221,48 @@ class RunRecord:
     published_preprocess: str
     perturbation: str = ""
     precision: str = "fp32"
+    decode: int = 1
     threshold: float = 0.0
     score_kind: str = "logit"
+    published_ap: str = "ap"
     limit: int = 0
     subsets: tuple[SubsetResult, ...] = ()
     mean: dict[str, Metric] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
-    config: dict[str, object] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
     resampling: Resampling | None = None
     calibration: Calibration | None = None
     schema: int = SCHEMA
+
+    def key(self, subset: str, manifest: str) -> PredictionKey:
+        """What decides the scores of a subset's images under this record's conditions."""
+        return PredictionKey(
+            suite=self.suite,
+            subset=subset,
+            manifest=manifest,
+            detector=self.detector,
+            version=self.version,
+            variant=self.variant,
+            weights=self.weights.sha256,
+            preprocess=self.preprocess,
+            perturbation=self.perturbation,
+            precision=self.precision,
+            decode=self.decode,
+            limit=self.limit,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Everything around the code that made its scores; several values of one thing are joined
+        by `` | ``, in the order of the subsets. Empty where nothing is known.
+        """
+        return self.environment_of(self.subsets)
+
+    def environment_of(self, results: Iterable[SubsetResult]) -> dict[str, str]:
+        """As :attr:`environment`, of some of its results."""
+        names = dict.fromkeys(name for result in results for name in result.made)
+        sessions = [self.made[name].environment for name in names if name in self.made]
+        things = dict.fromkeys(thing for session in sessions for thing in session)
+        return {
+            thing: " | ".join(dict.fromkeys(session.get(thing, NOT_KNOWN) for session in sessions))
+            for thing in things
+        }

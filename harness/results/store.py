@@ -15,6 +15,7 @@ from harness.errors import SchemaError
 from harness.results.records import (
     SCHEMA,
     Calibration,
+    Made,
     Metric,
     Resampling,
     RunRecord,
@@ -94,8 +95,12 @@ def load_record(path: Path) -> RunRecord:
 
 
 def load_records(root: Path) -> list[RunRecord]:
-    """All records below an output folder, sorted by path; empty when there is none."""
-    return [load_record(path) for path in sorted((root / "results").glob("*/*.json"))]
+    """All records below an output folder, sorted by path; empty when there is none.
+
+    Hidden files (``._x.json``, which other systems leave beside every file) are no records.
+    """
+    paths = sorted((root / "results").glob("*/*.json"))
+    return [load_record(path) for path in paths if not path.name.startswith(".")]
 
 
 def _record(raw: dict[str, Any]) -> RunRecord:
@@ -105,12 +110,16 @@ def _record(raw: dict[str, Any]) -> RunRecord:
                 **subset,
                 "metrics": _metrics(subset["metrics"]),
                 "skipped": tuple(subset["skipped"]),
+                "made": tuple(subset.get("made", ())),
             }
         )
         for subset in raw["subsets"]
     )
+    # Before schema 3 these two were those of the last command, whatever had made the scores.
+    known = {name: value for name, value in raw.items() if name not in ("environment", "config")}
     fields = {
-        **raw,
+        **known,
+        "made": {name: Made(**made) for name, made in raw.get("made", {}).items()},
         "weights": WeightsRef(**raw["weights"]),
         "subsets": subsets,
         "mean": _metrics(raw["mean"]),

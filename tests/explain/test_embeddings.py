@@ -17,8 +17,8 @@ from harness.data.preprocess import to_tensor
 from harness.data.suites import Selection, parse_selection
 from harness.engine import Compute, Job
 from harness.errors import BadImageError, InputSizeError, SchemaError, UsageError
-from harness.evaluate import Settings
 from harness.explain.embeddings import Embedder, EmbeddingStore, pictures, plane, read
+from harness.plan import Settings
 from harness.results.records import WeightsRef
 from harness.suites import mini
 from harness.weights import LoadedWeights

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.report.build import Cost, Sources
 from harness.report.paper import Paper, load_paper
 from harness.report.spec import load_specs
-from harness.results.records import Metric, RunRecord, SubsetResult, WeightsRef
+from harness.results.records import Made, Metric, RunRecord, SubsetResult, WeightsRef
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = load_paper(ROOT / "tables" / "paper")
@@ -45,6 +46,13 @@ def record(suite: str, subsets: tuple[SubsetResult, ...], **changes: object) -> 
         "mean": means(subsets),
     }
     return RunRecord(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def made_in(record: RunRecord, environment: dict[str, str]) -> RunRecord:
+    """The record as scored in one environment."""
+    made = Made(environment=environment)
+    results = tuple(replace(result, made=(made.digest,)) for result in record.subsets)
+    return replace(record, subsets=results, made={made.digest: made})
 
 
 def means(subsets: tuple[SubsetResult, ...]) -> dict[str, Metric]:

@@ -11,13 +11,17 @@ import pytest
 from harness.errors import SchemaError, UsageError
 from harness.report.compare_runs import ImageDiff, RunDiff, against_run, counterpart
 from harness.report.diff import NO_REASON, DiffCell
-from harness.results.records import RunRecord, WeightsRef
+from harness.results.records import Made, RunRecord, WeightsRef
 from harness.results.store import load_records, save_record
 
 from .synthetic import means, metrics, paper_like, record, result
 
 Rows = list[tuple[str, int, float]]
 ROWS: Rows = [("a", 0, -1.0), ("b", 0, -0.2), ("c", 1, 0.5), ("d", 1, 2.0)]
+
+
+def session(**environment: str) -> dict[str, Made]:
+    return {"session": Made(environment=environment)}
 
 
 def save(
@@ -34,8 +38,14 @@ def save(
     head = json.dumps({"key": key or {"precision": "fp32"}}).encode()
     pq.write_table(pa.table(columns).replace_schema_metadata({b"lfm_bench": head}), path)
     results = (
-        result("began", predictions="predictions/began.parquet", metrics=metrics(acc=acc, ap=0.9)),
+        result(
+            "began",
+            predictions="predictions/began.parquet",
+            metrics=metrics(acc=acc, ap=0.9),
+            made=("session",),
+        ),
     )
+    changes = {"made": session(torch="2.13"), **changes}
     made = record("gangen", results, mean=means(results), **changes)
     save_record(root, made)
     return made
@@ -90,7 +100,8 @@ def test_scores_image_by_image(tmp_path: Path) -> None:
             {"preprocess": "native", "published_preprocess": "native"},
             "other preprocess: resize(256,256), there native",
         ),
-        ({"environment": {"torch": "2.4"}}, "other environment: torch None, there 2.4"),
+        ({"made": session(torch="2.4")}, "other environment: torch 2.13, there 2.4"),
+        ({"made": {}}, "the environment there was not recorded"),
         (
             {"weights": WeightsRef(label="released", sha256="b" * 64)},
             f"other weights: sha256 {'a' * 64}, there {'b' * 64}",

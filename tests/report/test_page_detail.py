@@ -27,6 +27,7 @@ from harness.report.page.detail import (
 from harness.report.page.site import PageRenderer
 from harness.results.records import (
     Calibration,
+    Made,
     Metric,
     Resampling,
     RunRecord,
@@ -67,7 +68,7 @@ def test_a_page_keeps_its_name_when_the_row_is_scored_anew() -> None:
         version=2,
         subsets=(),
         mean={},
-        environment={"cpu": "another"},
+        made={"there": Made(environment={"cpu": "another"})},
         weights=replace(BASE.weights, sha256="b" * 64),
     )
     assert file_name(again) == file_name(BASE)

@@ -19,7 +19,7 @@ from harness.report.page.site import code, data_uri
 
 from ..conftest import write_images
 from .page_material import write_artefacts, write_costs, write_records
-from .synthetic import paper_like
+from .synthetic import made_in, paper_like
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_a_verdict_counts_and_names_the_farthest_and_the_reasons() -> None:
 
 def test_environments_are_counted() -> None:
     here, there = {"torch": "2.13"}, {"torch": "2.14"}
-    records = [paper_like("gangen", environment=e) for e in (there, here, here)]
+    records = [made_in(paper_like("gangen"), e) for e in (there, here, here)]
     assert environments(records) == [(here, 2), (there, 1)]
 
 

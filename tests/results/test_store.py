@@ -12,6 +12,7 @@ from harness.errors import SchemaError
 from harness.results.records import (
     SCHEMA,
     Calibration,
+    Made,
     Metric,
     Resampling,
     RunRecord,
@@ -47,12 +48,12 @@ RECORD = RunRecord(
                 "ap": Metric(value=None, note="x"),
             },
             skipped=("a.png",),
+            made=("here",),
         ),
         SubsetResult(subset="guided", status="missing", error="not run"),
     ),
     mean={"acc": Metric(value=None, note="no value for guided")},
-    environment={"torch": "2"},
-    config={"limit": "0"},
+    made={"here": Made(environment={"torch": "2"}, settings={"limit": "0"})},
     resampling=Resampling(resamples=50, unit="subsets"),
     calibration=Calibration(on="mini:gan_tconv", threshold=0.25),
 )
@@ -74,7 +75,7 @@ def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "same"),
     [
-        ({"environment": {"torch": "3"}}, True),
+        ({"made": {"here": Made(environment={"torch": "3"})}}, True),
         ({"version": 2}, True),
         ({"weights": replace(RECORD.weights, sha256="cd" * 32)}, True),
         ({"weights": replace(RECORD.weights, label="mini-train/seed0")}, False),
@@ -100,11 +101,13 @@ def test_what_is_no_record_is_a_schema_error(text: str, tmp_path: Path) -> None:
 def test_a_record_of_the_first_schema_loads_as_what_it_is(tmp_path: Path) -> None:
     path = save_record(tmp_path, RECORD)
     raw = json.loads(path.read_text())
-    del raw["resampling"], raw["calibration"]
+    del raw["resampling"], raw["calibration"], raw["made"]
+    raw |= {"environment": {"torch": "2"}, "config": {"limit": "0"}}
     path.write_text(json.dumps({**raw, "schema": 1}))
     old = load_record(path)
     assert (old.schema, old.resampling, old.calibration) == (1, None, None)
     assert old.subsets == RECORD.subsets
+    assert old.environment == {}  # it held the last command's, whatever had made the scores
     assert old.schema < SCHEMA
 
 
@@ -112,6 +115,22 @@ def test_a_label_cannot_leave_the_folder(tmp_path: Path) -> None:
     record = replace(RECORD, weights=WeightsRef(label="../../x/y z"))
     path = save_record(tmp_path, record)
     assert path.parent == tmp_path / "results" / "ufd"
+
+
+def test_a_record_of_several_sessions_shows_several() -> None:
+    here = Made(environment={"torch": "2", "cpu": "one"})
+    there = Made(environment={"torch": "3", "cpu": "one"})
+    results = tuple(replace(r, made=(name,)) for r, name in zip(RECORD.subsets, "ab", strict=True))
+    both = replace(RECORD, subsets=results, made={"a": here, "b": there, "c": Made()})
+    assert both.environment == {"torch": "2 | 3", "cpu": "one"}
+    unknown = replace(both, made={"a": here, "b": Made()})
+    assert unknown.environment == {"torch": "2 | not known", "cpu": "one | not known"}
+
+
+def test_what_other_systems_leave_beside_a_record_is_none(tmp_path: Path) -> None:
+    path = save_record(tmp_path, RECORD)
+    (path.parent / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+    assert load_records(tmp_path) == [RECORD]
 
 
 def test_nan_is_never_written() -> None:

@@ -1,0 +1,90 @@
+"""What a run is asked to do, and its cells: a detector on a subset, on its way to a result."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.perturb import Perturbation
+from harness.data.preprocess import Preprocess
+from harness.data.sample import Manifest, Sample
+from harness.data.suite import Subset, Suite
+from harness.engine import Compute, Job
+from harness.results.records import Made, PredictionKey, Resampling, SubsetResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run is asked to do, beyond which detectors and which suites.
+
+    Args:
+        out: output folder.
+        data_root: folder of the official suites, None when not given.
+        compute: device, precision, batch size, workers.
+        limit: images of each class to score, 0 = all; results are then ``partial``.
+        overwrite: ``missing`` scores what has no result or a failed one, ``never`` leaves failed
+            results too, ``always`` scores everything again.
+        skip_bad: leave unreadable images out, counted and listed.
+        resampling: how intervals are made, None = no intervals.
+        config: the resolved command line, stored with results.
+    """
+
+    out: Path
+    compute: Compute
+    data_root: Path | None = None
+    limit: int = 0
+    overwrite: str = "missing"
+    skip_bad: bool = False
+    resampling: Resampling | None = dataclasses.field(default_factory=Resampling)
+    config: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+Known = dict[str, tuple[float, tuple[Made, ...]]]
+"""Content of an image -> its score, and what made it."""
+
+
+Done = tuple[SubsetResult, tuple[Made, ...]]
+
+
+@dataclass(kw_only=True)
+class Cell:
+    """One detector on one subset, on its way to a result.
+
+    Args:
+        job: the detector and its weights.
+        preprocess: its geometry here.
+        perturbation: what happens to the images before.
+        key, path: what decides its scores, and where they are kept.
+        done: its result and what made the scores, once it is done.
+    """
+
+    job: Job
+    suite: Suite
+    subset: Subset
+    preprocess: Preprocess
+    perturbation: Perturbation
+    key: PredictionKey
+    path: Path
+    done: Done | None = None
+
+    @property
+    def journal_path(self) -> Path:
+        """Where scores are kept while the subset is unfinished."""
+        return self.path.with_suffix(".journal")
+
+    def picture(self, sample: Sample) -> str:
+        """What samples of equal score share: their content, and the id where it draws noise."""
+        return f"{sample.sha256} {sample.id}" if self.perturbation.is_random else sample.sha256
+
+
+def take(manifest: Manifest, limit: int) -> tuple[Sample, ...]:
+    """At most ``limit`` images of each class, evenly spread over the sorted list; 0 = all."""
+    if not limit:
+        return manifest.samples
+    chosen: list[Sample] = []
+    for label in (0, 1):
+        samples = [sample for sample in manifest.samples if sample.label == label]
+        count = min(limit, len(samples))
+        chosen += [samples[i * len(samples) // count] for i in range(count)]
+    return tuple(chosen)
