@@ -25,6 +25,8 @@ class Subset:
         certainty: how sure the counts are.
         real_pool: folder whose ``0_real`` holds the reals, where a release pairs them by table.
         group: group inside the suite (mini only), selectable as ``mini:GROUP``.
+        unit: what ``Sample.unit`` names in it, in words: ``photo``, ``video``; "" where its images
+            are taken as independent.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Subset:
     certainty: Certainty = "unknown"
     real_pool: str = ""
     group: str = ""
+    unit: str = ""
 
     @property
     def in_mean(self) -> bool:
