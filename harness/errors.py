@@ -16,7 +16,25 @@ A message names the thing, what was found and what was expected; ``hint`` is wha
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def printable(name: object) -> str:
+    """``str(name)`` as text that can be printed and encoded, whatever bytes a file's name has.
+
+    Python keeps a byte that is no UTF-8 as a lone surrogate, which no encoder takes. Here it is
+    written ``\\xff``; text without such bytes is unchanged. Paths to open must stay as they are:
+    what is printed, kept in a record or made part of an id goes through here.
+    """
+    return _SURROGATE.sub(_escaped, str(name))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    byte = ord(found[0]) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else f"\\u{ord(found[0]):04x}"
 
 
 class HarnessError(Exception):
@@ -30,9 +48,9 @@ class HarnessError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
@@ -55,8 +73,8 @@ class BadImageError(DataError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
-        self.name = name
-        self.reason = reason
+        self.name = printable(name)
+        self.reason = printable(reason)
 
 
 class WeightsError(HarnessError):

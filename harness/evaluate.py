@@ -186,6 +186,7 @@ class Matrix:
             job=job,
             suite=suite,
             subset=subset,
+            manifest=manifest,
             preprocess=preprocess,
             perturbation=perturbation,
             key=key,
@@ -226,9 +227,9 @@ class Matrix:
         """The predictions with the units that the data set names today, on disk too."""
         unit_by_id = {sample.id: unit_of(sample) for sample in samples}
         units = tuple(unit_by_id[name] for name in predictions.ids)
-        if (units, cell.subset.unit) == (predictions.units, predictions.unit):
+        if (units, cell.manifest.unit) == (predictions.units, predictions.unit):
             return predictions
-        predictions = dataclasses.replace(predictions, units=units, unit=cell.subset.unit)
+        predictions = dataclasses.replace(predictions, units=units, unit=cell.manifest.unit)
         digest = write_predictions(cell.path, predictions, made)
         return dataclasses.replace(predictions, digest=digest)
 
@@ -293,7 +294,7 @@ class Matrix:
         if task.error is not None:
             self._fail(cell, task.error)
             return
-        predictions = task.journal.finish(cell.path, cell.key, samples, cell.subset.unit)
+        predictions = task.journal.finish(cell.path, cell.key, samples, cell.manifest.unit)
         self._take(cell, predictions, samples)
 
     def _take(self, cell: Cell, predictions: Predictions, samples: Sequence[Sample]) -> None:
@@ -301,7 +302,8 @@ class Matrix:
         blank = recording.not_scored(cell.subset)
         result, made = self._recorder.scored(record, blank, predictions)
         seen = seen_in_training(cell.job.loaded, samples)
-        cell.done = dataclasses.replace(result, seen=seen), made
+        left_out = cell.manifest.left_out
+        cell.done = dataclasses.replace(result, seen=seen, left_out=left_out), made
 
     def _kept_result(self, cell: Cell) -> SubsetResult:
         """What the record of the cell's suite holds of its subset."""

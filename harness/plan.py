@@ -53,6 +53,7 @@ class Cell:
 
     Args:
         job: the detector and its weights.
+        manifest: the subset's images, all of them.
         preprocess: its geometry here.
         perturbation: what happens to the images before.
         key, path: what decides its scores, and where they are kept.
@@ -62,6 +63,7 @@ class Cell:
     job: Job
     suite: Suite
     subset: Subset
+    manifest: Manifest
     preprocess: Preprocess
     perturbation: Perturbation
     key: PredictionKey

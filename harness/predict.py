@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 
 from harness.data.sample import Sample
 from harness.errors import SchemaError, UsageError
+from harness.results.paths import place_name
 from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey
 from harness.results.store import canonical_json, write_atomic
 
@@ -67,9 +67,7 @@ def prediction_path(root: Path, key: PredictionKey) -> Path:
     """``predictions/<suite>/<subset>/<detector>/<digest of the key>.parquet`` below ``root``."""
     digest = hashlib.sha256(_key_json(key).encode()).hexdigest()[:16]
     # Own data may name its groups anything, a path or dots included.
-    suite, subset = (
-        quote(name, safe=" ").replace("..", "%2E.") for name in (key.suite, key.subset)
-    )
+    suite, subset = place_name(key.suite), place_name(key.subset)
     return root / "predictions" / suite / subset / key.detector / f"{digest}.parquet"
 
 

@@ -191,7 +191,7 @@ class Recorder:
                 failed = dataclasses.replace(blank, status="failed", error=str(error))
                 return _exchanged(record, failed)
             result, made = self.scored(record, blank, predictions)
-            result = dataclasses.replace(result, seen=kept.seen)
+            result = dataclasses.replace(result, seen=kept.seen, left_out=kept.left_out)
         sessions = record.made | {each.digest: each for each in made}
         return dataclasses.replace(_exchanged(record, result), made=sessions)
 
@@ -221,8 +221,14 @@ class Recorder:
         return self._with_means(blank)
 
     def _with_means(self, record: RunRecord) -> RunRecord:
-        """Plain mean of each metric over the declared subsets; undefined where one is not whole."""
-        declared = [result.subset for result in record.subsets if result.group != "controls"]
+        """Plain mean of each metric over the declared subsets; undefined where one is not whole.
+
+        A subset of one class whose counts nobody declares (own data) is no hole: a metric that
+        needs both classes is averaged without it, and its note says so.
+        """
+        in_mean = [result for result in record.subsets if result.group != "controls"]
+        declared = [result.subset for result in in_mean]
+        one_class = [result.subset for result in in_mean if _is_one_class(result)]
         whole = {
             result.subset: result.metrics for result in record.subsets if result.status == "ok"
         }
@@ -230,12 +236,22 @@ class Recorder:
         means = {}
         for name in names:
             values = {subset: metrics.get(name) for subset, metrics in whole.items()}
-            mean = aggregate.suite_mean(declared, values)
+            without = [s for s in one_class if (m := values.get(s)) and m.value is None]
+            over = [subset for subset in declared if subset not in without] or declared
+            mean = aggregate.suite_mean(over, values)
             edges = None
             if mean.value is not None:
-                edges = self.replicates.interval([record], declared, name)
+                edges = self.replicates.interval([record], over, name)
+                if without:
+                    note = f"over {len(over)} of {len(declared)} sets, one class in: "
+                    mean = dataclasses.replace(mean, note=note + ", ".join(without))
             means[name] = _metric(mean, edges)
         return dataclasses.replace(record, mean=means)
+
+
+def _is_one_class(result: SubsetResult) -> bool:
+    undeclared = result.expected_real is None and result.expected_fake is None
+    return undeclared and result.status == "ok" and 0 in (result.n_real, result.n_fake)
 
 
 def _metric(value: MetricValue, edges: tuple[float, float] | None) -> Metric:

@@ -152,7 +152,7 @@ def test_a_run_makes_intervals_and_takes_them_over(
     assert first.resampling == Resampling(resamples=50)
     assert first.subsets[0].metrics["ap"].low is not None
     ap = first.mean["ap"]
-    assert capsys.readouterr().out.strip().endswith(f"/{50 * (ap.high - ap.low):.1f}")
+    assert capsys.readouterr().out.strip().endswith(f"/[{100 * ap.low:.1f}, {100 * ap.high:.1f}]")
 
     def forbidden(*_: object) -> None:
         raise AssertionError("resampled again")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.commands import _matrix, _text, _treatments, _twins
 from harness.data.shards import Shard, share
 from harness.data.suites import Selection
 from harness.evaluate import Matrix
 from harness.results.records import Metric, RunRecord
+from harness.results.reservations import Reservation, of_mean, reservations
 
 HELP = "score detectors on suites; what is on disk is not computed again"
 
@@ -46,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
         tables, files = _twins.report(asked, twins, matrix)
         print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
         log.info("%s", "\n".join(map(str, files)))
-    log.info("%d scores computed, %d were on disk", matrix.computed, matrix.reused)
+    left_out = f", {matrix.skipped} left out as unreadable" if matrix.skipped else ""
+    log.info("%d scores computed%s, %d were on disk", matrix.computed, left_out, matrix.reused)
     return _matrix.finish(args, asked, records)
 
 
@@ -60,28 +62,60 @@ def _shard(asked: _matrix.Request, shard: Shard) -> _matrix.Request:
 
 
 def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
-    """One table a suite: ACC/AP of each selected subset and their mean, percent."""
+    """One table a suite: ACC/AP of each selected subset and their mean, percent; below it what
+    must be said of its numbers.
+    """
     parts = []
     for selection in selections:
         names = [subset.name for subset in selection.subsets]
         mine = [record for record in records if record.suite == selection.suite.name]
-        rows = [_row(record, names) for record in mine]
+        remarks: dict[str, int] = {}
+        rows = [_row(record, names, remarks) for record in mine]
         limited = " (PARTIAL: --limit)" if any(record.limit for record in mine) else ""
         title = f"{selection.suite.name}: ACC/AP in percent{limited}"
-        parts.append(f"{title}\n{_text.table(['detector', *names, 'mean', '±'], rows)}")
+        table = _text.table(["detector", *names, "mean", "95 % interval"], rows)
+        notes = [f"[{number}] {text}" for text, number in remarks.items()]
+        parts.append("\n".join([title, table, *notes]))
     return "\n\n".join(parts)
 
 
-def _row(record: RunRecord, names: Sequence[str]) -> list[str]:
+def _row(record: RunRecord, names: Sequence[str], remarks: dict[str, int]) -> list[str]:
     results = {result.subset: result for result in record.subsets}
     label = f":{record.weights.label}" if record.weights.label else ""
-    cells = [
-        _pair(results[name].metrics) + (" seen" if results[name].seen else "")
-        if results[name].metrics
-        else results[name].status
-        for name in names
-    ]
-    return [f"{record.detector}{label}", *cells, _pair(record.mean), _interval(record.mean)]
+    cells = []
+    for name in names:
+        result = results[name]
+        said = [f"{name}: {each.text}" for each in _spoken(reservations(record, result))]
+        said += [f"{name}: {reason}" for reason in _undefined(result.metrics)]
+        shown = _pair(result.metrics) if result.metrics else result.status
+        cells.append(shown + _marks(said, remarks))
+    said = [each.text for each in of_mean(record) if each.kind == "weights"]
+    said += [f"mean: {reason}" for reason in _undefined(record.mean)]
+    said += _averaged(record)
+    mean = _pair(record.mean) + _marks(said, remarks)
+    return [f"{record.detector}{label}", *cells, mean, _interval(record.mean)]
+
+
+def _spoken(found: Iterable[Reservation]) -> list[Reservation]:
+    """Those of one cell: a limit stands in the title, weights beside the mean."""
+    return [each for each in found if each.kind not in ("limit", "weights")]
+
+
+def _undefined(metrics: Mapping[str, Metric]) -> list[str]:
+    shown = (metrics[name] for name in ("acc", "ap") if name in metrics)
+    return list(dict.fromkeys(each.note for each in shown if each.value is None and each.note))
+
+
+def _averaged(record: RunRecord) -> list[str]:
+    """What defined means are over, where that is not every set."""
+    found = (record.mean[name] for name in ("acc", "ap") if name in record.mean)
+    return list(dict.fromkeys(each.note for each in found if each.value is not None and each.note))
+
+
+def _marks(said: Sequence[str], remarks: dict[str, int]) -> str:
+    """`` [1,2]``: the numbers of remarks, which are told once each."""
+    numbers = [remarks.setdefault(text, len(remarks) + 1) for text in said]
+    return f" [{','.join(map(str, numbers))}]" if numbers else ""
 
 
 def _pair(metrics: Mapping[str, Metric]) -> str:
@@ -90,10 +124,11 @@ def _pair(metrics: Mapping[str, Metric]) -> str:
 
 
 def _interval(metrics: Mapping[str, Metric]) -> str:
-    """Half the widths of the mean's 95 % intervals."""
+    """The means' 95 % intervals."""
     found = [metrics.get(name) for name in ("acc", "ap")]
-    halves = [
-        None if m is None or m.low is None or m.high is None else (m.high - m.low) / 2
+    return "/".join(
+        "-"
+        if m is None or m.low is None or m.high is None
+        else f"[{_text.percent(m.low)}, {_text.percent(m.high)}]"
         for m in found
-    ]
-    return "/".join(map(_text.percent, halves))
+    )

@@ -58,7 +58,8 @@ def load_manifest(
     refuse_duplicates(name, samples)
     cache_file = out / "cache" / "hashes" / f"{suite.name}.parquet"
     hashed = hash_samples(samples, cache_file, name=name, workers=workers)
-    return Manifest(name, tuple(sorted(hashed, key=sample_order)))
+    named = (replace(sample, subset=subset.name) for sample in hashed)
+    return Manifest(name, tuple(sorted(named, key=sample_order)), subset.unit)
 
 
 def hash_samples(

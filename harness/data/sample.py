@@ -21,6 +21,7 @@ class Sample:
         generator: what made it ("photo" for a real), where the data set says so.
         unit: what it shares with images that are not independent of it, as text: the photograph
             that it is a tile of, the video that it is a frame of; "" where that is not known.
+        subset: the subset that lists it; "" outside of suites.
     """
 
     id: str
@@ -30,6 +31,12 @@ class Sample:
     sha256: str = ""
     generator: str = ""
     unit: str = ""
+    subset: str = ""
+
+    @property
+    def place(self) -> str:
+        """``subset/id``: unique over a suite, whose subsets repeat ids (``0_real/0000.jpg``)."""
+        return f"{self.subset}/{self.id}" if self.subset else self.id
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,16 @@ class Manifest:
     Args:
         name: ``suite/subset``.
         samples: sorted by label, then id; ids are unique.
+        unit: what ``Sample.unit`` names, in words (``photo``, ``video``); "" where the images are
+            taken as independent.
+        left_out: files that lie there and are not read, as ids (see
+            ``harness.data.folders.say_left_out``).
     """
 
     name: str
     samples: tuple[Sample, ...]
+    unit: str = ""
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:

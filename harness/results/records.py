@@ -167,6 +167,7 @@ class SubsetResult:
         made: names of the sessions that made the scores, see :attr:`RunRecord.made`.
         metrics: name -> Metric.
         skipped: ids of unreadable images left out (``--on-bad-image skip``).
+        left_out: files in its folders that are of no kind that is read.
         group: the subset's group (mini), "" otherwise.
         seen: what of it was in the training data, as far as that is known: ``generator progan``,
             ``12 images``; "" for a subset of which nothing was.
@@ -186,6 +187,7 @@ class SubsetResult:
     made: tuple[str, ...] = ()
     metrics: dict[str, Metric] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     error: str = ""
     group: str = ""
     seen: str = ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SchemaError
+from harness.results.paths import place_name
 from harness.results.records import (
     SCHEMA,
     Calibration,
@@ -63,7 +64,7 @@ def record_path(root: Path, record: RunRecord) -> Path:
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", record.weights.label).strip("-")[-60:]
     stem = f"{record.detector}@{label}" if label else record.detector
-    return root / "results" / record.suite / f"{stem}.{digest}.json"
+    return root / "results" / place_name(record.suite) / f"{stem}.{digest}.json"
 
 
 def save_record(root: Path, record: RunRecord) -> Path:
@@ -110,6 +111,7 @@ def _record(raw: dict[str, Any]) -> RunRecord:
                 **subset,
                 "metrics": _metrics(subset["metrics"]),
                 "skipped": tuple(subset["skipped"]),
+                "left_out": tuple(subset.get("left_out", ())),
                 "made": tuple(subset.get("made", ())),
             }
         )
