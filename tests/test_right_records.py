@@ -182,6 +182,22 @@ def test_metrics_and_intervals_follow_the_content_of_the_scores(
     assert second.metrics["auc"].value == pytest.approx(1 - first.metrics["auc"].value)  # type: ignore[operator]
 
 
+def test_scoring_everything_again_draws_from_the_new_scores(images: Path, tmp_path: Path) -> None:
+    """The old scores are judged first, by the new resamples: none of that may stay."""
+    out = tmp_path / "out"
+    method = train(images, tmp_path / "run")
+    assert run(images, tmp_path / "fresh", method, "--resamples", "60") == 0
+    assert run(images, out, method) == 0
+    for result in only(out).subsets:
+        path = out / result.predictions
+        kept = read_predictions(path)
+        write_predictions(path, dataclasses.replace(kept, scores=-kept.scores))
+    assert run(images, out, method, "--overwrite", "always", "--resamples", "60") == 0
+    for mine, fresh in zip(only(out).subsets, only(tmp_path / "fresh").subsets, strict=True):
+        assert mine.metrics == fresh.metrics
+    assert only(out).mean == only(tmp_path / "fresh").mean
+
+
 def test_scores_of_an_unselected_subset_that_changed_are_judged_anew(
     images: Path, tmp_path: Path
 ) -> None:
@@ -228,13 +244,14 @@ def test_a_threshold_comes_from_whole_untreated_scores(images: Path, tmp_path: P
     """Not from a limited run's or a twin's, which lie beside them."""
     out = tmp_path / "out"
     method = train(images, tmp_path / "run")
-    for more in (("--limit", "2"), ("--preprocess", "center_crop(16)"), ()):
+    limits = [("--limit", str(limit)) for limit in range(1, 6)]
+    for more in (*limits, ("--preprocess", "center_crop(16)"), ()):
         assert run(images, out, method, *more) == 0
     suite = load_records(out)[0].suite
     flags = ["rescore", "--out", str(out), "--resamples", "0", "--calibrate-on", f"{suite}:a"]
     assert main(flags) == 0
     records = load_records(out)
-    assert len(records) == 3
+    assert len(records) == 7
     for record in records:
         assert record.calibration is not None
         used = read_predictions(out / record.calibration.predictions).key
