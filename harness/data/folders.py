@@ -100,7 +100,8 @@ def class_files(folder: Path, label: int) -> tuple[list[Path], list[Path]]:
     Raises:
         DataError: it cannot be listed, or a folder of the other class lies in it.
     """
-    images, others = [], []
+    images: list[Path] = []
+    others: list[Path] = []
     for path in walk_files(folder):
         for part in path.relative_to(folder).parts[:-1]:
             if class_of(part) not in (None, label):
