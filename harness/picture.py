@@ -63,5 +63,5 @@ def score(
     """
     if not scorer.reads_pixels:
         return scorer.header(picture.header(perturbation))
-    image = preprocess(picture.pixels(perturbation))
+    image = preprocess(picture.pixels(perturbation), picture.name)
     return float(scorer.pixels(to_tensor(image)[None], picture.name)[0])

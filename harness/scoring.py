@@ -151,7 +151,8 @@ class SubsetScoring:
                 header = picture.header(task.perturbation)
                 loaded.results[number] = _attempt(task.scorer.header, header)
             elif task.view not in loaded.pixels:
-                loaded.pixels[task.view] = task.preprocess(picture.pixels(task.perturbation))
+                pixels = picture.pixels(task.perturbation)
+                loaded.pixels[task.view] = task.preprocess(pixels, picture.name)
         return loaded
 
     def _load_and_score(self, index: int) -> _Loaded:

@@ -14,7 +14,7 @@ from harness.__main__ import main
 from harness.accelerate import TOLERANCE
 from harness.api import DetectorSpec, ScoreSpec
 from harness.commands import _jobs
-from harness.data.adapters import own_suite
+from harness.data.own import own_suite
 from harness.data.suites import Selection
 from harness.engine import Compute, make_job
 from harness.errors import HarnessError

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness import registry
 from harness.__main__ import main
-from harness.data.adapters import own_suite
+from harness.data.own import own_suite
 from harness.data.suites import Selection, get_suite
 from harness.engine import Job, make_job
 from harness.errors import UsageError

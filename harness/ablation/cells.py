@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import registry
 from harness.ablation.spec import AblationSpec, Row
 from harness.api import DetectorSpec
-from harness.data.adapters import own_suite
+from harness.data.own import own_suite
 from harness.data.suites import Selection, parse_selection
 from harness.engine import make_job
 from harness.errors import UsageError, unknown_name

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from harness.errors import printable
 from harness.results.records import Resampling
 
 OUT = Path("runs")
@@ -51,6 +52,11 @@ def resampling(args: argparse.Namespace) -> Resampling | None:
     if not args.resamples:
         return None
     return Resampling(resamples=args.resamples, unit=args.resample)
+
+
+def text(value: object) -> str:
+    """A flag's value as records keep it; several are joined by commas."""
+    return printable(",".join(map(str, value)) if isinstance(value, list) else value)
 
 
 def count(text: str) -> int:

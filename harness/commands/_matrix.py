@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import recording
 from harness.api import DetectorSpec
 from harness.commands import _flags, _jobs
-from harness.data.adapters import own_suite
+from harness.data.own import own_selections
 from harness.data.preprocess import parse
 from harness.data.suites import Selection, find_root, parse_selection
 from harness.engine import Job, make_job
@@ -45,8 +45,10 @@ def add_contents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images",
         type=Path,
-        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet "
-        "manifest (path, label, group)",
+        action="append",
+        default=[],
+        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
+        "group, unit); may be given several times",
     )
     parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
     parser.add_argument(
@@ -96,7 +98,7 @@ def request(args: argparse.Namespace) -> Request:
         overwrite=args.overwrite,
         skip_bad=args.on_bad_image == "skip",
         resampling=_flags.resampling(args),
-        config={name: str(value) for name, value in sorted(vars(args).items())},
+        config={name: _flags.text(value) for name, value in sorted(vars(args).items())},
     )
     jobs, broken = _set_up(_jobs.selected(args.method, args.weights), selections, args.out)
     if args.preprocess:
@@ -119,8 +121,7 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
     if bool(args.suite) == bool(args.images):
         raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
     if args.images:
-        suite = own_suite(args.images)
-        return [Selection(suite=suite, subsets=suite.subsets)], []
+        return own_selections(args.images), []
     present: list[Selection] = []
     absent: list[HarnessError] = []
     for selection in parse_selection(args.suite):

@@ -13,9 +13,9 @@ from harness.audit import SuiteEvidence, audit, training_images
 from harness.commands import _flags, _text
 from harness.commands._sources import TABLES
 from harness.commands.check import duplicate_lines
-from harness.data.adapters import own_suite
 from harness.data.lookalikes import Lookalikes, Overlap, Pairs
-from harness.data.suites import Selection, find_root, parse_selection
+from harness.data.own import own_selections
+from harness.data.suites import find_root, parse_selection
 from harness.errors import DataError, UsageError
 from harness.report.render import Renderer
 from harness.results.store import canonical_json, write_atomic
@@ -59,9 +59,7 @@ def run(args: argparse.Namespace) -> int:
             "audit needs --suite or --images", hint="python -m harness audit --suite mini"
         )
     selections = parse_selection(args.suite) if args.suite else []
-    for path in args.images:
-        suite = own_suite(path)
-        selections.append(Selection(suite=suite, subsets=suite.subsets))
+    selections += own_selections(args.images)
     against = training_images(args.against, args.out) if args.against else None
     workers = len(os.sched_getaffinity(0))
     found, absent = [], []

@@ -16,7 +16,7 @@ from harness.accelerate import TOLERANCE
 from harness.bench import MEMORY_COUNTS, BenchResult, bench, runtimes, synthetic_images
 from harness.bench_loops import UNTRAINED, Work, load
 from harness.commands import _flags, _text
-from harness.data.adapters import walk_images
+from harness.data.folders import walk_images
 from harness.data.preprocess import parse
 from harness.env import environment
 from harness.errors import UsageError, WeightsError

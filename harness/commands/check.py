@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.commands._flags import add_data_root, add_out
-from harness.data.adapters import own_suite
 from harness.data.audit import ClassFacts, SubsetAudit
 from harness.data.duplicates import Duplicates
-from harness.data.suites import Selection, find_root, parse_selection
+from harness.data.own import own_selections
+from harness.data.suites import find_root, parse_selection
 from harness.data.survey import SuiteAudit, audit_suite
 from harness.errors import DataError, UsageError
 
@@ -45,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
             "check needs --suite or --images", hint="python -m harness check --suite mini"
         )
     selections = parse_selection(args.suite) if args.suite else []
-    for path in args.images:
-        suite = own_suite(path)
-        selections.append(Selection(suite=suite, subsets=suite.subsets))
+    selections += own_selections(args.images)
     audits, absent = [], []
     for selection in selections:
         try:

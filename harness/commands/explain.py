@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
-from harness.data.adapters import walk_images
+from harness.data.folders import walk_images
 from harness.data.index import load_manifest
 from harness.data.preprocess import parse
 from harness.data.sample import Sample

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import picture, registry
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
-from harness.data.adapters import walk_images
+from harness.data.folders import walk_images
 from harness.data.loader import ordered_map
 from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Sample

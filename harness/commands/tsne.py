@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.api import FAKE, DetectorSpec
 from harness.commands import _flags, _jobs, _text
-from harness.data.adapters import own_suite
+from harness.data.own import own_selections
 from harness.data.preprocess import parse
 from harness.data.suites import Selection, parse_selection
 from harness.engine import Job, make_job
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--images",
         type=Path,
+        action="append",
         help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet manifest",
     )
     parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
@@ -142,15 +143,12 @@ def _selection(args: argparse.Namespace) -> Selection:
         raise UsageError(
             "features are computed by torch at fp32", hint="leave out --precision and --runtime"
         )
-    if args.images:
-        suite = own_suite(args.images)
-        return Selection(suite=suite, subsets=suite.subsets)
-    selections = parse_selection(args.suite)
+    own = own_selections(args.images or [])
+    selections = own or parse_selection(args.suite)
     if len(selections) > 1:
         names = ", ".join(selection.suite.name for selection in selections)
-        raise UsageError(
-            f"one suite a picture, --suite {args.suite} names {names}", hint="run tsne for each"
-        )
+        given = "--images" if own else f"--suite {args.suite}"
+        raise UsageError(f"one suite a picture, {given} names {names}", hint="run tsne for each")
     return selections[0]
 
 

@@ -13,18 +13,23 @@ full (no draft mode). It differs from the releases in four places, each on purpo
 * 32-bit integer and float pixels are an error: no range is defined for them, and ``convert`` gives
   a black or a white picture.
 * A header that claims more than :data:`MAX_PIXELS` is an error before anything is decoded.
+
+A PNG file whose pixels are whole and whose other chunks are not (a text or colour profile of over
+1 MiB, a short ``tRNS`` or ``pHYs``, a wrong checksum in ``tEXt``) is read without those chunks, as
+the releases read it; no such chunk changes a pixel here, since alpha is dropped.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -32,18 +37,26 @@ from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from harness.api import FileHeader
 from harness.data.sample import Sample
-from harness.errors import BadImageError
+from harness.errors import BadImageError, printable
 
 DECODE_VERSION = 1
 MAX_PIXELS = 178_956_970
 """Pillow's own limit for an error: twice its ``MAX_IMAGE_PIXELS``."""
 
-# Named so that no other plug-in runs on test data (EPS, for one, starts an external program).
-# Multi-picture JPEGs (MPO) come through JPEG.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 Image.init()  # all plug-ins now, rather than by whichever thread is first
+# Named so that no other plug-in runs on test data (EPS, for one, starts an external program).
+# Multi-picture JPEGs (MPO) come through JPEG. Pillow before 11.3 has no AVIF.
+FORMATS = tuple(
+    name
+    for name in ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+    if name in Image.OPEN
+)
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 Image8 = np.ndarray[Any, np.dtype[np.uint8]]
+Value = TypeVar("Value")
 
 # As `warnings.filterwarnings("ignore", module=...)` stores it.
 _PILLOW_FILTER = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -60,14 +73,14 @@ def read_bytes(sample: Sample) -> bytes:
             return sample.path.read_bytes()
         stamp = sample.path.stat().st_mtime_ns
         data: bytes = _image_column(sample.path, stamp)[sample.row].as_py()
-    except (OSError, IndexError) as error:
+    except (OSError, IndexError, ValueError) as error:
         raise BadImageError(display_name(sample), f"cannot be read: {error}") from error
     return data
 
 
 def display_name(sample: Sample) -> str:
     """What messages call a sample: the file, with the id where the file holds many."""
-    return str(sample.path) if sample.row is None else f"{sample.path}#{sample.id}"
+    return printable(sample.path if sample.row is None else f"{sample.path}#{sample.id}")
 
 
 @lru_cache(maxsize=16)
@@ -76,16 +89,21 @@ def _image_column(path: Path, _stamp: int) -> Any:
     return pq.read_table(path, columns=["image"]).column("image").combine_chunks()
 
 
-def decode(data: bytes, name: str) -> Image8:
+def decode(data: bytes, name: str, notes: list[str] | None = None) -> Image8:
     """Encoded bytes -> (H, W, 3) uint8 RGB, writable, by the policy of this module.
 
     Args:
         data: a whole encoded file.
         name: what messages call it.
+        notes: what had to be passed over is added to it, in words.
 
     Raises:
         BadImageError: empty, not an image, truncated, damaged, too many pixels, 32-bit pixels.
     """
+    return _read(_pixels, data, name, notes)
+
+
+def _pixels(data: bytes, name: str) -> Image8:
     with _opened(data, name) as image:
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
             grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
@@ -97,16 +115,62 @@ def decode(data: bytes, name: str) -> Image8:
         return np.array(image.convert("RGB"))
 
 
-def read_header(data: bytes, name: str) -> FileHeader:
+def read_header(data: bytes, name: str, notes: list[str] | None = None) -> FileHeader:
     """What a file's header says; no pixel is decoded.
 
     Args:
         data: a whole encoded file.
         name: what messages call it.
+        notes: what had to be passed over is added to it, in words.
 
     Raises:
         BadImageError: empty, not an image, or too many pixels.
     """
+    return _read(_header, data, name, notes)
+
+
+def _read(
+    read: Callable[[bytes, str], Value], data: bytes, name: str, notes: list[str] | None
+) -> Value:
+    """What ``read`` makes of a file, or else of its critical chunks alone, which is noted."""
+    try:
+        return read(data, name)
+    except BadImageError as error:
+        critical = _critical_chunks(data)
+        if critical is None:
+            raise
+        try:
+            value = read(critical, name)
+        except BadImageError:
+            raise error from None
+        if notes is not None:
+            notes.append(f"is read without its metadata, which {error.reason}")
+        return value
+
+
+def _critical_chunks(data: bytes) -> bytes | None:
+    """A PNG file without the chunks that a reader may pass over.
+
+    None for other files, and for one that is cut short or has no proper chunks
+    at some place, whether or not its pixels come before.
+    """
+    if not data.startswith(_PNG):
+        return None
+    kept, place = [_PNG], len(_PNG)
+    while place < len(data):
+        (length,) = struct.unpack_from(">I", data[place : place + 4].ljust(4, b"\xff"))
+        kind, end = data[place + 4 : place + 8], place + length + 12
+        if end > len(data) or not kind.isalpha():
+            return None
+        if kind[:1].isupper():
+            kept.append(data[place:end])
+        if kind == b"IEND":
+            return b"".join(kept)
+        place = end
+    return None
+
+
+def _header(data: bytes, name: str) -> FileHeader:
     with _opened(data, name) as image:
         tables: dict[int, list[int]] = getattr(image, "quantization", None) or {}
         quantization = tuple(tuple(tables[key]) for key in sorted(tables))
@@ -131,7 +195,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     if not data:
         raise BadImageError(name, "is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImageError(name, _bomb(f"{image.width}x{image.height}"))
             yield image
@@ -145,6 +209,24 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     except Exception as error:  # Pillow raises nearly any type on damaged files
         reason = f"is truncated or damaged: {error or type(error).__name__}"
         raise BadImageError(name, reason) from error
+
+
+def _formats(data: bytes, name: str) -> tuple[str, ...]:
+    """The formats to try; that of HEIC is registered by an extra, when a file needs it."""
+    if data[4:8] != b"ftyp":
+        return FORMATS
+    box = data[8 : int.from_bytes(data[:4], "big")]
+    brands = {box[place : place + 4] for place in range(0, min(len(box), 256), 4)}
+    if b"avif" in brands or not brands & _HEIC_BRANDS:
+        return FORMATS
+    try:
+        import pillow_heif  # here: an extra
+    except ImportError:
+        raise BadImageError(
+            name, "is a HEIC picture, which needs an extra: .venv/bin/pip install -e '.[heif]'"
+        ) from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return (*FORMATS, "HEIF")
 
 
 def _bomb(found: str) -> str:

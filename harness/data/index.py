@@ -1,15 +1,21 @@
 """Content hashes of images, remembered by file state, so that a manifest says which data exactly.
 
-``<out>/cache/hashes/<suite>.parquet`` holds (path, size, mtime_ns) -> SHA-256 of the encoded file.
-A file whose size and modification time are unchanged is not read again.
+``<out>/cache/hashes/<suite>.parquet`` holds (path, state) -> SHA-256 of the encoded file. A file is
+not read again while its state is the same: size, time of modification, number on the file system
+(so that files exchanged by ``mv`` are told apart) and time of the last change of any of these,
+which no program can set back. What remains: a file written anew within the same tick of the
+clock (some milliseconds) and to the same size, and file systems that keep none of these; deleting
+``<out>/cache/hashes`` makes everything be read again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,31 +23,26 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from harness.data.adapters import refuse_duplicates, sample_order
+from harness.data.folders import say_left_out
 from harness.data.loader import ordered_map
-from harness.data.sample import Manifest, Sample
+from harness.data.sample import Listing, Manifest, Sample
 from harness.data.suite import Subset, Suite
+
+log = logging.getLogger(__name__)
 
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that cannot be read: the manifest still has a digest, and reading
 the image raises BadImageError, which the run treats like any other bad image."""
 
-_SCHEMA = pa.schema(
-    [("path", pa.binary()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("sha256", pa.string())]
-)
-
-
-@dataclass(frozen=True)
-class _State:
-    """What tells that a file is unchanged."""
-
-    size: int
-    mtime_ns: int
+_SCHEMA = pa.schema([("path", pa.binary()), ("state", pa.string()), ("sha256", pa.string())])
 
 
 def load_manifest(
     suite: Suite, subset: Subset, root: Path, out: Path, *, workers: int = 4
 ) -> Manifest:
     """The images of a subset with their content hashes, sorted by label, then id.
+
+    Files that lie there and are not read are said in the log, once.
 
     Args:
         suite: the suite.
@@ -54,12 +55,20 @@ def load_manifest(
         DataError: the subset is absent or two of its images have one id.
     """
     samples = suite.adapter(suite, subset, root)
+    left_out = samples.left_out if isinstance(samples, Listing) else ()
     name = f"{suite.name}/{subset.name}"
+    if left_out:
+        _say(f"{name}: {say_left_out(left_out)}", root)
     refuse_duplicates(name, samples)
     cache_file = out / "cache" / "hashes" / f"{suite.name}.parquet"
     hashed = hash_samples(samples, cache_file, name=name, workers=workers)
     named = (replace(sample, subset=subset.name) for sample in hashed)
-    return Manifest(name, tuple(sorted(named, key=sample_order)), subset.unit)
+    return Manifest(name, tuple(sorted(named, key=sample_order)), subset.unit, left_out)
+
+
+@cache
+def _say(text: str, _root: Path) -> None:
+    log.warning("%s", text)
 
 
 def hash_samples(
@@ -80,8 +89,8 @@ def hash_samples(
     known = _read_cache(cache_file)
     digests: dict[Path, str] = {}
     for path, state in states.items():
-        cached_state, digest = known.get(os.fsencode(path.absolute()), (None, ""))
-        if state is None or state == cached_state:
+        cached_state, digest = known.get(os.fsencode(path.absolute()), ("", ""))
+        if state == cached_state or not state:
             digests[path] = digest if state else UNREADABLE
     todo = [path for path in states if path not in digests]
     try:
@@ -94,7 +103,7 @@ def hash_samples(
             if (state := states[path]) and digests.get(path, UNREADABLE) != UNREADABLE
         }
         if fresh:
-            _write_cache(cache_file, {**known, **fresh})
+            _remember(cache_file, {**known, **fresh})
     return [s if s.sha256 else replace(s, sha256=digests[s.path]) for s in samples]
 
 
@@ -107,12 +116,13 @@ def _read_all(paths: list[Path], name: str, workers: int) -> Iterator[tuple[Path
             yield outcome.item, UNREADABLE if unreadable else outcome.get()
 
 
-def _state(path: Path) -> _State | None:
+def _state(path: Path) -> str:
+    """What tells that a file is unchanged, "" of one that cannot be reached."""
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return _State(status.st_size, status.st_mtime_ns)
+        found = path.stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
 def _file_sha256(path: Path) -> str:
@@ -123,22 +133,29 @@ def _file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_cache(file: Path) -> dict[bytes, tuple[_State, str]]:
+def _read_cache(file: Path) -> dict[bytes, tuple[str, str]]:
     """Remembered hashes by absolute path; a damaged or foreign cache counts as empty."""
     try:
         table = pq.read_table(file, schema=_SCHEMA)
     except (OSError, pa.ArrowException):
         return {}
     columns = [table.column(name).to_pylist() for name in _SCHEMA.names]
-    return {
-        path: (_State(size, mtime), sha) for path, size, mtime, sha in zip(*columns, strict=True)
-    }
+    # An older cache has no states, and an empty one equals none.
+    return {path: (state or "", sha) for path, state, sha in zip(*columns, strict=True)}
 
 
-def _write_cache(file: Path, known: dict[bytes, tuple[_State, str]]) -> None:
+def _remember(file: Path, known: dict[bytes, tuple[str, str]]) -> None:
+    """Keeps the hashes where that is possible; a full or read-only disk costs time, no result."""
+    try:
+        _write_cache(file, known)
+    except OSError as error:
+        _say(f"{file}: hashes are not remembered: {error.strerror or error}", file)
+
+
+def _write_cache(file: Path, known: dict[bytes, tuple[str, str]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = [
-        {"path": path, "size": state.size, "mtime_ns": state.mtime_ns, "sha256": digest}
+        {"path": path, "state": state, "sha256": digest}
         for path, (state, digest) in sorted(known.items())
     ]
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")

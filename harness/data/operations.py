@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from harness.data.decode import Image8
-from harness.errors import DataError
+from harness.data.decode import MAX_PIXELS, Image8
+
+MAX_GROWN = 4096 * 4096
+"""Pixels to which an operation may enlarge any picture; beyond that, four times what it has."""
 
 Number = int | float
 Args = tuple[Number, ...]
@@ -36,6 +38,28 @@ class Op:
     check: Callable[[Args], Args]
     run: Callable[..., Image8]
     random: bool = False
+
+
+class UnfitError(Exception):
+    """A picture that an operation cannot take, in words that go on from the picture's name."""
+
+
+def allow_size(image: Image8, height: int, width: int) -> None:
+    """To be called before a larger picture is made.
+
+    The pixels of a file are limited where it is decoded; a strip of 3000x2 whose shorter side is
+    brought to 256 would be 16,000 times as large as its file.
+
+    Raises:
+        UnfitError: it would be enlarged beyond all bounds.
+    """
+    old_height, old_width = image.shape[:2]
+    limit = min(MAX_PIXELS, max(MAX_GROWN, 4 * old_height * old_width))
+    if height * width > limit:
+        raise UnfitError(
+            f"would be enlarged from {old_width}x{old_height} to {width}x{height} (width x "
+            f"height), more than {limit:,} pixels"
+        )
 
 
 OPS: dict[str, Op] = {}
@@ -124,6 +148,7 @@ def _resized(image: Image8, first: int, width: int | None, resampling: Image.Res
         height, width = first, int(first * old_width / old_height)
     if (height, width) == (old_height, old_width):
         return image
+    allow_size(image, height, width)
     return np.array(Image.fromarray(image).resize((width, height), resampling))
 
 
@@ -134,6 +159,7 @@ def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8
     missing_y = max(0, height - image.shape[0])
     missing_x = max(0, width - image.shape[1])
     if missing_y or missing_x:
+        allow_size(image, image.shape[0] + missing_y, image.shape[1] + missing_x)
         before_y, before_x = missing_y // 2, missing_x // 2
         margins = ((before_y, missing_y - before_y), (before_x, missing_x - before_x), (0, 0))
         image = np.pad(image, margins)
@@ -148,9 +174,8 @@ def _crop_multiple(image: Image8, number: int) -> Image8:
     height = image.shape[0] // number * number
     width = image.shape[1] // number * number
     if not height or not width:
-        raise DataError(
-            f"crop_multiple({number}): nothing is left of an image of "
-            f"{image.shape[0]}x{image.shape[1]} (height x width)"
+        raise UnfitError(
+            f"has nothing left: it is {image.shape[1]}x{image.shape[0]} (width x height)"
         )
     return image[:height, :width]
 
@@ -162,7 +187,9 @@ def _tile(image: Image8, side: int) -> Image8:
     NPR's geometry for GenImage, in place of a resize ("translate-duplicate").
     """
     height, width = image.shape[:2]
-    return np.tile(image, (-(-side // height), -(-side // width), 1))
+    down, right = -(-side // height), -(-side // width)
+    allow_size(image, down * height, right * width)
+    return np.tile(image, (down, right, 1))
 
 
 @op("pad_for_crop(side)", _whole)
@@ -172,4 +199,6 @@ def _pad_for_crop(image: Image8, side: int) -> Image8:
     A random crop of ``side`` can then lie anywhere, as torchvision's ``pad_if_needed`` has it.
     """
     y, x = (max(0, side - length) for length in image.shape[:2])
+    if y or x:
+        allow_size(image, image.shape[0] + 2 * y, image.shape[1] + 2 * x)
     return np.pad(image, ((y, y), (x, x), (0, 0)))

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from harness.data.decode import Image8
-from harness.data.operations import OPS, Args, Op, check_nothing, op
+from harness.data.operations import OPS, Args, Op, allow_size, check_nothing, op
 from harness.data.preprocess import Preprocess, parse_with
 
 PERTURBATIONS: dict[str, Op] = {
@@ -62,11 +62,15 @@ class Perturbation:
         Args:
             image: the decoded picture.
             name: the sample's id; with the text it decides what is drawn.
+
+        Raises:
+            BadImageError: an operation cannot take it.
         """
         if not self:
             return image
         seed = hashlib.sha256(f"{name}\n{self}".encode("utf-8", "surrogateescape")).digest()
-        return self.chain.apply(image, np.random.default_rng(int.from_bytes(seed, "big")))
+        rng = np.random.default_rng(int.from_bytes(seed, "big"))
+        return self.chain.apply(image, rng, name)
 
     def encoded(self, perturbed: Image8) -> bytes:
         """The file in which a perturbed picture would lie: of its last step's format, else PNG."""
@@ -157,6 +161,7 @@ def _scale(image: Image8, factor: float) -> Image8:
     """Both sides times ``factor``, made even; Pillow bilinear, antialiased."""
     height, width = image.shape[:2]
     size = (even(width * factor), even(height * factor))
+    allow_size(image, size[1], size[0])
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 

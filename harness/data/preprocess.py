@@ -17,8 +17,8 @@ from torch import Tensor
 
 import harness.data.augmentations  # noqa: F401  (fills OPS with the random operations)
 from harness.data.decode import Image8
-from harness.data.operations import OPS, Args, Number, Op
-from harness.errors import UsageError
+from harness.data.operations import OPS, Args, Number, Op, UnfitError
+from harness.errors import BadImageError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,15 @@ class Preprocess:
         """Whether it draws from a generator (training only)."""
         return any(step.op.random for step in self.steps)
 
-    def __call__(self, image: Image8) -> Image8:
+    def __call__(self, image: Image8, name: str = "the picture") -> Image8:
         """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB, without randomness.
 
+        Args:
+            image: the picture.
+            name: what messages call it.
+
         Raises:
+            BadImageError: an operation cannot take it.
             UsageError: the text has a random operation.
         """
         for step in self.steps:
@@ -58,15 +63,22 @@ class Preprocess:
                     f"preprocess {str(self)!r}: {step} is random, so it is for training only",
                     hint="use center_crop in place of random_crop and leave hflip out",
                 )
-            image = step.op.run(image, *step.args)
+            image = _run(step, image, name)
         return image
 
-    def apply(self, image: Image8, rng: np.random.Generator) -> Image8:
+    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the picture") -> Image8:
         """Like calling it, with the random operations drawing from ``rng``, in order."""
         for step in self.steps:
             extra: dict[str, Any] = {"rng": rng} if step.op.random else {}
-            image = step.op.run(image, *step.args, **extra)
+            image = _run(step, image, name, **extra)
         return image
+
+
+def _run(step: Step, image: Image8, name: str, **extra: Any) -> Image8:
+    try:
+        return step.op.run(image, *step.args, **extra)
+    except UnfitError as error:
+        raise BadImageError(name, f"{error}, by {step}") from error
 
 
 _STEP = re.compile(r"\s*([a-z_]+)\s*(?:\(([^()]*)\))?\s*")

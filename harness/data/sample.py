@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,19 @@ class Sample:
     def place(self) -> str:
         """``subset/id``: unique over a suite, whose subsets repeat ids (``0_real/0000.jpg``)."""
         return f"{self.subset}/{self.id}" if self.subset else self.id
+
+
+class Listing(list[Sample]):
+    """Samples as an adapter lists them, with the files that lie there and are not read.
+
+    Args:
+        samples: in any order.
+        left_out: ids of files that are no image by name, and of images in no class folder.
+    """
+
+    def __init__(self, samples: Iterable[Sample] = (), *, left_out: tuple[str, ...] = ()) -> None:
+        super().__init__(samples)
+        self.left_out = left_out
 
 
 @dataclass(frozen=True)

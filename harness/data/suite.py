@@ -27,6 +27,9 @@ class Subset:
         group: group inside the suite (mini only), selectable as ``mini:GROUP``.
         unit: what ``Sample.unit`` names in it, in words: ``photo``, ``video``; "" where its images
             are taken as independent.
+        unit_pattern: regular expression whose first group is ``Sample.unit`` where it matches the
+            beginning of a file's name; "" where names do not tell.
+        also: other (real, fake) counts that are as likely, where nobody states them.
     """
 
     name: str
@@ -39,6 +42,13 @@ class Subset:
     real_pool: str = ""
     group: str = ""
     unit: str = ""
+    unit_pattern: str = ""
+    also: tuple[tuple[int, int], ...] = ()
+
+    def expected(self, n_real: int, n_fake: int) -> tuple[int | None, int | None]:
+        """The declared counts to compare with: those that fit, else the first."""
+        fits = (n_real, n_fake) in self.also
+        return (n_real, n_fake) if fits else (self.n_real, self.n_fake)
 
     @property
     def in_mean(self) -> bool:
@@ -48,13 +58,17 @@ class Subset:
 
 Adapter = Callable[["Suite", Subset, Path], "list[Sample]"]
 
+OWN = "own-"
+"""How names of own data begin, and no declared suite's: own results cannot land in its record."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """A test set.
 
     Args:
-        name: registered name, as typed after ``--suite``.
+        name: registered name, as typed after ``--suite``; of own data, made from its place
+            (``harness.data.own.own_name``).
         title: as printed in tables.
         subsets: exactly the scored subsets, in the paper's order.
         adapter: ``adapter(suite, subset, root)`` lists a subset's samples (unhashed, any order), or
@@ -63,6 +77,7 @@ class Suite:
         known_extras: folders that releases contain and the paper does not score.
         licence, citation, obtain: terms, how to cite, how to get the data (text for people).
         aliases: other accepted names.
+        left_out: files in own data that are not read and belong to no subset, as ids.
         embedded: the data is committed in this repository; no data root is needed.
     """
 
@@ -76,4 +91,5 @@ class Suite:
     citation: str = ""
     obtain: str = ""
     aliases: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     embedded: bool = False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from harness.data.adapters import find_folder, subset_folder
-from harness.data.suite import Subset, Suite
+from harness.data.adapters import subset_folder
+from harness.data.folders import find_folder
+from harness.data.suite import OWN, Subset, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
 
 GROUPS = {"paper": ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")}
@@ -40,7 +41,7 @@ def all_suites() -> Mapping[str, Suite]:
     """Every suite by name: the scan of ``harness/suites`` for modules with a ``SUITE``, sorted.
 
     Raises:
-        HarnessError: two files define one name, alias or group.
+        HarnessError: two files define one name, alias or group, or one is a name of own data.
     """
     package = importlib.import_module("harness.suites")
     modules = [
@@ -60,6 +61,8 @@ def collect(modules: Iterable[ModuleType]) -> Mapping[str, Suite]:
         if not isinstance(suite, Suite):
             continue
         for name in (suite.name, *suite.aliases):
+            if name.startswith(OWN):
+                raise HarnessError(f"{module.__file__}: {name!r}: {OWN}... are names of own data")
             if name in owners:
                 raise HarnessError(
                     f"the suite name {name!r} is defined twice: {owners[name]} and "
@@ -128,9 +131,10 @@ def find_root(suite: Suite, data_root: Path | None) -> Path:
     """The suite's own folder.
 
     Looked for, by each of the suite's folder names and ignoring letter case: in the data root, in
-    its ``Generalization_Test`` (LFM's layout), and the data root itself where it bears the name;
-    each also with the name repeated inside, as archives unpack. A place that holds a declared
-    subset wins over one that does not. An embedded suite, or one's own data, needs no data root.
+    its ``Generalization_Test`` (LFM's layout), and from the data root itself where it bears a
+    level's name; each level also with its name repeated inside, as archives unpack. A place that
+    holds a declared subset wins over one that does not. An embedded suite, or one's own data, needs
+    no data root.
 
     Raises:
         DataError: says where it was looked for, how to obtain it, and what runs without it.
@@ -160,18 +164,28 @@ def _places(suite: Suite, data_root: Path | None) -> list[Path]:
     absolute = [Path(folder) for folder in suite.folders if Path(folder).is_absolute()]
     if data_root is None or absolute:
         return absolute
-    places = []
+    declared = [Path(folder).parts for folder in suite.folders]
+    places: list[Path] = []
     for parent in (data_root, data_root / "Generalization_Test"):
-        places += [found for name in suite.folders if (found := _descend(parent, name))]
-    own_names = {Path(folder).name.casefold() for folder in suite.folders}
-    if data_root.resolve().name.casefold() in own_names:
-        places.append(data_root)
-    return [nested for place in places for nested in (place, place / place.name)]
+        for levels in declared:
+            places += _descend([parent], levels)
+    here = data_root.resolve().name.casefold()
+    for levels in declared:
+        for depth, level in enumerate(levels, start=1):
+            if level.casefold() == here:
+                places += _descend(_and_repeated(data_root, level), levels[depth:])
+    return places
 
 
-def _descend(parent: Path, name: str) -> Path | None:
-    """``parent/name`` for a name of one or more levels, ignoring letter case."""
-    folder: Path | None = parent
-    for level in Path(name).parts:
-        folder = find_folder(folder, level) if folder else None
-    return folder
+def _descend(folders: list[Path], levels: Sequence[str]) -> list[Path]:
+    """Folders that lie ``levels`` below, ignoring letter case; each may repeat its name inside."""
+    for level in levels:
+        found = [find_folder(folder, level) for folder in folders]
+        folders = [place for folder in found if folder for place in _and_repeated(folder, level)]
+    return folders
+
+
+def _and_repeated(folder: Path, name: str) -> list[Path]:
+    """A folder, and the one of its own name inside it, as archives unpack."""
+    inner = find_folder(folder, name)
+    return [folder, inner] if inner else [folder]

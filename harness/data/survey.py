@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from harness.api import FileHeader
-from harness.data.adapters import extra_folders, find_folder, subset_folder
+from harness.data.adapters import extra_folders, subset_folder
 from harness.data.audit import (
     Finding,
     Headers,
@@ -18,6 +18,7 @@ from harness.data.audit import (
 )
 from harness.data.decode import decode, display_name, read_bytes, read_header
 from harness.data.duplicates import Duplicates, find_duplicates
+from harness.data.folders import find_folder
 from harness.data.index import load_manifest
 from harness.data.loader import ordered_map
 from harness.data.sample import Manifest, Sample

@@ -238,7 +238,8 @@ class EmbeddingStore:
 
         def load(sample: Sample) -> Tensor:
             data = decode.read_bytes(sample)
-            return to_tensor(preprocess(decode.decode(data, decode.display_name(sample))))
+            name = decode.display_name(sample)
+            return to_tensor(preprocess(decode.decode(data, name), name))
 
         batch: list[tuple[Sample, Tensor]] = []
         ahead = 2 * compute.batch_size + compute.workers

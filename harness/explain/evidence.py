@@ -155,7 +155,7 @@ class Observer:
             InputSizeError: a size that it cannot take.
             HarnessError: see :func:`harness.explain.maps.explain`.
         """
-        pixels = parse(self.job.preprocess_for(picture.suite))(picture.pixels)
+        pixels = parse(self.job.preprocess_for(picture.suite))(picture.pixels, picture.name)
         height, width = pixels.shape[:2]
         if problem := self.job.spec.input_rule.problem(height, width):
             raise InputSizeError(

@@ -207,12 +207,13 @@ class ImageSet:
         return turns[:count]
 
     def _changed(self, index: int, change: Callable[[Image8], Image8]) -> Image8:
+        image = self.image(index)
         try:
-            return change(self.image(index))
-        except BadImageError:
-            raise
+            return change(image)
         except DataError as error:  # which of the images it was is not known where it is raised
             name = display_name(self.sample(index))
+            if isinstance(error, BadImageError):
+                raise BadImageError(name, error.reason) from error
             raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
     def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:

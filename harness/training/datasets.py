@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.adapters import folder_adapter, own_suite, sample_order
+from harness.data.adapters import folder_adapter, sample_order
 from harness.data.index import load_manifest
+from harness.data.own import own_suite
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.data.suites import find_root

@@ -1,22 +1,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from image_files import write
 
 from harness.data.adapters import (
     extra_folders,
     folder_adapter,
-    images_suite,
-    manifest_suite,
-    own_suite,
     sample_order,
 )
+from harness.data.folders import CLASS_FOLDERS, say_left_out
+from harness.data.index import load_manifest
+from harness.data.sample import Listing
 from harness.data.suite import Subset, Suite
-from harness.errors import DataError, UsageError
+from harness.data.suites import get_suite
+from harness.errors import DataError
 
 GAN = Subset(name="gan", folders=("Gan", "gan_new"))
 POOLED = Subset(name="guided", folders=("guided",), real_pool="imagenet")
@@ -47,16 +48,68 @@ def test_images_outside_class_folders_are_not_samples(tmp_path: Path) -> None:
     assert _listed(tmp_path) == [("0_real/a.png", 0)]
 
 
+IMAGES = [f"a.{ending}" for ending in ("PNG", "b.png", "JPEG", "webp", "Tif", "gif", "bmp", "avif")]
+IMAGES += [f"b.{ending}" for ending in ("HEIC", "heif", "jfif", "jpe", "JPE", "mpo", "ppm", "pgm")]
+LITTER = ["._a.PNG", ".hidden.png", "Thumbs.db", "desktop.ini", ".DS_Store"]
+
+
 def test_every_image_name_counts_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "Gan/0_real"
     folder.mkdir(parents=True)
-    images = ["a.PNG", "b.JPEG", "c.webp", "a.b.png", "e.Tif", "f.gif", "g h é図.jpg", "i.bmp"]
-    others = ["._a.PNG", ".hidden.png", "Thumbs.db", "notes.txt", "png", "a.png.bak"]
-    for name in images + others:
+    images = [*IMAGES, "g h é図.jpg"]
+    for name in [*images, *LITTER, "notes.txt", "png", "a.png.bak"]:
         (folder / name).touch()
     (folder / "folder.png").mkdir()
-    write(tmp_path / "Gan/__MACOSX/0_real/a.png")
+    for litter in ("__MACOSX", "@eaDir"):
+        write(tmp_path / f"Gan/{litter}/0_real/a.png")
+        write(folder / f"{litter}/a.png/thumbnail.jpg")
     assert [name for name, _ in _listed(tmp_path)] == sorted(f"0_real/{name}" for name in images)
+
+
+def test_what_is_not_read_is_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "Gan/0_real/a.png")
+    for name in ["0_real/x.jxl", "0_real/y.JXL", "1_fake/noname", *(f"0_real/{n}" for n in LITTER)]:
+        (tmp_path / "Gan" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "Gan" / name).touch()
+    for name in ("stray.png", "1_fakes/a.png", "1_fakes/b.png", "x/y/z/deep/1_fake/a.png"):
+        write(tmp_path / "Gan" / name)
+    (tmp_path / "Gan/readme.txt").touch()
+    left_out = {"0_real/x.jxl", "0_real/y.JXL", "1_fake/noname", "stray.png"}
+    left_out |= {"1_fakes/a.png", "1_fakes/b.png", "x/y/z/deep/1_fake/a.png"}
+    listing = folder_adapter(SUITE, GAN, tmp_path)
+    assert isinstance(listing, Listing)
+    assert {*listing.left_out} == left_out
+    for _ in range(2):  # said once a process
+        manifest = load_manifest(SUITE, GAN, tmp_path, tmp_path / "out")
+    assert {*manifest.left_out} == left_out
+    assert [record.getMessage() for record in caplog.records] == [
+        "toy/gan: not read: 2 .jxl, 1 without suffix (no image by its name, such as "
+        "0_real/x.jxl); images in no class folder: 2 1_fakes, 1 ., 1 x/y/z/deep/1_fake "
+        "(such as 1_fakes/a.png)"
+    ]
+
+
+def test_nothing_left_out_is_nothing_said() -> None:
+    assert say_left_out([]) == ""
+
+
+@pytest.mark.parametrize("name", CLASS_FOLDERS)
+@pytest.mark.parametrize("spelt", [str.lower, str.upper, str.title])
+def test_letter_case_of_class_folders_does_not_matter(
+    tmp_path: Path, name: str, spelt: Callable[[str], str]
+) -> None:
+    write(tmp_path / "Gan" / spelt(name) / "a.png")
+    assert _listed(tmp_path) == [(f"{spelt(name)}/a.png", CLASS_FOLDERS[name])]
+
+
+def test_a_class_folder_inside_one_of_the_other_class_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "Gan/fake/0_real/a.png")
+    with pytest.raises(DataError, match="holds one of the other, 0_real"):
+        folder_adapter(SUITE, GAN, tmp_path)
+    (tmp_path / "Gan/fake/0_real").rename(tmp_path / "Gan/fake/1_FAKE")
+    assert _listed(tmp_path) == [("fake/1_FAKE/a.png", 1)]
 
 
 def test_images_below_a_class_folder_count_as_in_imagefolder(tmp_path: Path) -> None:
@@ -110,9 +163,20 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         folder_adapter(SUITE, GAN, tmp_path)
 
 
-def test_a_folder_without_class_folders_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "Gan/real/a.png")
-    with pytest.raises(DataError, match="has no folder 0_real or 1_fake"):
+def test_a_folder_without_class_folders_says_what_is_there(tmp_path: Path) -> None:
+    write(tmp_path / "Gan/reals/a.png")
+    with pytest.raises(DataError, match="no folder 0_real or 1_fake") as caught:
+        folder_adapter(SUITE, GAN, tmp_path)
+    assert "images in no class folder: 1 reals" in str(caught.value)
+
+
+def test_class_folders_without_any_image_are_an_error_that_says_what_is_there(
+    tmp_path: Path,
+) -> None:
+    for name in ("0_real", "1_fake"):
+        (tmp_path / "Gan" / name).mkdir(parents=True)
+    (tmp_path / "Gan/0_real/a.jxl").touch()
+    with pytest.raises(DataError, match=r"no image in its class folders; not read: 1 \.jxl"):
         folder_adapter(SUITE, GAN, tmp_path)
 
 
@@ -155,98 +219,31 @@ def test_a_missing_pool_is_named(tmp_path: Path) -> None:
         folder_adapter(SUITE, POOLED, tmp_path)
 
 
+def test_the_unit_is_read_off_the_file_name(tmp_path: Path) -> None:
+    deepfake = next(s for s in get_suite("forensynths").subsets if s.name == "deepfake")
+    assert deepfake.unit == "video"
+    for name in ("0_real/851_0005.png", "1_fake/851_552_0698.png", "1_fake/other.png"):
+        write(tmp_path / "deepfake" / name)
+    manifest = load_manifest(SUITE, deepfake, tmp_path, tmp_path / "out")
+    assert [sample.unit for sample in manifest.samples] == ["851", "851", ""]
+    assert manifest.unit == "video"
+
+
+def test_a_place_is_unique_over_a_suite_whose_subsets_repeat_ids(tmp_path: Path) -> None:
+    subsets = tuple(Subset(name=name, folders=(name,)) for name in ("one", "two"))
+    places = []
+    for subset in subsets:
+        write(tmp_path / subset.name / "0_real/0000.jpg")
+        manifest = load_manifest(SUITE, subset, tmp_path, tmp_path / "out")
+        places += [(sample.id, sample.place) for sample in manifest.samples]
+    assert places == [("0_real/0000.jpg", f"{n}/0_real/0000.jpg") for n in ("one", "two")]
+
+
 def test_extra_folders_are_neither_subsets_nor_pools(tmp_path: Path) -> None:
     for name in ("Gan", "GAN_NEW", "imagenet", "crn", "zzz", ".git"):
         (tmp_path / name).mkdir()
     (tmp_path / "file.txt").touch()
     assert extra_folders(SUITE, tmp_path) == ["crn", "zzz"]
-
-
-def _own(suite: Suite) -> dict[str, list[tuple[str, int]]]:
-    return {
-        subset.name: [(s.id, s.label) for s in suite.adapter(suite, subset, Path(suite.folders[0]))]
-        for subset in suite.subsets
-    }
-
-
-def test_own_images_in_one_place_are_one_subset(tmp_path: Path) -> None:
-    write(tmp_path / "mine/some/where/0_real/a.png")
-    write(tmp_path / "mine/some/where/1_fake/a.png")
-    suite = images_suite(tmp_path / "mine")
-    assert suite.name == "images"
-    assert _own(suite) == {"mine": [("0_real/a.png", 0), ("1_fake/a.png", 1)]}
-
-
-def test_own_images_in_several_places_are_a_subset_each(tmp_path: Path) -> None:
-    write(tmp_path / "mine/0_real/a.png")
-    write(tmp_path / "mine/flux/0_real/a.png")
-    write(tmp_path / "mine/deep/er/and/er/sd 3/1_fake/a.png")
-    assert _own(images_suite(tmp_path / "mine")) == {
-        "mine": [("0_real/a.png", 0)],
-        "deep/er/and/er/sd 3": [("1_fake/a.png", 1)],
-        "flux": [("0_real/a.png", 0)],
-    }
-
-
-def test_own_images_without_class_folders_are_an_error(tmp_path: Path) -> None:
-    write(tmp_path / "a.png")
-    with pytest.raises(DataError, match="no folder 0_real or 1_fake anywhere"):
-        own_suite(tmp_path)
-
-
-def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing: no such file or folder"):
-        own_suite(tmp_path / "nothing")
-
-
-@pytest.mark.parametrize("extension", ["csv", "parquet"])
-def test_own_manifest(tmp_path: Path, extension: str) -> None:
-    rows = [("z/b.png", "fake", "two"), ("a.png", "Real", "one"), ("a.png", "0", "two")]
-    frame = pd.DataFrame(rows, columns=["path", "label", "group"])
-    file = tmp_path / f"mine.{extension}"
-    frame.to_csv(file, index=False) if extension == "csv" else frame.to_parquet(file)
-    suite = own_suite(file)
-    assert suite.name == "mine"
-    assert _own(suite) == {"two": [("a.png", 0), ("z/b.png", 1)], "one": [("a.png", 0)]}
-    assert suite.adapter(suite, suite.subsets[0], file)[0].path == tmp_path / "a.png"
-
-
-def test_own_manifest_needs_no_groups_and_takes_absolute_paths(tmp_path: Path) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text(f"\ufefflabel,path\n1,{tmp_path}/x.png\n", encoding="utf-8")
-    suite = manifest_suite(file)
-    (sample,) = suite.adapter(suite, suite.subsets[0], file)
-    assert suite.subsets[0].name == "mine"
-    assert (sample.path, sample.label) == (tmp_path / "x.png", 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("path,label\na.png,maybe\n", "row 1: label 'maybe'; expected 0, 1, real or fake"),
-        ("path,group\na.png,x\n", "no column label; columns found: path, group"),
-        ("path,label\n", "no rows"),
-        ("", "cannot be read as a manifest"),
-        ("path,label\na.png,0\na.png,1\n", "group mine: a.png is listed twice"),
-    ],
-)
-def test_a_wrong_manifest_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text(text)
-    with pytest.raises(DataError, match=message):
-        manifest_suite(file)
-
-
-def test_a_manifest_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(UsageError, match=r"a \.csv or a \.parquet file"):
-        own_suite(tmp_path / "mine.txt")
-
-
-def test_a_damaged_parquet_manifest_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(DataError, match="cannot be read as a manifest"):
-        own_suite(tmp_path / "mine.parquet")
 
 
 def test_order_is_label_then_id(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import sys
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from image_files import encoded, noise, png_claiming
 from PIL import Image, ImageFile, ImageOps
 
 from harness.data.decode import (
+    FORMATS,
     MAX_PIXELS,
     decode,
     estimate_jpeg_quality,
@@ -69,7 +73,11 @@ FILES = {
     "cmyk.tif": encoded(_rgb().convert("CMYK"), "TIFF"),
     "plain.ppm": encoded(_rgb(), "PPM"),
     "one.png": encoded(_rgb(1, 1), "PNG"),
+    "several.mpo": _animation("MPO"),
+    "named.jfif": encoded(_rgb(), "JPEG"),
 }
+if "AVIF" in FORMATS:
+    FILES["photo.avif"] = encoded(_rgb(), "AVIF")
 # fmt: on
 
 
@@ -143,6 +151,95 @@ def test_damaged_pixels_in_a_png_are_an_error() -> None:
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(BadImageError, match="truncated or damaged"):
         decode(bytes(data), "flipped.png")
+
+
+def _chunk(kind: bytes, body: bytes, *, right: bool = True) -> bytes:
+    checksum = zlib.crc32(kind + body) ^ (not right)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+
+def _with_chunk(data: bytes, chunk: bytes, *, behind: bool = False) -> bytes:
+    """A PNG file with a chunk behind its header, or behind its pixels."""
+    place = data.rindex(b"IEND") - 4 if behind else 33
+    return data[:place] + chunk + data[place:]
+
+
+BIG = zlib.compress(bytes(2 << 20))
+# fmt: off
+ODD_CHUNKS = {
+    "a text of over 1 MiB": _chunk(b"zTXt", b"comment\0\0" + BIG),
+    "an international text of over 1 MiB": _chunk(b"iTXt", b"prompt\0\1\0\0\0" + BIG),
+    "a profile of over 1 MiB": _chunk(b"iCCP", b"icc\0\0" + BIG),
+    "a short tRNS": _chunk(b"tRNS", b"\0"),
+    "a short pHYs": _chunk(b"pHYs", b"\0\0\1"),
+    "a short gAMA": _chunk(b"gAMA", b"\0"),
+    "a wrong checksum": _chunk(b"tEXt", b"Software\0x", right=False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("chunk", ODD_CHUNKS.values(), ids=ODD_CHUNKS)
+def test_a_png_of_whole_pixels_is_read_whatever_else_is_wrong_with_it(
+    chunk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _with_chunk(FILES["rgb.png"], chunk)
+    notes: list[str] = []
+    np.testing.assert_array_equal(decode(data, "odd.png", notes), noise(20, 30))
+    header = read_header(data, "odd.png", notes)
+    assert (header.format, header.width, header.height, header.mode) == ("PNG", 30, 20, "RGB")
+    assert len(notes) == 2
+    assert all(note.startswith("is read without its metadata, which ") for note in notes)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # the releases' pixels
+    released = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(released, noise(20, 30))
+
+
+def test_what_is_wrong_behind_the_pixels_is_noted_too() -> None:
+    data = _with_chunk(FILES["rgb.png"], ODD_CHUNKS["a text of over 1 MiB"], behind=True)
+    notes: list[str] = []
+    np.testing.assert_array_equal(decode(data, "odd.png", notes), noise(20, 30))
+    assert len(notes) == 1
+
+
+def test_a_whole_png_is_read_without_a_note() -> None:
+    notes: list[str] = []
+    for name in FILES:
+        decode(FILES[name], name, notes)
+        read_header(FILES[name], name, notes)
+    assert notes == []
+
+
+@pytest.mark.parametrize("cut", range(1, 200, 7))
+@pytest.mark.parametrize("chunk", ["a short pHYs", "a text of over 1 MiB"])
+def test_odd_chunks_are_no_excuse_for_a_truncated_file(chunk: str, cut: int) -> None:
+    whole = _with_chunk(encoded(_rgb(64, 64), "PNG"), ODD_CHUNKS[chunk])
+    with pytest.raises(BadImageError, match=r"cut\.png"):
+        decode(whole[: -12 - cut * 50], "cut.png")
+
+
+def test_damaged_pixels_beside_an_odd_chunk_are_an_error() -> None:
+    data = bytearray(_with_chunk(FILES["rgb.png"], ODD_CHUNKS["a short pHYs"]))
+    data[-len(FILES["rgb.png"]) // 2] ^= 0xFF
+    with pytest.raises(BadImageError, match="truncated or damaged"):
+        decode(bytes(data), "flipped.png")
+
+
+def test_heic_without_its_extra_is_a_bad_image_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(64)
+    for read in (decode, read_header):
+        with pytest.raises(BadImageError, match=r"is a HEIC picture.*\[heif\]"):
+            read(data, "IMG_1.HEIC")
+
+
+def test_heic_is_read_with_its_extra() -> None:
+    extra = pytest.importorskip("pillow_heif", reason="the extra heif is not installed")
+    extra.register_heif_opener()
+    data = encoded(_rgb(64, 64), "HEIF", quality=90)
+    assert decode(data, "IMG_1.HEIC").shape == (64, 64, 3)
+    assert read_header(data, "IMG_1.HEIC").format == "HEIF"
 
 
 @pytest.mark.parametrize("read", [decode, read_header])

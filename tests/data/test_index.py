@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from image_files import write
 
@@ -67,6 +68,59 @@ def test_a_changed_file_is_read_again(root: Path, tmp_path: Path, reads: list[Pa
     after = load_manifest(SUITE, GAN, root, tmp_path / "out")
     assert sorted(path.name for path in reads) == ["1.png", "2.png"]
     assert after.digest != before.digest
+
+
+def test_files_of_one_size_and_time_that_change_places_are_read_again(
+    tmp_path: Path, reads: list[Path]
+) -> None:
+    """Bitmaps of one size, unpacked with one time, ``0_real`` and ``1_fake`` exchanged by mv."""
+    folder = tmp_path / "data/gan"
+    for number in range(4):
+        write(folder / f"0_real/{number}.bmp", seed=number)
+        write(folder / f"1_fake/{number}.bmp", seed=10 + number)
+    for path in folder.rglob("*.bmp"):
+        os.utime(path, ns=(1, 1))
+    before = load_manifest(SUITE, GAN, tmp_path / "data", tmp_path / "out")
+    for old, new in (("0_real", "x"), ("1_fake", "0_real"), ("x", "1_fake")):
+        (folder / old).rename(folder / new)
+    reads.clear()
+    after = load_manifest(SUITE, GAN, tmp_path / "data", tmp_path / "out")
+    assert len(reads) == 8
+    hashes = [[s.sha256 for s in manifest.samples] for manifest in (before, after)]
+    assert hashes[1] == hashes[0][4:] + hashes[0][:4]
+
+
+def test_a_file_rewritten_to_the_same_size_and_time_is_read_again(
+    root: Path, tmp_path: Path, reads: list[Path]
+) -> None:
+    load_manifest(SUITE, GAN, root, tmp_path / "out")
+    touched = root / "gan/0_real/2.png"
+    status, data = touched.stat(), touched.read_bytes()
+    touched.write_bytes(data[:-1] + b"\x83")
+    os.utime(touched, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert touched.stat().st_mtime_ns == status.st_mtime_ns
+    reads.clear()
+    load_manifest(SUITE, GAN, root, tmp_path / "out")
+    assert reads == [touched]
+
+
+def test_an_older_cache_is_not_believed(root: Path, tmp_path: Path, reads: list[Path]) -> None:
+    load_manifest(SUITE, GAN, root, tmp_path / "out")
+    (cache,) = (tmp_path / "out/cache").rglob("*.parquet")
+    old = pq.read_table(cache).drop_columns(["state"])
+    pq.write_table(old, cache)
+    load_manifest(SUITE, GAN, root, tmp_path / "out")
+    assert len(reads) == 12
+
+
+def test_an_output_folder_that_cannot_be_written_costs_time_only(
+    root: Path, tmp_path: Path, reads: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "out").touch()  # a file
+    first = load_manifest(SUITE, GAN, root, tmp_path / "out")
+    assert load_manifest(SUITE, GAN, root, tmp_path / "out") == first
+    assert len(reads) == 12
+    assert "hashes are not remembered" in caplog.text
 
 
 def test_the_digest_does_not_depend_on_where_or_when(root: Path, tmp_path: Path) -> None:

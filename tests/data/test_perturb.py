@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from harness.data.decode import read_header
 from harness.data.perturb import CHAINS, PERTURBATIONS, parse_perturbation, split_texts
 from harness.data.preprocess import parse
-from harness.errors import UsageError
+from harness.errors import BadImageError, UsageError
 
 
 def apply(text: str, image: np.ndarray, name: str = "a.png") -> np.ndarray:
@@ -147,3 +147,10 @@ def test_texts_are_split_at_commas_outside_brackets() -> None:
         "fit_width(320,1080)|png",
         "social",
     ]
+
+
+@pytest.mark.parametrize("text", ["scale(200)", "fit_width(320,1080)", "resize(20000,20000)"])
+def test_no_perturbation_enlarges_a_picture_beyond_all_bounds(text: str) -> None:
+    strip = np.zeros((100_000, 1, 3), dtype=np.uint8)
+    with pytest.raises(BadImageError, match=r"0_real/x\.png: would be enlarged from 1x100000"):
+        parse_perturbation(text)(strip, "0_real/x.png")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness.api import IMAGENET_MEAN, IMAGENET_STD
 from harness.data.preprocess import OPS, parse, to_tensor
-from harness.errors import DataError, UsageError
+from harness.errors import BadImageError, DataError, UsageError
 from harness.torchvision_cpu import ensure_torchvision
 
 ensure_torchvision()
@@ -94,7 +94,7 @@ def test_crop_multiple_drops_the_last_rows_and_columns() -> None:
     image = noise(7, 10)
     np.testing.assert_array_equal(parse("crop_multiple(4)")(image), image[:4, :8])
     np.testing.assert_array_equal(parse("crop_multiple(2)")(noise(6, 8)), noise(6, 8))
-    with pytest.raises(DataError, match=r"1x10 \(height x width\)"):
+    with pytest.raises(DataError, match=r"10x1 \(width x height\)"):
         parse("crop_multiple(2)")(noise(1, 10))
 
 
@@ -266,3 +266,36 @@ def test_preprocessing_equals_the_releases(golden: str, text: str) -> None:
     for image, expected in zip(images, inputs, strict=True):
         ours = (to_tensor(chain(image)) - mean) / std
         np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "height", "width"),
+    [
+        ("resize(256)", 2, 3000),
+        ("resize_bicubic(256)", 3000, 2),
+        ("resize_lanczos(256)", 2, 3000),
+        ("resize(20000,20000)", 64, 64),
+        ("center_crop(20000)", 64, 64),
+        ("tile(5000)", 1, 20000),
+        ("pad_for_crop(10000)", 64, 64),
+    ],
+)
+def test_no_operation_enlarges_a_picture_beyond_all_bounds(
+    text: str, height: int, width: int
+) -> None:
+    """A strip of 3000x2, its shorter side brought to 256, took 17.5 GB."""
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    with pytest.raises(BadImageError) as caught:
+        parse(text)(image, "strip.png")
+    assert f"strip.png: would be enlarged from {width}x{height} to" in caught.value.message
+    assert caught.value.message.endswith(f"by {parse(text)}")
+
+
+def test_a_large_picture_may_be_enlarged_a_little() -> None:
+    image = np.zeros((4000, 5000, 3), dtype=np.uint8)
+    assert parse("resize(6000,7500)")(image).shape == (6000, 7500, 3)
+
+
+def test_a_picture_of_which_a_crop_leaves_nothing_is_named() -> None:
+    with pytest.raises(BadImageError, match=r"thin\.png: has nothing left: it is 9x1 .*by crop_mu"):
+        parse("crop_multiple(2)")(np.zeros((1, 9, 3), dtype=np.uint8), "thin.png")

@@ -11,8 +11,8 @@ import torch
 
 from harness import registry
 from harness.api import REAL
-from harness.data.adapters import own_suite
 from harness.data.decode import decode
+from harness.data.own import own_suite
 from harness.data.preprocess import to_tensor
 from harness.data.suites import Selection, parse_selection
 from harness.engine import Compute, Job

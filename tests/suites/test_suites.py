@@ -82,6 +82,15 @@ def test_counts_of_the_papers_sets_add_up() -> None:
     forensynths = get_suite("forensynths").subsets
     assert sum(subset.n_real or 0 for subset in forensynths) == 31_006
     assert sum(subset.n_fake or 0 for subset in forensynths) == 30_997
+    listed = {
+        "crn": 12_764,
+        "imle": 12_764,
+        "san": 438,
+        "seeingdark": 360,
+        "whichfaceisreal": 2_000,
+    }
+    assert set(get_suite("forensynths").known_extras) == set(listed)
+    assert 31_006 + 30_997 + sum(listed.values()) == 90_329  # all names of the archive
     for name, images in (("gangen", 36_000), ("ufd", 16_000)):
         subsets = get_suite(name).subsets
         assert sum((s.n_real or 0) + (s.n_fake or 0) for s in subsets) == images
@@ -116,6 +125,19 @@ def test_one_name_in_two_files_is_an_error_that_names_both(second: Suite) -> Non
         collect([_module("first", _suite("one")), _module("second", second)])
     assert "/somewhere/second.py" in str(caught.value)
     assert ("/somewhere/first.py" in str(caught.value)) == (second.name != "paper")
+
+
+@pytest.mark.parametrize("suite", [_suite("own-photos-1a2b3c4d"), _suite("x", "own-x")])
+def test_no_declared_suite_enters_the_name_space_of_own_data(suite: Suite) -> None:
+    with pytest.raises(HarnessError, match=r"/somewhere/mine\.py: 'own-.* are names of own data"):
+        collect([_module("mine", suite)])
+
+
+def test_counts_that_nobody_states_may_be_of_two_kinds() -> None:
+    sdv2 = next(subset for subset in get_suite("diffusion").subsets if subset.name == "sdv2")
+    assert sdv2.expected(2000, 2000) == (2000, 2000)  # with the scene celebahq
+    for found in ((1000, 1000), (2000, 1000), (4, 4)):
+        assert sdv2.expected(*found) == (1000, 1000)
 
 
 def test_modules_without_a_suite_are_passed_over() -> None:
@@ -167,6 +189,11 @@ def test_a_group_of_suites_takes_no_selector() -> None:
         "forensynths",
         "ForenSynths/test",
         "ForenSynths/ForenSynths",
+        "ForenSynths/ForenSynths/test",
+        "FORENSYNTHS/forensynths/Test",
+        "ForenSynths/test/test",
+        "CNNDetection/test",
+        "Generalization_Test/ForenSynths/test",
         "Generalization_Test/ForenSynths_test",
         "CNN_synth_testset",
     ],
@@ -182,6 +209,15 @@ def test_the_data_root_may_be_the_suites_own_folder(tmp_path: Path) -> None:
     assert find_root(get_suite("diffusion1k"), own) == own
     with pytest.raises(DataError):  # also holds a folder `ddpm`, and is another suite
         find_root(get_suite("diffusion"), own)
+
+
+@pytest.mark.parametrize("place", ["", "test", "ForenSynths/test", "test/test"])
+def test_below_a_data_root_of_the_suites_name_the_published_levels_are_found(
+    tmp_path: Path, place: str
+) -> None:
+    own = tmp_path / "forensynths"
+    (own / place / "progan").mkdir(parents=True)
+    assert find_root(get_suite("forensynths"), own) == own / place
 
 
 def test_a_place_with_subsets_wins_over_an_empty_one(tmp_path: Path) -> None:
@@ -220,6 +256,7 @@ def _parquet(path: Path, rows: list[tuple[str, int, str, bytes]]) -> None:
             "label": pa.array(columns["label"], pa.int8()),
             "generator": columns["generator"],
             "sha256": [f"{number:064x}" for number, _ in enumerate(rows)],
+            "photo": [f"photo of {name}" for name in columns["id"]],
             "image": pa.array(columns["image"], pa.binary()),
         }
     )
@@ -241,6 +278,7 @@ def test_a_mini_subset_is_the_photos_and_one_generator(tmp_path: Path) -> None:
         ("g", 1, b"g"),
         ("h", 1, b"h"),
     ]
+    assert [s.unit for s in manifest.samples] == [f"photo of {s.id}" for s in manifest.samples]
     controls = load_manifest(mini.SUITE, by_name["ctl_jpeg90"], tmp_path, tmp_path / "out")
     assert [(s.id, s.label, s.generator) for s in controls.samples] == [("c", 0, "ctl_jpeg90")]
     for name, problem in (("ctl_bicubic_x2", "has no images"), ("ae_tconv", "mini: no file")):
@@ -273,3 +311,10 @@ def test_mini_declares_what_its_data_holds(tmp_path: Path) -> None:
     for subset in mini.SUITE.subsets:
         manifest = load_manifest(mini.SUITE, subset, mini.DATA, tmp_path)
         assert (manifest.n_real, manifest.n_fake) == (subset.n_real, subset.n_fake)
+        assert manifest.unit == "photo"
+        # A tile and what was made of it share their last name and their photograph.
+        photos = {s.id.rpartition("/")[2]: s.unit for s in manifest.samples if s.label == 0}
+        for sample in manifest.samples:
+            assert sample.unit
+            assert photos.get(sample.id.rpartition("/")[2], sample.unit) == sample.unit
+        assert len({sample.unit for sample in manifest.samples}) == 45

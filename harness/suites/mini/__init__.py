@@ -1,7 +1,8 @@
 """The embedded suite: real photographs against images made by real neural generators.
 
 128x128 crops in Parquet files beside this module, losslessly coded, split by photograph. It is a
-stand-in that runs without any download; its numbers say nothing about the paper's test sets.
+stand-in that runs without any download; its numbers say nothing about the paper's test sets. Tiles
+of one photograph, and all that was made from them, are one unit.
 A subset holds the test photographs and one generator's images. The subsets of the group
 ``controls`` hold real photographs that were resampled, re-compressed or demosaicked: they are not
 fakes, and what is measured on them is false alarms.
@@ -51,9 +52,12 @@ def _adapter(suite: Suite, subset: Subset, root: Path) -> list[Sample]:
 
 @lru_cache(maxsize=16)
 def _read(path: Path, _mtime_ns: int) -> tuple[Sample, ...]:
-    columns = ["id", "label", "sha256", "generator"]
+    columns = ["id", "label", "sha256", "generator", "photo"]
     rows = pq.read_table(path, columns=columns).to_pylist()
-    samples = [Sample(path=path, row=number, **row) for number, row in enumerate(rows)]
+    samples = [
+        Sample(path=path, row=number, unit=row.pop("photo"), **row)
+        for number, row in enumerate(rows)
+    ]
     return tuple(sorted(samples, key=lambda sample: (sample.label, sample.id)))
 
 
@@ -77,6 +81,7 @@ def _subset(name: str, title: str, group: str) -> Subset:
         n_fake=0 if control else 100,
         counts_source="harness/suites/mini/data/manifest.json",
         certainty="documented",
+        unit="photo",
     )
 
 
