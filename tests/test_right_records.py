@@ -321,4 +321,4 @@ def test_a_place_without_any_image_ends_its_cell_alone(images: Path, tmp_path: P
     found = by_name(only(out))
     assert found["b"].status == "ok"
     assert found["a"].status != "ok"
-    assert "no images" in found["a"].error
+    assert "no image" in found["a"].error
