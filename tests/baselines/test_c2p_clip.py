@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,22 +9,20 @@ import torch
 from baselines.c2p_clip import SPEC, build, from_transformers
 from baselines.ojha import build as build_ojha
 from harness import contracts
-from tests.baselines.clip_goldens import (
+from tests.baselines.small_clip import (
     SMALL,
-    chirp,
     in_small,
-    listed,
     meta_state,
+    on_cpu_normalisation,
     on_meta,
-    preprocessing_is_exact,
 )
-from tests.goldens import close
+from tests.goldens.stored import close, golden, preprocessing_is_exact, published
 
 LAYER = "model.vision_model.encoder.layers.1.self_attn"
 
 
-def test_official_names_and_shapes_map_onto_the_network(shared: Path) -> None:
-    official = meta_state(listed(shared, "c2p_clip"))
+def test_official_names_and_shapes_map_onto_the_network() -> None:
+    official = meta_state("c2p_clip")
     renamed = from_transformers(official)
     detector = on_meta(build)
     own = detector.state_dict()
@@ -39,8 +35,8 @@ def test_official_names_and_shapes_map_onto_the_network(shared: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["model.fc.bias", "model.visual_projection.weight", f"{LAYER}.q_proj.bias"]
 )
-def test_an_official_checkpoint_that_lacks_an_entry_is_refused(shared: Path, name: str) -> None:
-    official = meta_state(listed(shared, "c2p_clip"))
+def test_an_official_checkpoint_that_lacks_an_entry_is_refused(name: str) -> None:
+    official = meta_state("c2p_clip")
     del official[name]
     with pytest.raises(RuntimeError):
         on_meta(build).load_state_dict(official)
@@ -49,8 +45,8 @@ def test_an_official_checkpoint_that_lacks_an_entry_is_refused(shared: Path, nam
 @pytest.mark.parametrize(
     "name", ["model.vision_model.other", f"{LAYER}.r_proj.bias", "model.logit_scale"]
 )
-def test_an_official_checkpoint_with_another_entry_is_refused(shared: Path, name: str) -> None:
-    official = meta_state(listed(shared, "c2p_clip"))
+def test_an_official_checkpoint_with_another_entry_is_refused(name: str) -> None:
+    official = meta_state("c2p_clip")
     official[name] = official["model.fc.bias"]
     with pytest.raises(RuntimeError, match=name):
         on_meta(build).load_state_dict(official)
@@ -80,21 +76,20 @@ def test_unit_length_is_the_only_difference_to_ojha() -> None:
 
 
 @pytest.mark.slow
-def test_goldens(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/c2p_clip.npz")
+def test_goldens() -> None:
+    gold = golden("c2p_clip")
     detector = build()
-    shapes = listed(shared, "c2p_clip")
-    detector.load_state_dict({name: chirp(name, shape) for name, shape in shapes.items()})
+    detector.load_state_dict(published("c2p_clip"))
     detector.module.eval()
     with torch.no_grad():
-        features = detector.network.features(torch.from_numpy(gold["x"]))
+        features = detector.network.features(torch.from_numpy(gold["input"]))
         stored = gold["feat_chirp"]  # before or after its scaling to unit length
         close(features, stored / np.linalg.norm(stored, axis=1, keepdims=True))
         close(detector.network.fc(features), gold["logits_chirp"])
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    preprocessing_is_exact(shared, SPEC)
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("c2p_clip", SPEC, "diffusion", on_cpu_normalisation(SPEC), 1e-6)
 
 
 @pytest.mark.parametrize("check", contracts.CHECKS)

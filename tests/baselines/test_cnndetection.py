@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -12,35 +9,38 @@ from baselines._backbones import resnet50
 from baselines.cnndetection import SPEC, build
 from harness.data.preprocess import parse, to_tensor
 from tests.conftest import noise
-from tests.goldens import close, fill
+from tests.goldens.rules import fill
+from tests.goldens.stored import (
+    checked_stages,
+    close,
+    golden,
+    keys,
+    keys_of,
+    preprocessing_is_exact,
+)
 
 
-def test_keys_are_the_published_ones(shared: Path) -> None:
-    listed = json.loads((shared / "methods/cards/cnndetection.keys.json").read_text())
+def test_keys_are_the_published_ones() -> None:
     with torch.device("meta"):
         network = build().network
     state = network.state_dict()
-    assert [[name, list(v.shape), str(v.dtype)[6:]] for name, v in state.items()] == listed
+    assert keys_of(state) == keys("cnndetection")
     assert sum(p.numel() for p in network.parameters()) == 23_510_081
 
 
-def test_goldens_with_and_without_the_crop(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/cnndetection.npz")
+def test_goldens_with_and_without_the_crop() -> None:
+    gold = golden("cnndetection")
     detector = fill(build())
     images = torch.stack([to_tensor(image) for image in gold["images_u8"]])
     with torch.no_grad():
-        close(detector.network(torch.from_numpy(gold["input"])), gold["logits"])
+        crops = torch.from_numpy(gold["input"])
+        close(checked_stages(detector.network, crops, gold), gold["logits"])
         close(detector.score(images)[:, None], gold["logits_nocrop256"])
         close(detector.embed(images[:1, :, 16:240, 16:240]), gold["pooled"][:1])
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/cnndetection.npz")
-    preprocess, normalise = parse(SPEC.preprocess_for("forensynths")), build().module.normalise
-    images, stored = [*gold["images_u8"], gold["odd_u8"]], [*gold["input"], gold["odd_input"]]
-    for image, expected in zip(images, stored, strict=True):
-        got = normalise(to_tensor(preprocess(image))[None])[0]
-        assert np.abs(got.numpy() - expected).max() <= 1e-5
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("cnndetection", SPEC, "forensynths")
 
 
 def test_first_weights_of_the_classifier_are_the_published_normal() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,9 @@ from baselines.durall import (
     resampled,
     size_problem,
 )
-from tests.baselines.frequency_goldens import golden, images, near
+from tests.goldens.pictures import frequency_tensor as images
+from tests.goldens.pictures import opencv_gray, png_reader_gray
+from tests.goldens.stored import golden, near
 
 CUTS = {
     "256": np.s_[:, :, :],
@@ -35,12 +36,15 @@ CUTS = {
 
 
 @pytest.fixture
-def gold(shared: Path) -> Any:
-    return golden(shared, "durall")
+def gold() -> Any:
+    found = golden("durall")
+    reader = png_reader_gray().copy()
+    reader.flat[found["png_reader_gray_places"]] = found["png_reader_gray_levels"]
+    return {**found, "gray": opencv_gray(), "gray_cv2_imread0_png": reader}
 
 
-def test_gray_is_opencvs(shared: Path, gold: Any) -> None:
-    assert np.array_equal(gray_levels(images(shared)), gold["gray"])
+def test_gray_is_opencvs(gold: Any) -> None:
+    assert np.array_equal(gray_levels(images()), gold["gray"])
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -72,9 +76,9 @@ def test_face_crop_features_equal_the_goldens(gold: Any) -> None:
     near(found, gold["ff300_noeps"], atol=1e-7)
 
 
-def test_features_from_pictures(shared: Path, gold: Any) -> None:
-    near(build().features(images(shared)), gold["celeba80_256"], atol=1e-7)
-    near(build(points=300, middle=True).features(images(shared)), gold["ff300_eps"], atol=1e-7)
+def test_features_from_pictures(gold: Any) -> None:
+    near(build().features(images()), gold["celeba80_256"], atol=1e-7)
+    near(build(points=300, middle=True).features(images()), gold["ff300_eps"], atol=1e-7)
 
 
 def test_ring_means_of_a_power_spectrum(gold: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,55 +14,49 @@ from baselines.f3net import DEEPFAKEBENCH, SPEC, build, build_deepfakebench, fro
 from harness.accelerate import accelerate
 from harness.complexity import count_module
 from harness.data.preprocess import parse, to_tensor
-from tests.baselines.xception_goldens import published
-from tests.goldens import close
+from tests.goldens.stored import close, golden, preprocessing_is_exact, published
 
 
-def loaded(shared: Path, name: str) -> tuple[Any, Any]:
-    state, gold = published(shared, name)
+def loaded(name: str) -> tuple[Any, Any]:
     options = {"f3net": build, "f3net_both": lambda: build(local=True)}
     detector = options.get(name, build_deepfakebench)()
-    detector.load_state_dict(state)
+    detector.load_state_dict(published(name))
     detector.module.eval()
-    return detector, gold
+    return detector, golden(name)
 
 
-def test_goldens_of_fad(shared: Path) -> None:
-    detector, gold = loaded(shared, "f3net")
-    images = torch.from_numpy(gold["x"]) / 2 + 0.5
+def test_goldens_of_fad() -> None:
+    detector, gold = loaded("f3net")
+    images = torch.from_numpy(gold["input"]) / 2 + 0.5
     with torch.no_grad():
         features = detector.embed(images)
         close(features, gold["feat_chirp"])
         close(detector.network.fc(features), gold["logits_chirp"])
 
 
-def test_goldens_of_both_branches(shared: Path) -> None:
-    detector, gold = loaded(shared, "f3net_both")
+def test_goldens_of_both_branches() -> None:
+    detector, gold = loaded("f3net_both")
     with torch.no_grad():
-        logits = detector.network(torch.from_numpy(gold["x"]))
+        logits = detector.network(torch.from_numpy(gold["input"]))
     np.testing.assert_allclose(logits, gold["logits_chirp"], rtol=1e-3, atol=1e-3)
 
 
-def test_goldens_of_deepfakebench(shared: Path) -> None:
-    detector, gold = loaded(shared, "f3net_dfb")
-    images = torch.from_numpy(gold["x"]) / 2 + 0.5
+def test_goldens_of_deepfakebench() -> None:
+    detector, gold = loaded("f3net_dfb")
+    images = torch.from_numpy(gold["input"]) / 2 + 0.5
     with torch.no_grad():
         close(detector.module(images), gold["logits_chirp"])
         close(detector.score(images).sigmoid(), gold["prob_chirp"])
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/f3net.npz")
-    preprocess = parse(SPEC.preprocess_for("diffusion"))
-    for image, stored in zip(gold["images_u8"], gold["x"], strict=True):
-        got = to_tensor(preprocess(image)) * 2 - 1
-        assert np.abs(got.numpy() - stored).max() <= 1e-6
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("f3net", SPEC, "diffusion", atol=1e-6)
 
 
-def test_deepfakebench_resizes_with_another_filter_than_ours(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/f3net_dfb.npz")
+def test_deepfakebench_resizes_with_another_filter_than_ours() -> None:
+    gold = golden("f3net_dfb")
     ours = to_tensor(parse(DEEPFAKEBENCH.preprocess_for("diffusion"))(gold["images_u8"][0]))
-    gap = np.abs(ours.numpy() * 2 - 1 - gold["x"][0])
+    gap = np.abs(ours.numpy() * 2 - 1 - gold["input"][0])
     assert 0.01 < gap.max() < 0.06
 
 
@@ -106,8 +99,8 @@ def test_other_constants_are_refused(entry: str, value: Any, message: str) -> No
         from_published(state)
 
 
-def test_unknown_entries_are_refused(shared: Path) -> None:
-    state, _ = published(shared, "f3net")
+def test_unknown_entries_are_refused() -> None:
+    state = published("f3net")
     with pytest.raises(RuntimeError, match="surprise"):
         build().load_state_dict({**state, "FAD_xcep.surprise": torch.zeros(1)})
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import PIL
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from baselines._clip import CONSTANTS
 from baselines._fatformer import (
@@ -22,46 +21,24 @@ from baselines._fatformer import (
 from baselines.fatformer import CLIP, SPEC, FatFormerDetector, build, own_entries
 from harness import contracts
 from harness.weights import pretrained
-from tests.baselines.clip_goldens import (
+from tests.baselines.small_clip import (
     SMALL,
-    chirp,
     in_small,
-    listed,
     meta_state,
+    on_cpu_normalisation,
     on_meta,
-    preprocessing_is_exact,
     publish_small_clip,
 )
-from tests.goldens import close
+from tests.goldens.stored import close, golden, keys, preprocessing_is_exact, published
 
 ADAPTER = "clip_model.visual.transformer.resblocks.7.forgery_aware_adapter"
 
 
-def official(shapes: dict[str, tuple[int, ...]], gold: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    """The official checkpoint as the goldens fill it; second names share the first's memory."""
-    state: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
-        first = name.replace("image_encoder.", "clip_model.visual.", 1)
-        first = first.replace("text_encoder.", "clip_model.", 1)
-        first = "clip_model.logit_scale" if name == "logit_scale" else first
-        if "dwt_transform" in name:
-            sign = 1.0 if name.rsplit(".", 1)[-1][1] == "0" else -1.0
-            state[name] = (torch.tensor([1.0, sign]) * 0.5**0.5).reshape(shape)
-        else:
-            state[name] = state[first] if first in state else chirp(first, shape)
-            state[first] = state[name]
-    table = state["clip_model.token_embedding.weight"]
-    rows = table[torch.from_numpy(gold["tokenized_prompts"]).long()]
-    state["language_guided_alignment.token_prefix"] = rows[:, :1]
-    state["language_guided_alignment.token_suffix"] = rows[:, 9:]
-    return state
-
-
-def test_names_and_shapes_are_the_official_ones_once(shared: Path) -> None:
-    shapes = listed(shared, "fatformer")
+def test_names_and_shapes_are_the_official_ones_once() -> None:
+    shapes = keys("fatformer")
     kept = {
         name: shape
-        for name, shape in shapes.items()
+        for name, shape, _ in shapes
         if not name.startswith(("image_encoder.", "text_encoder.", "logit_scale"))
         and "dwt_transform" not in name
     }
@@ -131,8 +108,8 @@ def test_one_attention_mixes_bands_and_the_other_places() -> None:
         assert bool(moved[elsewhere].max() > 1e-5) is spreads
 
 
-def test_prompts_are_the_published_tokens(shared: Path) -> None:
-    ids = torch.from_numpy(np.load(shared / "methods/goldens/fatformer.npz")["tokenized_prompts"])
+def test_prompts_are_the_published_tokens() -> None:
+    ids = torch.from_numpy(golden("fatformer")["tokenized_prompts"])
     alignment = LanguageGuidedAlignment(64)
     table = torch.arange(49408.0)[:, None].expand(-1, 64)
     alignment.take_tokens(table)
@@ -166,9 +143,9 @@ def test_score_is_the_logit_of_softmax() -> None:
 
 
 def test_the_official_checkpoint_loads_and_a_wrong_one_does_not(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    state = meta_state(listed(shared, "fatformer"))
+    state = meta_state("fatformer")
     state |= {n: torch.tensor([0.5, 0.5]).sqrt() for n in state if "dwt_transform" in n}
     for name in state:
         if "dwt_transform" in name and name.rsplit(".", 1)[-1][1] == "1":
@@ -195,13 +172,13 @@ def test_two_names_of_one_tensor_must_agree() -> None:
 
 
 @pytest.mark.slow
-def test_goldens(shared: Path) -> None:
-    gold = dict(np.load(shared / "methods/goldens/fatformer.npz"))
+def test_goldens() -> None:
+    gold = golden("fatformer")
     detector = build()
-    detector.load_state_dict(official(listed(shared, "fatformer"), gold))
+    detector.load_state_dict(published("fatformer"))
     network = detector.network.eval()
     with torch.no_grad():
-        images = torch.from_numpy(gold["x"])
+        images = torch.from_numpy(gold["input"])
         close(network(images), gold["logits_chirp"])
         tokens = network.image_tokens(images)
         close(tokens[:, 0], gold["feat_chirp"])
@@ -215,8 +192,8 @@ def test_goldens(shared: Path) -> None:
     int(PIL.__version__.split(".")[0]) < 13,
     reason="made with Pillow 13, before which 263x281 pixels resize otherwise",
 )
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    preprocessing_is_exact(shared, SPEC)
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("fatformer", SPEC, "diffusion", on_cpu_normalisation(SPEC), 1e-6)
 
 
 @pytest.mark.parametrize("check", contracts.CHECKS)
@@ -263,11 +240,11 @@ def test_training_starts_from_openais_file_and_moves_what_was_added(
     )
 
 
-def test_openais_names_are_those_of_the_clip_inside(shared: Path) -> None:
+def test_openais_names_are_those_of_the_clip_inside() -> None:
     mapping = CLIP.mapping
     assert mapping is not None
     # The authors of Ojha store OpenAI's entries behind ``model.``.
-    openais = [n.removeprefix("model.") for n in listed(shared, "ojha") if n.startswith("model.")]
+    openais = [n.removeprefix("model.") for n, *_ in keys("ojha") if n.startswith("model.")]
     mapped = {mapping(name) for name in (*openais, *CONSTANTS)} - {None}
     inside = {n for n in on_meta(build).state_dict() if n.startswith("clip_model.")}
     assert mapped == {n for n in inside if "forgery_aware_adapter" not in n}

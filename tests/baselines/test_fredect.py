@@ -15,46 +15,51 @@ from harness import registry
 from harness.data.preprocess import parse, to_tensor
 from harness.errors import WeightsError
 from harness.weights import load_into, resolve
-from tests.baselines.frequency_goldens import fill, golden, images, near
+from tests.goldens.pictures import frequency_tensor as images
+from tests.goldens.pictures import nonsquare_picture
+from tests.goldens.rules import filled, hashed, sine
+from tests.goldens.stored import golden, near
+
+RULES = {"sin": sine, "hash": hashed}
 
 
-def prepared(shared: Path) -> SpectralDetector:
+def prepared() -> SpectralDetector:
     """With the statistics of the four pictures' centre crops."""
     detector = build()
     assert detector.network.standardise is not None
-    detector.network.standardise.observe(log_dct(images(shared)[:, :, 16:240, 16:240]))
+    detector.network.standardise.observe(log_dct(images()[:, :, 16:240, 16:240]))
     detector.module.eval()
     return detector
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold, detector = golden(shared, "fredect"), prepared(shared)
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    gold, detector = golden("fredect"), prepared()
     geometry = parse(registry.detector("fredect").preprocess_for("forensynths"))
-    wide = to_tensor(geometry(gold["nonsquare_400x300"]))[None]
+    wide = to_tensor(geometry(nonsquare_picture()))[None]
     with torch.no_grad():
         near(detector.network.inputs(wide)[0, :, :8, :8], gold["nonsquare_input_lo8"], atol=1e-5)
-        for whole, want in zip(images(shared), gold["input_lo8"], strict=True):
+        for whole, want in zip(images(), gold["input_lo8"], strict=True):
             image = (whole.movedim(0, -1).numpy() * 255).round().astype(np.uint8)
             got = detector.network.inputs(to_tensor(geometry(image))[None])
             near(got[0, :, :8, :8], want, atol=1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sin", "hash"])
-def test_logits_equal_the_goldens(shared: Path, kind: str) -> None:
-    gold, detector = golden(shared, "fredect"), prepared(shared)
+@pytest.mark.parametrize("kind", RULES)
+def test_logits_equal_the_goldens(kind: str) -> None:
+    gold, detector = golden("fredect"), prepared()
     assert sum(p.numel() for p in detector.network.net.parameters()) == gold["params"]
-    fill(detector.network.net, kind)
+    filled(detector.network.net, RULES[kind])
     with torch.no_grad():
-        scores = detector.score(images(shared)[:, :, 16:240, 16:240])
+        scores = detector.score(images()[:, :, 16:240, 16:240])
     near(scores[:, None], gold[f"{kind}_logit"], atol=0, rtol=1e-4)
 
 
-def test_one_logit_equals_its_golden(shared: Path) -> None:
-    gold, detector = golden(shared, "fredect"), prepared(shared)
-    fill(detector.network.net, "hash")
+def test_one_logit_equals_its_golden() -> None:
+    gold, detector = golden("fredect"), prepared()
+    filled(detector.network.net, hashed)
     with torch.no_grad():
-        score = detector.score(images(shared)[2:3, :, 16:240, 16:240])
+        score = detector.score(images()[2:3, :, 16:240, 16:240])
     near(score[:, None], gold["hash_logit"][2:3], atol=0, rtol=1e-4)
 
 

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from baselines.freqnet import SPEC, build, channel_filter, spatial_high_pass
 from harness.accelerate import accelerate, same_scores
-from harness.data.preprocess import parse, to_tensor
-from tests.goldens import close, fill
+from tests.goldens.rules import fill
+from tests.goldens.stored import (
+    checked_stages,
+    close,
+    golden,
+    keys,
+    keys_of,
+    preprocessing_is_exact,
+)
 
 
-def test_keys_are_the_published_ones(shared: Path) -> None:
-    listed = json.loads((shared / "methods/cards/freqnet.keys.json").read_text())
+def test_keys_are_the_published_ones() -> None:
     network = build().network
-    expected = {name: (shape, kind) for name, shape, kind in listed}
-    state = network.state_dict()
-    assert {n: (list(v.shape), str(v.dtype)[6:]) for n, v in state.items()} == expected
+    assert sorted(keys_of(network.state_dict())) == sorted(keys("freqnet"))
     assert sum(p.numel() for p in network.parameters()) == 1_850_433
 
 
-def test_goldens(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/freqnet.npz")
+def test_goldens() -> None:
+    gold = golden("freqnet")
     detector = fill(build())
     images = torch.from_numpy(gold["input"])
     with torch.no_grad():
-        close(detector.network(images[:2]), gold["logits"][:2])
+        close(checked_stages(detector.network, images, gold), gold["logits"])
         close(detector.network(images[2:, :, :128, :192]), gold["logits_crop128x192"][2:])
         close(detector.network.features(images[3:]), gold["pooled"][3:])
     close(spatial_high_pass(images)[:, :, :4, :4], gold["hfri_corner"])
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/freqnet.npz")
-    preprocess, normalise = parse(SPEC.preprocess_for("diffusion")), build().module.normalise
-    images, stored = [*gold["images_u8"], gold["odd_u8"]], [*gold["input"], gold["odd_input"]]
-    for image, expected in zip(images, stored, strict=True):
-        got = normalise(to_tensor(preprocess(image))[None])[0]
-        assert np.abs(got.numpy() - expected).max() <= 1e-5
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("freqnet", SPEC, "diffusion")
 
 
 def as_described(x: Tensor, axes: tuple[int, ...]) -> Tensor:

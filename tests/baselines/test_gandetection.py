@@ -29,7 +29,9 @@ from harness.api import TorchDetector
 from harness.data.preprocess import to_tensor
 from harness.errors import WeightsError
 from harness.weights import load_into, resolve
-from tests.baselines.frequency_goldens import golden, hashed, images, near
+from tests.goldens.pictures import frequency_tensor as images
+from tests.goldens.rules import hashed
+from tests.goldens.stored import golden, near
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -44,17 +46,16 @@ def published(names: list[str], shapes: dict[str, Any], member: str) -> dict[str
         like = shapes[own]
         values = torch.zeros_like(like)
         if like.is_floating_point():
-            by_rule = hashed(f"net{member}.{name}", tuple(like.shape))
-            values = torch.from_numpy(by_rule.astype(np.float32))
+            values = hashed(f"net{member}.{name}", tuple(like.shape))
         state[own] = values
     return state
 
 
-def filled(shared: Path, members: str) -> GANDetectionDetector:
+def filled(members: str) -> GANDetectionDetector:
     """The detector with these members filled; the others stay as they are built."""
     detector = build()
     shapes = dict(detector.state_dict())
-    names = golden(shared, "gandetection")["state_dict_names"].tolist()
+    names = golden("gandetection")["state_dict_names"].tolist()
     assert len(names) == 706
     new = {}
     for member in members:
@@ -65,22 +66,22 @@ def filled(shared: Path, members: str) -> GANDetectionDetector:
     return detector
 
 
-def normalised(shared: Path) -> Tensor:
-    return TorchDetector(nn.Identity()).module.normalise(images(shared))
+def normalised() -> Tensor:
+    return TorchDetector(nn.Identity()).module.normalise(images())
 
 
-def test_names_follow_timms_order(shared: Path) -> None:
+def test_names_follow_timms_order() -> None:
     with torch.device("meta"):
         own = list(build().state_dict())
-    names = golden(shared, "gandetection")["state_dict_names"].tolist()
+    names = golden("gandetection")["state_dict_names"].tolist()
     assert [from_published(m, name) for m in MEMBERS for name in names] == own
 
 
 def test_the_five_published_files_make_one_checkpoint(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    names = golden(shared, "gandetection")["state_dict_names"].tolist()
+    names = golden("gandetection")["state_dict_names"].tolist()
     source = dict(build().state_dict())
     for member in MEMBERS:
         net = {name: source[from_published(member, name)] for name in names}
@@ -95,10 +96,8 @@ def test_the_five_published_files_make_one_checkpoint(
         resolve(SPEC)
 
 
-def test_grid(shared: Path) -> None:
-    for height, width, row, column, rows, columns, count in golden(shared, "gandetection")[
-        "grid_table"
-    ]:
+def test_grid() -> None:
+    for height, width, row, column, rows, columns, count in golden("gandetection")["grid_table"]:
         found = _patches.grid_positions(height, width)
         if count < 0:  # the released code raises; here the stride is 8 at least
             assert len(found) >= 1
@@ -108,9 +107,9 @@ def test_grid(shared: Path) -> None:
         assert len(found) == count
 
 
-def test_random_windows(shared: Path) -> None:
+def test_random_windows() -> None:
     source = random.Random(21)
-    for expected in golden(shared, "gandetection")["randcrop_pos_seed21"]:
+    for expected in golden("gandetection")["randcrop_pos_seed21"]:
         assert _patches.random_positions(256, 256, source) == list(map(tuple, expected.tolist()))
 
 
@@ -154,17 +153,17 @@ def test_any_synthetic_patch_decides() -> None:
     assert verdict(tie).item() == -1
 
 
-def test_normalised_patches(shared: Path) -> None:
-    gold = golden(shared, "gandetection")["norm_patch0_corner"]
-    got = normalised(shared)
+def test_normalised_patches() -> None:
+    gold = golden("gandetection")["norm_patch0_corner"]
+    got = normalised()
     near(got[:, :, :4, :4], gold, atol=1e-5)
 
 
 @pytest.mark.parametrize("member", ["A", "C"])
-def test_goldens_of_the_first_patches(shared: Path, member: str) -> None:
-    network = filled(shared, member).network
-    x = normalised(shared)
-    gold = golden(shared, "gandetection")
+def test_goldens_of_the_first_patches(member: str) -> None:
+    network = filled(member).network
+    x = normalised()
+    gold = golden("gandetection")
     source = random.Random(21)
     for k, image in enumerate(x):
         positions = _patches.grid_positions(256, 256)
@@ -176,10 +175,10 @@ def test_goldens_of_the_first_patches(shared: Path, member: str) -> None:
 
 
 @pytest.mark.slow
-def test_goldens_of_whole_pictures(shared: Path) -> None:
-    detector = filled(shared, MEMBERS)
-    gold = golden(shared, "gandetection")
-    x = images(shared)
+def test_goldens_of_whole_pictures() -> None:
+    detector = filled(MEMBERS)
+    gold = golden("gandetection")
+    x = images()
     with torch.inference_mode():
         votes = detector.network.votes(detector.module.normalise(x[:1]))
         near(votes[0], gold["hash_net_scores"][0], atol=1e-5, rtol=1e-3)

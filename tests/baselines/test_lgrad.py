@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,18 @@ from baselines._stylegan import Discriminator, as_8_bit, spread
 from baselines.lgrad import SPEC, LGradNetwork, build
 from harness.api import DetectorSpec
 from harness.checkpoint_files import files_of, sha256_of
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import to_tensor
 from harness.errors import WeightsError
 from harness.weights import load_into, pretrained, resolve
-from tests.goldens import rule
+from tests.goldens.rules import filled, rule
+from tests.goldens.stored import (
+    checked_stages,
+    close,
+    golden,
+    keys,
+    keys_of,
+    preprocessing_is_exact,
+)
 
 
 def stylegan_rule(discriminator: Discriminator) -> Discriminator:
@@ -39,16 +46,15 @@ def discriminator() -> Discriminator:
     return stylegan_rule(Discriminator())
 
 
-def test_keys_are_the_published_ones_behind_a_prefix(shared: Path) -> None:
+def test_keys_are_the_published_ones_behind_a_prefix() -> None:
     with torch.device("meta"):
         network = LGradNetwork()
     expected = {}
-    for weights, keys in zip(files_of(SPEC.weights[0]), ("lgrad", "lgrad_d"), strict=True):
+    for weights, listed in zip(files_of(SPEC.weights[0]), ("lgrad", "lgrad_d"), strict=True):
         assert weights.mapping is not None
-        listed = json.loads((shared / f"methods/cards/{keys}.keys.json").read_text())
-        expected |= {weights.mapping(name): (shape, kind) for name, shape, kind in listed}
-    state = network.state_dict()
-    assert {n: (list(v.shape), str(v.dtype)[6:]) for n, v in state.items()} == expected
+        expected |= {weights.mapping(name): (shape, kind) for name, shape, kind in keys(listed)}
+    own = keys_of(network.state_dict())
+    assert {name: (shape, kind) for name, shape, kind in own} == expected
     assert sum(p.numel() for p in network.parameters()) == 46_562_434
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == 23_510_081
 
@@ -102,8 +108,8 @@ def test_the_gradient_is_autograds(discriminator: Discriminator) -> None:
     assert (got - expected).norm() / expected.norm() < 1e-5
 
 
-def test_first_stage_goldens(shared: Path, discriminator: Discriminator) -> None:
-    gold = np.load(shared / "methods/goldens/lgrad_d.npz")
+def test_first_stage_goldens(discriminator: Discriminator) -> None:
+    gold = golden("lgrad_d")
     images = torch.from_numpy(gold["input"])
     with torch.inference_mode():
         np.testing.assert_allclose(
@@ -118,40 +124,32 @@ def test_first_stage_goldens(shared: Path, discriminator: Discriminator) -> None
 
 
 def test_images_of_a_batch_are_coupled_as_released(
-    shared: Path, discriminator: Discriminator
+    discriminator: Discriminator,
 ) -> None:
-    gold = np.load(shared / "methods/goldens/lgrad_d.npz")
+    gold = golden("lgrad_d")
     with torch.inference_mode():
         scores = discriminator(torch.from_numpy(gold["input"]))
     np.testing.assert_allclose(scores.numpy(), gold["logits_batch4"], rtol=1e-4, atol=1e-5)
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/lgrad_d.npz")
-    preprocess = parse(SPEC.preprocess_for("forensynths"))
-    images, stored = [*gold["images_u8"], gold["odd_u8"]], [*gold["input"], gold["odd_input"]]
-    for image, expected in zip(images, stored, strict=True):
-        got = (to_tensor(preprocess(image)) - 0.5) / 0.5
-        assert np.abs(got.numpy() - expected).max() <= 1e-6
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("lgrad_d", SPEC, "forensynths", atol=1e-6)
 
 
 @pytest.mark.slow
-def test_second_stage_and_whole_goldens(shared: Path) -> None:
-    second, first = (np.load(shared / f"methods/goldens/{n}.npz") for n in ("lgrad", "lgrad_d"))
+def test_second_stage_and_whole_goldens() -> None:
+    second, first = golden("lgrad"), golden("lgrad_d")
     detector = build()
     stylegan_rule(detector.network.discriminator)
-    classifier = detector.network.classifier
-    classifier.load_state_dict(
-        {
-            name: rule(name, tuple(v.shape)) if v.is_floating_point() else torch.zeros_like(v)
-            for name, v in classifier.state_dict().items()
-        }
-    )
+    classifier = filled(detector.network.classifier)
     detector.module.eval()
     images = torch.stack([to_tensor(image) for image in first["images_u8"]])
+    pictures = to_tensor(first["grad_u8"])
+    gradients = detector.network.normalise(pictures)
+    kept = {n: v[:1] if n.startswith("stat/") else v for n, v in second.items()}
+    close(checked_stages(classifier, gradients, kept), second["logits"][:1])
     with torch.inference_mode():
-        logits = classifier(torch.from_numpy(second["input"]))
-        np.testing.assert_allclose(logits.numpy(), second["logits"], rtol=1e-4, atol=1e-5)
+        close(classifier(gradients[:, :, :128, :192]), second["logits_crop128x192"])
         scores = detector.score(images)
     # End to end the kinks of the first stage enter: steps of 1 / 255 at about 2 in 10,000 bytes.
     np.testing.assert_allclose(scores.numpy(), second["logits"][:, 0], rtol=5e-3, atol=5e-3)

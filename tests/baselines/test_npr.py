@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import numpy as np
 import torch
 
 from baselines.npr import build
 from harness import registry
-from harness.data.preprocess import parse, to_tensor
-from tests.goldens import close, fill
+from tests.goldens.rules import fill
+from tests.goldens.stored import (
+    checked_stages,
+    close,
+    golden,
+    keys,
+    keys_of,
+    preprocessing_is_exact,
+)
 
 
-def test_keys_are_the_published_ones(shared: Path) -> None:
-    listed = json.loads((shared / "methods/cards/npr.keys.json").read_text())
+def test_keys_are_the_published_ones() -> None:
     state = build().state_dict()
-    assert [[name, list(v.shape), str(v.dtype)[6:]] for name, v in state.items()] == listed
+    assert keys_of(state) == keys("npr")
     assert sum(p.numel() for p in build().network.parameters()) == 1_437_761
 
 
-def test_goldens(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/npr.npz")
+def test_goldens() -> None:
+    gold = golden("npr")
     network = fill(build()).network
     images = torch.from_numpy(gold["input"])
     with torch.no_grad():
-        close(network(images), gold["logits"])
+        close(checked_stages(network, images, gold), gold["logits"])
         close(network(images[:, :, :128, :192]), gold["logits_crop128x192"])
         close(network.features(images), gold["pooled"])
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/npr.npz")
-    preprocess = parse(registry.detector("npr").preprocess_for("ufd"))
-    got = build().module.normalise(to_tensor(preprocess(gold["odd_u8"]))[None])[0]
-    assert np.abs(got.numpy() - gold["odd_input"]).max() <= 1e-5
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("npr", registry.detector("npr"), "ufd")
 
 
 def test_the_factor_of_two_thirds_matters() -> None:

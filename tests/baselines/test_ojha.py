@@ -18,23 +18,21 @@ from harness.checkpoint_files import sha256_of
 from harness.data.preprocess import parse
 from harness.errors import WeightsError
 from harness.weights import load_into, pretrained, resolve
-from tests.baselines.clip_goldens import (
+from tests.baselines.small_clip import (
     SMALL,
-    chirp,
     in_small,
-    listed,
     meta_state,
+    on_cpu_normalisation,
     on_meta,
-    preprocessing_is_exact,
     publish_small_clip,
 )
-from tests.goldens import close
+from tests.goldens.stored import close, golden, keys, preprocessing_is_exact, published
 
 TEXT = tuple(f"model.{name}" for name in _clip.TEXT_SIDE)
 
 
-def test_names_and_shapes_are_the_official_ones_of_the_image_side(shared: Path) -> None:
-    expected = {n: s for n, s in listed(shared, "ojha").items() if not n.startswith(TEXT)}
+def test_names_and_shapes_are_the_official_ones_of_the_image_side() -> None:
+    expected = {n: shape for n, shape, _ in keys("ojha") if not n.startswith(TEXT)}
     state = on_meta(build).state_dict()
     assert {name: tuple(value.shape) for name, value in state.items()} == expected
     assert len(expected) == 298
@@ -46,8 +44,8 @@ def test_parameters_are_the_tower_and_769_that_learn() -> None:
     assert sum(p.numel() for p in parameters if p.requires_grad) == 769
 
 
-def test_the_authors_training_checkpoint_loads_strictly(shared: Path) -> None:
-    state = meta_state(listed(shared, "ojha"))
+def test_the_authors_training_checkpoint_loads_strictly() -> None:
+    state = meta_state("ojha")
     detector = on_meta(build)
     detector.load_state_dict(state)
     state["model.visual.other"] = state["fc.bias"]
@@ -59,19 +57,18 @@ def test_the_authors_training_checkpoint_loads_strictly(shared: Path) -> None:
 
 
 @pytest.mark.slow
-def test_goldens(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/ojha.npz")
+def test_goldens() -> None:
+    gold = golden("ojha")
     detector = build()
+    detector.load_state_dict(published("ojha"))
     with torch.no_grad():
-        for name, value in detector.network.state_dict().items():
-            value.copy_(chirp(name, tuple(value.shape)))
-        features = detector.network.features(torch.from_numpy(gold["x"]))
+        features = detector.network.features(torch.from_numpy(gold["input"]))
         close(features, gold["feat_chirp"])
         close(detector.network.fc(features), gold["logits_chirp"])
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    preprocessing_is_exact(shared, SPEC)
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("ojha", SPEC, "diffusion", on_cpu_normalisation(SPEC), 1e-6)
 
 
 @pytest.mark.parametrize("check", contracts.CHECKS)
@@ -166,11 +163,11 @@ def test_training_starts_from_openais_file_and_moves_the_head_only(
             assert torch.equal(state[f"model.{name}"], value), name
 
 
-def test_openais_names_are_the_image_sides(shared: Path) -> None:
+def test_openais_names_are_the_image_sides() -> None:
     """The authors' checkpoint holds OpenAI's entries behind ``model.``: each maps onto its own."""
     mapping, own = _clip.IMAGE_TOWER.mapping, set(on_meta(build).state_dict())
     assert mapping is not None
-    openais = [n.removeprefix("model.") for n in listed(shared, "ojha") if n.startswith("model.")]
+    openais = [n.removeprefix("model.") for n, *_ in keys("ojha") if n.startswith("model.")]
     mapped = {mapping(name) for name in (*openais, *_clip.CONSTANTS)} - {None}
     assert mapped == own - {"fc.weight", "fc.bias"}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,32 +9,26 @@ import torch
 from baselines import _xception
 from baselines.patchfor import SPEC, build
 from harness.complexity import count_module
-from harness.data.preprocess import parse, to_tensor
-from tests.baselines.xception_goldens import published
-from tests.goldens import close
+from tests.goldens.stored import close, golden, preprocessing_is_exact, published
 
 
-def test_goldens(shared: Path) -> None:
-    state, gold = published(shared, "patchfor")
+def test_goldens() -> None:
+    state, gold = published("patchfor"), golden("patchfor")
     detector = build()
     assert list(detector.state_dict()) == list(state)
     detector.load_state_dict(state)
     detector.module.eval()
     with torch.no_grad():
-        close(detector.network(torch.from_numpy(gold["x"])), gold["logits_chirp"])
-        images = torch.from_numpy(gold["x"]) / 2 + 0.5
+        close(detector.network(torch.from_numpy(gold["input"])), gold["logits_chirp"])
+        images = torch.from_numpy(gold["input"]) / 2 + 0.5
         close(detector.score(images), gold["score_after_softmax_chirp"][:, 0])
     assert not np.allclose(
         gold["score_after_softmax_chirp"], gold["score_before_softmax_chirp"], atol=1e-3
     )
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/patchfor.npz")
-    preprocess = parse(SPEC.preprocess_for("diffusion"))
-    for image, stored in zip(gold["images_u8"], gold["x"], strict=True):
-        got = build().module.normalise(to_tensor(preprocess(image))[None])[0]
-        assert np.abs(got.numpy() - stored).max() <= 1e-6
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("patchfor", SPEC, "diffusion", atol=1e-6)
 
 
 def test_a_pixel_reaches_the_positions_that_see_43_pixels() -> None:

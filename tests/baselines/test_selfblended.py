@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,8 @@ from baselines._chance import dropout
 from baselines.selfblended import SPEC, build, from_efficientnet_pytorch
 from harness.complexity import count_module
 from harness.data.preprocess import parse, to_tensor
-from tests.baselines.xception_goldens import published
 from tests.conftest import noise
-from tests.goldens import close
+from tests.goldens.stored import close, golden, published
 
 Change = Callable[[Tensor], Tensor]
 
@@ -31,14 +29,14 @@ def picture() -> Tensor:
     return to_tensor(noise(1, 64, 80))
 
 
-def test_goldens_through_the_names_of_the_other_package(shared: Path) -> None:
-    state, gold = published(shared, "sbi")
+def test_goldens_through_the_names_of_the_other_package() -> None:
+    state, gold = published("sbi"), golden("sbi")
     detector = build()
     own = {from_efficientnet_pytorch(name): value for name, value in state.items()}
     assert len(own) == len(state) == 706
     detector.load_state_dict(own)
     detector.module.eval()
-    images = torch.from_numpy(gold["x"])
+    images = torch.from_numpy(gold["input"])
     with torch.no_grad():
         features = detector.embed(images)
         logits = detector.network.classifier(features)
@@ -47,10 +45,10 @@ def test_goldens_through_the_names_of_the_other_package(shared: Path) -> None:
         close(detector.score(images[:1]), gold["logits_chirp"][:1, 1] - gold["logits_chirp"][:1, 0])
 
 
-def test_preprocessing_is_within_one_grey_level_of_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/sbi.npz")
+def test_preprocessing_is_within_one_grey_level_of_the_stored_tensors() -> None:
+    gold = golden("sbi")
     preprocess = parse(SPEC.preprocess_for("diffusion"))
-    for image, stored in zip(gold["images_u8"], gold["x"], strict=True):
+    for image, stored in zip(gold["images_u8"], gold["input"], strict=True):
         assert np.abs(to_tensor(preprocess(image)).numpy() - stored).max() <= 1.001 / 255
 
 

@@ -26,8 +26,7 @@ from harness.data.decode import (
 )
 from harness.data.sample import Sample
 from harness.errors import BadImageError
-
-GOLDENS = Path(__file__).parents[3] / "shared/methods/goldens/bias_baselines.npz"
+from tests.goldens.stored import golden
 
 
 def _rgb(height: int = 20, width: int = 30) -> Image.Image:
@@ -310,9 +309,8 @@ def test_jpeg_quality_of_foreign_tables(factor: int, offset: int, quality: int) 
     assert estimate_jpeg_quality(foreign) == quality
 
 
-@pytest.mark.skipif(not GOLDENS.exists(), reason="goldens are beside the checkout only")
 def test_jpeg_quality_equals_the_goldens() -> None:
-    goldens = np.load(GOLDENS)
+    goldens = golden("bias_baselines")
     tables, qualities = goldens["pil_luma_table_by_quality"], goldens["estimated_quality"]
     ours = [estimate_jpeg_quality(tuple(map(int, table))) for table in tables[1:]]
     assert ours == qualities[1:].tolist()  # row 0 is a placeholder of zeros

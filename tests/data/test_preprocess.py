@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from image_files import noise
 from PIL import Image
 
-from harness.api import IMAGENET_MEAN, IMAGENET_STD
 from harness.data.preprocess import OPS, parse, to_tensor
 from harness.errors import BadImageError, DataError, UsageError
 from harness.torchvision_cpu import ensure_torchvision
@@ -18,7 +15,6 @@ from harness.torchvision_cpu import ensure_torchvision
 ensure_torchvision()
 from torchvision import transforms  # noqa: E402  (needs the line above)
 
-GOLDENS = Path(__file__).parents[3] / "shared/methods/goldens"
 SIDE = st.integers(1, 40)
 
 
@@ -250,22 +246,6 @@ def test_a_wrong_text_says_what_and_where(text: str, position: int, problem: str
     for name in OPS:
         assert name in caught.value.hint
     assert caught.value.exit_code == 2
-
-
-@pytest.mark.skipif(not GOLDENS.exists(), reason="goldens are beside the checkout only")
-@pytest.mark.parametrize(
-    ("golden", "text"),
-    [("lfm", "resize(256,256)"), ("npr", "resize(256,256)"), ("cnndetection", "center_crop(224)")],
-)
-def test_preprocessing_equals_the_releases(golden: str, text: str) -> None:
-    arrays = np.load(GOLDENS / f"{golden}.npz")
-    chain = parse(text)
-    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
-    images = [*arrays["images_u8"], arrays["odd_u8"]]
-    inputs = [*arrays["input"], arrays["odd_input"]]
-    for image, expected in zip(images, inputs, strict=True):
-        ours = (to_tensor(chain(image)) - mean) / std
-        np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from harness import registry
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import to_tensor
 from lfm.detector import VARIANTS, build
 from lfm.network import POOLINGS, cell_residual, final_side
 from lfm.pooling import random_k
-from tests.goldens import close, fill
+from tests.goldens.rules import fill
+from tests.goldens.stored import (
+    checked_stages,
+    close,
+    golden,
+    keys,
+    keys_of,
+    preprocessing_is_exact,
+)
 
 SPEC = registry.detector("lfm")
 
@@ -172,43 +182,40 @@ def test_variants_differ_in_order_only_when_evaluated() -> None:
     assert torch.equal(one.flip(-1), two)
 
 
-def test_keys_are_the_published_ones(shared: Path) -> None:
-    listed = json.loads((shared / "methods/cards/lfm.keys.json").read_text())
-    state = build().state_dict()
-    assert [[name, list(v.shape), str(v.dtype)[6:]] for name, v in state.items()] == listed
+def test_keys_are_the_published_ones() -> None:
+    assert keys_of(build().state_dict()) == keys("lfm")
     assert sum(p.numel() for p in build().network.parameters()) == 725_641
 
 
-def test_goldens_with_rule_weights(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/lfm.npz")
+def test_goldens_with_rule_weights() -> None:
+    gold = golden("lfm")
     detector = fill(build(), keep=("downsample_conv.weight", "upsample_conv.weight"))
     images = torch.from_numpy(gold["input"])
     with torch.no_grad():
-        close(detector.network(images), gold["logits"])
+        close(checked_stages(detector.network, images, gold), gold["logits"])
         close(detector.network(images[:, :, :128, :192]), gold["logits_crop128x192"])
-        pooled = detector.network.pool(detector.network.maps(images))
-    close(
-        pooled[:, :8], gold["pooled_first8"] if gold["pooled_first8"].ndim == 2 else pooled[:, :8]
-    )
+        maps = detector.network.maps(images)
+        close(detector.network.pool(maps).flatten(1), gold["pooled"])
 
 
-def test_goldens_with_the_released_weights(shared: Path, released_weights: Path) -> None:
-    gold = np.load(shared / "methods/goldens/lfm.npz")
+def test_goldens_with_the_released_weights(released_weights: Path) -> None:
+    gold = golden("lfm")
     detector = build(**VARIANTS["released"])
     detector.load_state_dict(torch.load(released_weights, weights_only=True, map_location="cpu"))
     detector.module.eval()
-    photos = torch.stack([to_tensor(photo) for photo in gold["photos_u8"]])
     with torch.no_grad():
         close(detector.network(torch.from_numpy(gold["input"])), gold["real_logits_synth"], 1e-4)
-        close(detector.score(photos)[:, None], gold["real_logits_photos"], 1e-4)
+        close(detector.score(photos())[:, None], gold["real_logits_photos"][:2], 1e-4)
 
 
-def test_preprocessing_reaches_the_stored_tensors(shared: Path) -> None:
-    gold = np.load(shared / "methods/goldens/lfm.npz")
-    preprocess = parse(SPEC.preprocess_for("diffusion"))
-    normalise = build().module.normalise
-    odd = normalise(to_tensor(preprocess(gold["odd_u8"]))[None])[0]
-    assert np.abs(odd.numpy() - gold["odd_input"]).max() <= 1e-5
-    for image, stored in zip(gold["images_u8"], gold["input"], strict=True):
-        got = normalise(to_tensor(preprocess(image))[None])[0]
-        assert np.abs(got.numpy() - stored).max() <= 1e-5
+def photos() -> torch.Tensor:
+    """The first two of the goldens' photographs, which scikit-learn ships: (2, 3, 256, 256)."""
+    shrunk = [
+        Image.fromarray(p).resize((256, 256), Image.Resampling.BILINEAR)
+        for p in load_sample_images().images
+    ]
+    return torch.stack([to_tensor(np.array(photo)) for photo in shrunk])
+
+
+def test_preprocessing_reaches_the_stored_tensors() -> None:
+    preprocessing_is_exact("lfm", SPEC, "diffusion")

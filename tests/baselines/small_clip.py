@@ -1,18 +1,14 @@
-"""Weights of the goldens on CLIP (``goldens/README-clip-xception.md``, rule chirp, gain 1), and
-CLIP in small: the detectors' own code on networks that take megabytes and milliseconds."""
+"""CLIP in small: the detectors' own code on networks that take megabytes and milliseconds."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,43 +16,14 @@ from torch import Tensor
 from baselines import _clip
 from baselines._clip import Sizes
 from harness.api import DetectorSpec, Weights
-from harness.data.preprocess import parse, to_tensor
-from tests.goldens import close
+from tests.goldens.stored import keys
 
 SMALL = Sizes(width=128, layers=3, output=128, text_width=128, text_layers=1)
-CHUNK = 1 << 20
 
 
-def listed(shared: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every entry of the official checkpoint."""
-    entries = json.loads((shared / f"methods/cards/{name}.keys.json").read_text())
-    return {entry: tuple(shape) for entry, shape, _ in entries}
-
-
-def chirp(name: str, shape: tuple[int, ...]) -> Tensor:
-    """The deterministic values of one floating entry."""
-    count = math.prod(shape)
-    wave = np.empty(count, dtype=np.float32)
-    for start in range(0, count, CHUNK):
-        i = np.arange(start, min(start + CHUNK, count), dtype=np.int64)
-        phase = 0.37 * i.astype(np.float64) + sum(name.encode()) % 97
-        wave[start : start + len(i)] = _scaled(np.sin(phase + (i % 9973) ** 2 % 9973), name, shape)
-    return torch.from_numpy(wave.reshape(shape))
-
-
-def _scaled(wave: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if len(shape) == 1 and name.endswith("weight"):
-        return 1 + 0.1 * np.abs(wave)
-    if len(shape) >= 2:
-        return math.sqrt(2 / math.prod(shape[1:])) * wave
-    if math.prod(shape) == 1 and not name.endswith("bias"):
-        return 0.5 + 0.25 * wave
-    return 0.05 * wave
-
-
-def meta_state(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """A state dict of these shapes that takes no memory."""
-    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+def meta_state(name: str) -> dict[str, Tensor]:
+    """The authors' checkpoint, without values: it takes no memory."""
+    return {entry: torch.empty(shape, device="meta") for entry, shape, _ in keys(name)}
 
 
 def on_meta(build: Callable[..., Any], **options: Any) -> Any:
@@ -68,14 +35,6 @@ def on_meta(build: Callable[..., Any], **options: Any) -> Any:
 def in_small(spec: DetectorSpec, build: Callable[..., Any]) -> DetectorSpec:
     """The same detector with a small CLIP inside."""
     return replace(spec, build=lambda: build(sizes=SMALL))
-
-
-def preprocessing_is_exact(shared: Path, spec: DetectorSpec) -> None:
-    gold = np.load(shared / f"methods/goldens/{spec.name}.npz")
-    preprocess = parse(spec.preprocess_for("diffusion"))
-    normalise = on_cpu_normalisation(spec)
-    for image, stored in zip(gold["images_u8"], gold["x"], strict=True):
-        close(normalise(to_tensor(preprocess(image))[None])[0], stored, 1e-6)
 
 
 def on_cpu_normalisation(spec: DetectorSpec) -> Callable[[Tensor], Tensor]:

@@ -1,0 +1,41 @@
+"""Scores of detectors that no authors' code exists for, or only for another variant: our own.
+
+They prove no parity. They fail when a number moves without anyone meaning it; who means it makes
+them anew with ``make.py`` and raises the detector's version.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from harness import contracts, registry
+from harness.data.preprocess import to_tensor
+from tests.goldens.pictures import cnn_pictures
+from tests.goldens.rules import Values, fill
+
+# Detector and variant; "" where it has none.
+FROZEN = (
+    *(("lfm", "algorithm1"), ("gap", ""), ("gap-rgb", ""), ("frepgan", "")),
+    *(("bihpf", "pixels"), ("bihpf", "spectrum"), ("trivial", ""), ("chance", "")),
+    ("metadata", ""),
+)
+
+
+def frozen() -> dict[str, Values]:
+    """The scores of the CNNs' pictures, or of the contract's file headers, under rule weights."""
+    return {f"{name} {variant}".strip(): scores(name, variant) for name, variant in FROZEN}
+
+
+def scores(name: str, variant: str) -> Values:
+    spec = registry.detector(name)
+    detector = spec.build(**spec.variants.get(variant, {}))
+    if hasattr(detector, "state_dict"):
+        keep = [entry for entry in detector.state_dict() if "sample_conv" in entry]  # constants
+        fill(detector, tuple(keep))
+    if hasattr(detector, "score_headers"):
+        return np.asarray(detector.score_headers(list(contracts.HEADERS)))
+    images = torch.stack([to_tensor(picture) for picture in cnn_pictures()])
+    with torch.no_grad():
+        found: Values = detector.score(images).double().numpy()
+    return found

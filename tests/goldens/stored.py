@@ -1,0 +1,283 @@
+"""Reads the committed goldens, and makes again what follows from rules: pictures and weights."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.api import DetectorSpec
+from harness.data.preprocess import parse, to_tensor
+from tests.goldens import pictures
+from tests.goldens.pictures import Pixels
+from tests.goldens.rules import Values, chirp
+
+FOLDER = Path(__file__).parent
+SAMPLE = np.s_[..., ::29, ::29]  # of every stored tensor these values are kept, and its digest
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+NONE = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+State = dict[str, Tensor]
+Golden = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """What the authors' code made of the pictures before the network saw them.
+
+    Attributes:
+        prepare: (H, W, 3) uint8 to the side of the network, uint8.
+        normal: mean and standard deviation that intensities in [0, 1] are normalised by.
+        odd: whether the picture of unequal sides was prepared too.
+    """
+
+    pictures: Callable[[], Pixels]
+    prepare: Callable[[Pixels], Pixels]
+    normal: tuple[tuple[float, ...], tuple[float, ...]]
+    odd: bool = False
+
+    def pixels(self, patch: Values | None = None) -> list[Pixels]:
+        """The prepared pictures, the odd one last; ``patch`` is added to them."""
+        made = [self.prepare(picture) for picture in self.sources()]
+        if patch is not None:
+            made = [(one + fix).astype(np.uint8) for one, fix in zip(made, patch, strict=True)]
+        return made
+
+    def sources(self) -> list[Pixels]:
+        return [*self.pictures(), *([pictures.odd_picture()] if self.odd else [])]
+
+    def tensor(self, pixels: Pixels) -> Values:
+        """(H, W, 3) uint8 -> (3, H, W) float32, normalised."""
+        mean, std = (np.array(part, np.float32).reshape(3, 1, 1) for part in self.normal)
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float32)
+        return (planes / np.float32(255) - mean) / std
+
+
+def _whole(height: int, width: int, kernel: pictures.Kernel, **axes: Any) -> Any:
+    return partial(pictures.pillow_resized, height=height, width=width, kernel=kernel, **axes)
+
+
+def _short(side: int, kernel: pictures.Kernel) -> Callable[[Pixels], Pixels]:
+    """The shorter side (263 pixels, the width) to ``side``, then the middle."""
+    resize = _whole(side * 281 // 263, side, kernel)
+    return lambda image: pictures.centre(resize(image), side)
+
+
+def _fatformer(image: Pixels) -> Pixels:
+    resize = _whole(256, 256, pictures.bilinear, axes=(0, 1))  # as Pillow 13 does
+    return pictures.centre(resize(image), 224)
+
+
+_cnn = partial(Input, pictures=pictures.cnn_pictures, odd=True)
+_chirp = partial(Input, pictures=pictures.chirp_pictures)
+_square = _whole(256, 256, pictures.bilinear)
+_xception = _whole(299, 299, pictures.cubic(-0.5))
+
+INPUTS = {
+    "lfm": _cnn(prepare=_square, normal=IMAGENET),
+    "npr": _cnn(prepare=_square, normal=IMAGENET),
+    "freqnet": _cnn(prepare=_square, normal=IMAGENET),
+    "lgrad_d": _cnn(prepare=_square, normal=HALF),
+    "cnndetection": _cnn(prepare=partial(pictures.centre, side=224), normal=IMAGENET),
+    "safe": _cnn(prepare=partial(pictures.centre, side=256), normal=NONE),
+    "ojha": _chirp(prepare=partial(pictures.centre, side=224), normal=CLIP),
+    "c2p_clip": _chirp(prepare=_short(224, pictures.bilinear), normal=CLIP),
+    "fatformer": _chirp(prepare=_fatformer, normal=IMAGENET),
+    "patchfor": _chirp(prepare=_short(299, pictures.lanczos), normal=HALF),
+    "f3net": _chirp(prepare=_xception, normal=HALF),
+    "f3net_both": _chirp(prepare=_xception, normal=HALF),
+    "f3net_dfb": _chirp(
+        prepare=partial(pictures.opencv_resized, side=256, kernel=pictures.cubic(-0.75)),
+        normal=HALF,
+    ),
+    "sbi": _chirp(
+        prepare=partial(pictures.opencv_resized, side=380, kernel=pictures.bilinear), normal=NONE
+    ),
+}
+
+
+def digest(pixels: list[Pixels]) -> str:
+    """SHA-256 of shapes and bytes."""
+    parts = hashlib.sha256()
+    for one in pixels:
+        parts.update(repr(one.shape).encode() + np.ascontiguousarray(one).tobytes())
+    return parts.hexdigest()
+
+
+@cache
+def golden(name: str) -> Golden:
+    """The stored arrays of a golden; with pictures and tensors where :data:`INPUTS` has it.
+
+    Returns:
+        The file's arrays, and: ``images_u8`` and ``odd_u8``, the pictures; ``pixels``, these
+        prepared; ``input`` (N, 3, H, W) and ``odd_input``, what the network is given.
+
+    Raises:
+        AssertionError: what the rules made is not what the authors' code was given.
+    """
+    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
+        found: Golden = {entry: file[entry] for entry in file.files}
+    if name not in INPUTS:
+        return found
+    made = INPUTS[name]
+    pixels = made.pixels(found.pop("patch", None))
+    tensors = [made.tensor(one) for one in pixels]
+    assert digest(made.sources()) == str(found["pictures_sha256"]), f"{name}: other pictures"
+    assert digest(pixels) == str(found["pixels_sha256"]), f"{name}: pictures prepared otherwise"
+    for tensor, sample in zip(tensors, found["input_sample"], strict=True):
+        np.testing.assert_allclose(tensor[SAMPLE], sample, rtol=0, atol=1e-6, err_msg=name)
+    *sources, last = made.sources()
+    if made.odd:
+        found |= {"odd_u8": last, "odd_input": tensors.pop()}
+    else:
+        sources.append(last)
+    return {**found, "images_u8": np.stack(sources), "pixels": pixels, "input": np.stack(tensors)}
+
+
+@cache
+def _all_keys() -> dict[str, list[tuple[str, list[int], str]]]:
+    with gzip.open(FOLDER / "keys.json.gz", "rt", encoding="utf-8") as file:
+        found: dict[str, list[tuple[str, list[int], str]]] = json.load(file)
+    return found
+
+
+def keys(name: str) -> list[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and type of every entry of the authors' checkpoint, in its order."""
+    return [(entry, tuple(shape), kind) for entry, shape, kind in _all_keys()[name]]
+
+
+def keys_of(state: Any) -> list[tuple[str, tuple[int, ...], str]]:
+    """The same of a state dict of ours."""
+    return [(entry, tuple(v.shape), str(v.dtype)[6:]) for entry, v in state.items()]
+
+
+def published(name: str) -> State:
+    """The authors' checkpoint as rule ``chirp`` fills it; second names share the first's memory."""
+    gold = golden(name)
+    meta = json.loads(str(gold["meta"]))
+    state: State = {}
+    for entry, shape, kind in keys(name):
+        if entry.startswith(tuple(meta.get("unused_prefixes", ()))):
+            continue
+        first = _first_name(entry, meta["alias"])
+        if entry in meta.get("constants_spec", {}):
+            state[entry] = constant(**meta["constants_spec"][entry]).reshape(shape)
+        elif kind == "int64":
+            state[entry] = torch.zeros(shape, dtype=torch.int64)
+        elif first in state:
+            state[entry] = state[first]
+        else:
+            state[entry] = state[first] = chirp(first, shape, _gain(first, meta["gain"]))
+    for target, rows in meta.get("embedding_slices", {}).items():
+        ids = torch.from_numpy(gold[rows["ids"]]).long()
+        state[target] = state[rows["table"]][ids][:, rows["start"] : rows["stop"]].clone()
+    return state
+
+
+def _first_name(entry: str, alias: list[list[str]]) -> str:
+    for prefix, target in alias:
+        if entry.startswith(prefix) and not entry.startswith(target):
+            return target + entry[len(prefix) :]
+    return entry
+
+
+def _gain(entry: str, gain: Any) -> float:
+    if isinstance(gain, (int, float)):
+        return float(gain)
+    return next((float(value) for pattern, value in gain if re.search(pattern, entry)), 1.0)
+
+
+def constant(
+    kind: str, size: int = 0, low: float = 0, high: float = 0, values: Any = None
+) -> Tensor:
+    """Written apart from ``baselines/_frequency.py``, which is tested with it."""
+    k, x = np.mgrid[:size, :size]
+    band = ((k + x >= low) & (k + x <= high)).astype(np.float64)
+    basis = np.cos(np.pi * (x + 0.5) * k / max(size, 1)) * math.sqrt(2 / max(size, 1))
+    basis[:1] /= math.sqrt(2)
+    made = {
+        "dct": basis,
+        "dct_transposed": basis.T,
+        "band": band,
+        "band_sum": band.sum(),
+        "values": values,
+    }[kind]
+    return torch.from_numpy(np.array(made, dtype=np.float32))
+
+
+def close(got: Tensor, want: Values, atol: float = 1e-5) -> None:
+    """rtol 1e-4, atol 1e-5 unless told: the goldens' own tolerance."""
+    np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-4, atol=atol)
+
+
+def near(got: Any, want: Values, *, atol: float, rtol: float = 0.0) -> None:
+    got = got.detach().numpy() if isinstance(got, Tensor) else got
+    np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
+
+
+def checked_stages(network: nn.Module, images: Tensor, gold: Golden) -> Tensor:
+    """Runs the network; fails at the first module whose output's statistics are not the stored.
+
+    Returns:
+        The network's output.
+    """
+    seen: dict[str, Tensor] = {}
+    modules = dict(network.named_modules())
+    names = [key.removeprefix("stat/") for key in gold if key.startswith("stat/")]
+    hooks = [
+        modules[name].register_forward_hook(
+            lambda _, __, output, name=name: seen.setdefault(name, output.detach())
+        )
+        for name in names
+        if name in modules
+    ]
+    with torch.no_grad():
+        output: Tensor = network(images)
+    for hook in hooks:
+        hook.remove()
+    assert seen, "no stored stage is a module of this network"
+    for name, values in seen.items():
+        flat = values.double().flatten(1)
+        parts = (flat.mean(1), flat.std(1, unbiased=False), flat.amin(1), flat.amax(1))
+        want = gold[f"stat/{name}"]
+        np.testing.assert_allclose(
+            torch.stack(parts, 1).numpy(),
+            want,
+            rtol=1e-3,
+            atol=1e-4 * np.abs(want).max(),
+            err_msg=f"first stage that differs: {name}",
+        )
+    return output
+
+
+def preprocessing_is_exact(
+    name: str, spec: DetectorSpec, suite: str, normalise: Any = None, atol: float = 1e-5
+) -> None:
+    """A detector's geometry gives the stored pixels, its normalisation the stored tensors.
+
+    Args:
+        normalise: where building the detector would take gigabytes, its normalisation.
+    """
+    gold = golden(name)
+    preprocess = parse(spec.preprocess_for(suite))
+    normalise = normalise or spec.build().module.normalise
+    odd = ([gold["odd_u8"]], [gold["odd_input"]]) if "odd_u8" in gold else ([], [])
+    images, tensors = [*gold["images_u8"], *odd[0]], [*gold["input"], *odd[1]]
+    for image, pixels, tensor in zip(images, gold["pixels"], tensors, strict=True):
+        prepared = preprocess(image)
+        assert np.array_equal(prepared, pixels), f"{name}: {np.sum(prepared != pixels)} differ"
+        near(normalise(to_tensor(prepared)[None])[0], tensor, atol=atol)
