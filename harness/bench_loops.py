@@ -27,6 +27,7 @@ from harness.data.loader import ordered_map
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Manifest, Sample
 from harness.engine import Compute, Scorer
+from harness.env import peak_memory
 from harness.errors import UsageError, WeightsError
 from harness.predict import open_journal
 from harness.registry import detector
@@ -344,11 +345,10 @@ def peak_memory_mib(work: Work, count: int, workers: int) -> float:
     """
     files = tuple(work.files[number % len(work.files)] for number in range(count))
     OurLoop(replace(work, files=files), "torch", workers).lap()
-    # Not getrusage: its maximum is inherited from the process that started this one.
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise UsageError("--memory needs Linux: /proc/self/status has no VmHWM here")
+    peak = peak_memory()
+    if peak is None:
+        raise UsageError("--memory: this system does not tell a process's peak memory")
+    return peak / 2**20
 
 
 def _timed(function: Callable[[], Any]) -> tuple[Any, float, float]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from harness.api import Weights
 from harness.checkpoint_files import is_published, sha256_of
-from harness.errors import WeightsError
+from harness.errors import WeightsError, output_error
 from harness.presence import by_hand, digits, file_presence
 
 CHUNK = 1 << 18
@@ -69,6 +69,8 @@ def _complete(weights: Weights, part: Path, folder: Path) -> None:
         except _WrongFile as error:
             raise WeightsError(f"{weights.url}: {error}", hint=by_hand(weights, folder)) from error
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and output_error(error):
+                raise  # the disk is full: another attempt ends in the same way
             reason = error
         if _size(part) <= have:
             break

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -61,6 +62,36 @@ def environment(device: torch.device | None = None) -> dict[str, str]:
         "device": device_name(device),
         "cuda": _cuda_version() if device.type == "cuda" else "",
     }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, 1 or more; those of the machine where nobody tells."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_memory() -> int | None:
+    """Bytes of resident memory at this process's peak; None where the system does not tell."""
+    # Not getrusage on Linux: there a new process begins with its parent's peak.
+    status = Path("/proc/self/status")
+    if status.is_file():
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
+        return 1024 * int(found.group(1)) if found else None
+    try:
+        import resource  # Windows has none
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def load_average() -> float | None:
+    """How many processes wanted to compute in the last minute; None where nobody tells."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows
+        return None
 
 
 def resolve_device(text: str) -> torch.device:

@@ -8,7 +8,8 @@
     │   └── WeightsMissingError  3   a checkpoint that is not there
     ├── DetectorError            4   a detector breaks its contract
     │   └── InputSizeError       4   an image whose size the detector cannot take
-    └── SchemaError              5   a record or prediction file of another schema, or damaged
+    ├── SchemaError              5   a record or prediction file of another schema, or damaged
+    └── OutputError              6   the disk is full, read-only, or a file stands in the way
 
 A message names the thing, what was found and what was expected; ``hint`` is what to type next.
 """
@@ -16,6 +17,7 @@ A message names the thing, what was found and what was expected; ``hint`` is wha
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 
@@ -104,6 +106,35 @@ class SchemaError(HarnessError):
     """A stored record or prediction file has another schema or is damaged."""
 
     exit_code = 5
+
+
+class OutputError(HarnessError):
+    """The disk does not take what is to be written; what was written before is kept."""
+
+    exit_code = 6
+
+
+_ROOM = "make room, then run the same command again: what is on disk is not computed again"
+_ELSEWHERE = "make the folder writable for this user, or name another one"
+_IN_THE_WAY = (
+    "a file stands where a folder is needed, or the reverse: move it, or name another path"
+)
+_SHORTER = "give the folder or the data a shorter name"
+_NEXT = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _ROOM),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _ELSEWHERE),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST, errno.EISDIR), _IN_THE_WAY),
+    errno.ENAMETOOLONG: _SHORTER,
+}
+
+
+def output_error(error: OSError) -> OutputError | None:
+    """What a refusal of the disk is called; None for an OSError of another kind."""
+    hint = _NEXT.get(error.errno or 0)
+    if hint is None:
+        return None
+    place = error.filename or "a file or the standard output cannot be written"
+    return OutputError(f"{place}: {error.strerror}", hint=hint)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -30,7 +30,6 @@ from harness.env import environment
 from harness.errors import DataError, HarnessError, SchemaError
 from harness.plan import Cell, Done, Known, Settings, take
 from harness.predict import (
-    BusyError,
     Journal,
     Predictions,
     prediction_path,
@@ -39,6 +38,7 @@ from harness.predict import (
     unit_of,
     write_predictions,
 )
+from harness.results.lock import BusyError
 from harness.results.records import Made, PredictionKey, RunRecord, SubsetResult
 from harness.results.store import load_record, record_path, save_record
 from harness.scoring import SubsetScoring, Task

@@ -10,7 +10,6 @@ import contextlib
 import multiprocessing
 import pickle
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, HasModule
 from harness.complexity import Size, check_size
-from harness.env import device_name
+from harness.env import device_name, peak_memory
 
 WARM_UP = 3
 
@@ -88,19 +87,20 @@ def measure(
     )
 
 
-def peak_growth(build: Callable[[], Any], shape: tuple[int, ...], threads: int) -> int:
+def peak_growth(build: Callable[[], Any], shape: tuple[int, ...], threads: int) -> int | None:
     """Bytes by which building a detector and scoring one batch raise this process's peak memory.
 
     Meant for a process of its own: memory that an earlier call freed and the allocator kept would
-    hide the growth.
+    hide the growth. None where the system does not tell.
     """
     torch.set_num_threads(threads)
     with contextlib.suppress(OSError):  # Linux: let the peak start at what is in use now
         Path("/proc/self/clear_refs").write_text("5")
-    before = _peak_rss()
+    before = peak_memory()
     score = _ready(build(), torch.device("cpu"))
     score(_pixels(shape, torch.device("cpu")))
-    return _peak_rss() - before
+    after = peak_memory()
+    return None if before is None or after is None else after - before
 
 
 def _ready(detector: Any, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -154,16 +154,6 @@ def _peak(
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as process:
         threads = torch.get_num_threads()
         peak = process.submit(peak_growth, spec.build, shape, threads).result()
+    if peak is None:
+        return None, "not measured: this system does not tell a process's peak memory"
     return peak, "growth of a fresh process's peak resident memory"
-
-
-def _peak_rss() -> int:
-    # Not getrusage on Linux: there a new process begins with its parent's peak.
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM:"))
-        return 1024 * int(line.split()[1])
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import json
@@ -25,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.data.sample import Sample
-from harness.errors import SchemaError, UsageError
+from harness.errors import SchemaError
+from harness.results.lock import open_locked
 from harness.results.paths import place_name
 from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey
 from harness.results.store import canonical_json, write_atomic
@@ -172,10 +172,6 @@ def read_predictions(path: Path) -> Predictions:
         ) from error
 
 
-class BusyError(UsageError):
-    """Another process is writing the same scores."""
-
-
 class Journal:
     """Scores of an unfinished subset, one line an image: ``index<TAB>score as a hex float``.
 
@@ -195,15 +191,7 @@ class Journal:
         self.skipped: set[int] = set()
         self.made: dict[str, Made] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise BusyError(
-                f"{path} is being written by another process",
-                hint="wait for it, or give this run another --out",
-            ) from None
+        self._file = open_locked(path)
         self._load(_key_json(key).encode() + b"\n")
 
     def _load(self, head: bytes) -> None:

@@ -110,6 +110,13 @@ def _size(sample: Sample) -> Size:
     return header.height, header.width
 
 
+def require_known(names: Iterable[str]) -> None:
+    """UsageError when one of the names is no twin's."""
+    for name in names:
+        if name not in TWINS:
+            raise unknown_name("twin", name, TWINS)
+
+
 def twins(
     names: Iterable[str],
     jobs: Sequence[Job],
@@ -122,9 +129,7 @@ def twins(
         UsageError: an unknown name.
     """
     names = list(dict.fromkeys(names))
-    for name in names:
-        if name not in TWINS:
-            raise unknown_name("twin", name, TWINS)
+    require_known(names)
     if not names:
         return []
     sizes = {s.suite.name: suite_sizes(s.suite, data_root) for s in selections}

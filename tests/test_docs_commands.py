@@ -5,8 +5,6 @@ In the order of the pages: a command may need what one above it on its page has 
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from safetensors.torch import save_file
 import baselines
 import harness.suites
 from harness import registry
-from harness.__main__ import command_names, main
+from harness.__main__ import command_line, command_names, main
 from harness.api import DetectorSpec
 from harness.checkpoint_files import sha256_of
 from harness.commands import _sources
@@ -117,21 +115,12 @@ def test_it_runs(command: Command, prepared: Path, capsys: pytest.CaptureFixture
     assert "Traceback" not in capsys.readouterr().err
 
 
-def parser(name: str) -> argparse.ArgumentParser:
-    """A command's own parser, as ``harness.__main__`` makes it."""
-    module = importlib.import_module(f"harness.commands.{name.replace('-', '_')}")
-    made = argparse.ArgumentParser(name)
-    module.add_arguments(made)
-    made.add_argument("--config")
-    return made
-
-
 @pytest.mark.parametrize("typed", ELSEWHERE)
 def test_what_is_run_elsewhere_is_in_the_documents_and_parses(typed: str) -> None:
     assert typed in {command.typed for command in TYPED}, "no document has it any more"
     words = Command(where="", typed=typed).ours
     if words is not None:
-        parser(words[0]).parse_args(words[1:])
+        command_line(words[0]).read(words[1:])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.match)
@@ -148,7 +137,7 @@ def test_commands_in_sentences_exist_with_their_flags(page: Path) -> None:
             continue
         assert name in command_names(), text
         flags = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert flags <= set(parser(name)._option_string_actions), text
+        assert flags <= set(command_line(name)._option_string_actions), text
 
 
 def test_every_command_is_documented() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -15,6 +14,8 @@ import torch
 
 from harness import env
 from harness.errors import UsageError
+from tests import program
+from tests.conftest import write_images
 
 NAMES = {
     *("python", "platform", "torch", "torchvision", "timm", "numpy", "scipy", "scikit_learn"),
@@ -25,12 +26,8 @@ NAMES = {
 
 
 def git(folder, *arguments):
-    subprocess.run(
-        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+    identity = ("-c", "user.name=t", "-c", "user.email=t@t")
+    assert program.run("git", *identity, *arguments, cwd=folder).returncode == 0
 
 
 def test_says_what_this_process_runs_on():
@@ -63,11 +60,9 @@ def test_is_steady_and_follows_the_thread_count():
 
 def test_what_holds_the_libraries_back_is_said():
     """In a process of its own: a library reads these variables when it is loaded."""
-    program = "from harness.env import environment; print(environment()['cpu_limits'])"
+    code = "from harness.env import environment; print(environment()['cpu_limits'])"
     variables = {**os.environ, "MKL_CBWR": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
-    answer = subprocess.run(
-        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
-    )
+    answer = program.run(sys.executable, "-c", code, env=variables)
     assert answer.stdout.strip().endswith("MKL_CBWR=AVX2 OPENBLAS_CORETYPE=Haswell")
 
 
@@ -126,3 +121,70 @@ def test_devices_that_are_not_there(monkeypatch):
 def test_device_names_that_are_none(text):
     with pytest.raises(UsageError, match="unknown device"):
         env.resolve_device(text)
+
+
+def test_cores_are_those_this_process_may_use(monkeypatch):
+    found = env.usable_cores()
+    assert 1 <= found <= os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5})
+        assert env.usable_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # macOS, Windows
+    assert env.usable_cores() == os.cpu_count()
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert env.usable_cores() == 1
+
+
+# Linux plays Windows as far as it can: our modules get none of these modules and calls.
+WINDOWS = """
+import builtins, multiprocessing, os, sys, types
+plain = builtins.__import__
+def imported(name, globals=None, *rest, **named):
+    if name in ("fcntl", "resource", "pwd", "grp") and globals["__name__"].startswith("harness"):
+        raise ImportError(name)
+    return plain(name, globals, *rest, **named)
+builtins.__import__ = imported
+del os.sched_getaffinity, os.getloadavg
+locked = []
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=lambda *_: locked.append(_))
+sys.platform, platform = "win32", sys.platform
+import harness.results.lock
+sys.platform = platform
+del sys.modules["msvcrt"]
+from harness.__main__ import main
+"""
+
+
+def test_commands_need_nothing_that_only_some_systems_have(tmp_path):
+    write_images(tmp_path / "photos" / "0_real", range(4))
+    write_images(tmp_path / "photos" / "1_fake", range(4, 8))
+    code = f"""{WINDOWS}
+data = ["--images", "photos", "--out", "out"]
+assert main(["run", "--method", "chance", *data]) == 0
+assert main(["check", *data]) == 0
+assert main(["audit", *data]) == 0
+assert main(["score", "photos", "--method", "chance"]) == 0
+assert main(["bench", "--method", "lfm:untrained", "--n", "2", "--rounds", "1"]) in (0, 1)
+assert locked
+"""
+    environment = {**os.environ, "PYTHONPATH": str(program.CHECKOUT), "OMP_NUM_THREADS": "1"}
+    done = program.run(sys.executable, "-c", code, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_memory_and_load_where_nobody_tells(monkeypatch):
+    assert env.peak_memory() > 50 * 2**20
+    assert env.load_average() >= 0
+    monkeypatch.setattr(env, "Path", lambda _: NOT_LINUX)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert env.peak_memory() is None
+    monkeypatch.delattr(os, "getloadavg")
+    assert env.load_average() is None
+
+
+class _Absent:
+    def is_file(self):
+        return False
+
+
+NOT_LINUX = _Absent()

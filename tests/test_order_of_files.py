@@ -6,10 +6,9 @@ images. Where a CPU takes one image a forward pass the prediction files are equa
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,8 @@ from harness.accelerate import TOLERANCE
 from harness.predict import Journal, read_predictions
 from harness.results.records import Made, Metric, SubsetResult
 from harness.results.store import load_records
-from tests.conftest import CHECKOUT, noise, write_images
+from tests import program
+from tests.conftest import noise, write_images
 
 SUBSETS = {"a": 9, "b": 6, "c": 4}
 TOTAL = 2 * 2 * sum(SUBSETS.values())
@@ -218,21 +218,20 @@ def test_shards_at_the_same_time(
     flags: list[str], plain: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each writes the same records with its own subsets; whoever was last, the scores are there."""
-    command = [sys.executable, "-m", "harness", "run", *flags, "--out", str(tmp_path)]
-    children = [
-        subprocess.Popen(
-            [*command, "--shard", f"{index}/2"],
-            cwd=CHECKOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in (1, 2)
-    ]
-    for child in children:
-        _, errors = child.communicate(timeout=300)
-        assert child.returncode == 0, errors
+    command = [*program.HARNESS, "run", *flags, "--out", tmp_path]
+    with contextlib.ExitStack() as stack:
+        children = [
+            stack.enter_context(
+                program.started(
+                    *command, "--shard", f"{index}/2", stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE, text=True,
+                )
+            )
+            for index in (1, 2)
+        ]  # fmt: skip
+        for child in children:
+            _, errors = child.communicate(timeout=program.DEADLINE_S)
+            assert child.returncode == 0, errors
     caplog.set_level("INFO")
     assert harness(flags, tmp_path) == 0
     assert f"0 scores computed, {TOTAL} were on disk" in caplog.text

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+from subprocess import CompletedProcess
 
-from tests.conftest import CHECKOUT
+from tests import program
 
 
-def run_all(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", str(CHECKOUT / "run_all.sh"), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run_all(*arguments: str) -> CompletedProcess[str]:
+    return program.run("bash", program.CHECKOUT / "run_all.sh", *arguments)
 
 
 def test_help_names_every_flag_and_variable() -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
-from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from tests import program
 
 USE = """
 import warnings
@@ -57,9 +55,7 @@ assert seen == ["torchvision::present", "other::absent"], seen
 
 
 def python(code):
-    finished = subprocess.run(
-        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=120
-    )
+    finished = program.run(sys.executable, "-c", code)
     assert finished.returncode == 0, finished.stderr
 
 

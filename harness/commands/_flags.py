@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 from harness.errors import printable
@@ -17,6 +18,17 @@ def add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=OUT, help="output folder (default: %(default)s)"
     )
+
+
+def require_writable(folder: Path) -> None:
+    """OSError where a folder cannot be made or nothing be written into it; leaves no trace."""
+    folder = folder.absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        error.filename = str(existing)
+        raise
 
 
 def add_data_root(parser: argparse.ArgumentParser) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from harness import registry
 from harness.api import DetectorSpec
 from harness.engine import Compute
-from harness.env import resolve_device
+from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
 
 METHOD_HELP = (
@@ -64,5 +63,5 @@ def compute(args: argparse.Namespace) -> Compute:
         precision=args.precision,
         runtime=args.runtime,
         batch_size=args.batch_size or (1 if cpu else 32),
-        workers=args.workers or len(os.sched_getaffinity(0)),
+        workers=args.workers or usable_cores(),
     )

@@ -85,14 +85,21 @@ def request(args: argparse.Namespace) -> Request:
     """What the flags of :func:`add_arguments` ask for.
 
     Raises:
-        HarnessError: a wrong flag, absent data, or not one detector whose weights load.
+        HarnessError: a wrong flag, not one detector whose weights load, or absent data; in this
+            order, so that nobody fetches data to learn of a typing error.
+        OSError: ``--out`` cannot be written; said before hours of work.
     """
     if args.preprocess:
         parse(args.preprocess)
+    wanted = _jobs.selected(args.method, args.weights)
+    compute = _jobs.compute(args)
+    jobs, failures = _set_up(wanted)
     selections, absent = present(args)
+    _flags.require_writable(args.out)
+    broken = _failed_records(failures, selections, args.out)
     settings = Settings(
         out=args.out,
-        compute=_jobs.compute(args),
+        compute=compute,
         data_root=args.data_root,
         limit=args.limit,
         overwrite=args.overwrite,
@@ -100,7 +107,6 @@ def request(args: argparse.Namespace) -> Request:
         resampling=_flags.resampling(args),
         config={name: _flags.text(value) for name, value in sorted(vars(args).items())},
     )
-    jobs, broken = _set_up(_jobs.selected(args.method, args.weights), selections, args.out)
     if args.preprocess:
         jobs = [dataclasses.replace(job, geometry={"*": args.preprocess}) for job in jobs]
     return Request(
@@ -137,12 +143,13 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
     return present, absent
 
 
-def _set_up(
-    wanted: Sequence[tuple[DetectorSpec, str]], selections: Sequence[Selection], out: Path
-) -> tuple[list[Job], list[RunRecord]]:
-    """Jobs whose weights load, and the saved failed records of the others; raises if none loads."""
+_Failure = tuple[DetectorSpec, str, HarnessError]
+
+
+def _set_up(wanted: Sequence[tuple[DetectorSpec, str]]) -> tuple[list[Job], list[_Failure]]:
+    """Jobs whose weights load, and why the others' do not; raises if a single one's do not."""
     jobs: list[Job] = []
-    broken: list[RunRecord] = []
+    failures: list[_Failure] = []
     for spec, token in wanted:
         try:
             jobs.append(make_job(spec, token))
@@ -150,11 +157,22 @@ def _set_up(
             if len(wanted) == 1:
                 raise
             log.warning("%s: %s", spec.name, error.message)
-            suites = [selection.suite for selection in selections]
-            broken += [recording.failed_record(spec, token, suite, error) for suite in suites]
-    for record in broken:
+            failures.append((spec, token, error))
+    return jobs, failures
+
+
+def _failed_records(
+    failures: Sequence[_Failure], selections: Sequence[Selection], out: Path
+) -> list[RunRecord]:
+    """The saved records of detectors whose weights do not load."""
+    records = [
+        recording.failed_record(spec, token, selection.suite, error)
+        for spec, token, error in failures
+        for selection in selections
+    ]
+    for record in records:
         save_record(out, record)
-    return jobs, broken
+    return records
 
 
 def finish(args: argparse.Namespace, asked: Request, records: Sequence[RunRecord]) -> int:

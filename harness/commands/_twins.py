@@ -13,7 +13,7 @@ from harness.evaluate import Matrix
 from harness.report.table import Table
 from harness.report.treatments import FIRST, Treated, Treatment
 from harness.results.records import RunRecord
-from harness.twins import CODEC, TWINS, Twin, twins
+from harness.twins import CODEC, TWINS, Twin, require_known, twins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wanted(text: str, asked: Request) -> list[Twin]:
-    """The twins that ``--twin`` asks for.
+def names(text: str) -> list[str]:
+    """The names that ``--twin`` gives.
 
     Raises:
         UsageError: an unknown name.
     """
-    names = list(TWINS) if text == "all" else [name.strip() for name in text.split(",") if name]
+    found = list(TWINS) if text == "all" else [name.strip() for name in text.split(",") if name]
+    require_known(found)
+    return found
+
+
+def wanted(names: Sequence[str], asked: Request) -> list[Twin]:
+    """The twins of these names."""
     return twins(names, asked.jobs, asked.selections, asked.settings.data_root)
 
 

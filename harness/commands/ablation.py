@@ -17,7 +17,7 @@ from harness.ablation.spec import AblationSpec, checked_seeds, load
 from harness.commands import _flags, _sources
 from harness.data.suites import Selection
 from harness.engine import Compute
-from harness.env import resolve_device
+from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
 from harness.plan import Settings
 from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
@@ -25,7 +25,7 @@ from harness.report.render import Renderer
 from harness.results.records import RunRecord
 from harness.training import datasets
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, cores, run_jobs
+from harness.training.jobs import Job, run_jobs
 from harness.training.session import Machine
 
 HELP = "train variants of one detector from several seeds and compare them; goes on where it ended"
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_one(cells, selections, args)
     failed = _run_children([cell for cell in cells if not cell.is_trained], args)
     trained = [cell for cell in cells if cell.is_trained]
-    records = score(trained, selections, _settings(args, workers=cores()))
+    records = score(trained, selections, _settings(args, workers=usable_cores()))
     ablation = _ablation(spec, selections, records, data, _command(args))
     renderer = Renderer(_sources.TABLES / "templates")
     for path in renderer.write(build_ablation_tables(ablation), args.to or args.out / "tables"):
@@ -122,7 +122,7 @@ def _run_children(todo: Sequence[Cell], args: argparse.Namespace) -> int:
         return 0
     log.info("%d cells to train", len(todo))
     jobs = [Job(name=cell.name, command=tuple(_child_command(cell, args))) for cell in todo]
-    failures = [o for o in run_jobs(jobs, args.jobs or cores()) if o.exit_code]
+    failures = [o for o in run_jobs(jobs, args.jobs or usable_cores()) if o.exit_code]
     for outcome in failures:
         log.error(
             "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail

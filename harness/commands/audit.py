@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from harness.commands.check import duplicate_lines
 from harness.data.lookalikes import Lookalikes, Overlap, Pairs
 from harness.data.own import own_selections
 from harness.data.suites import find_root, parse_selection
+from harness.env import usable_cores
 from harness.errors import DataError, UsageError
 from harness.report.render import Renderer
 from harness.results.store import canonical_json, write_atomic
@@ -60,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
         )
     selections = parse_selection(args.suite) if args.suite else []
     selections += own_selections(args.images)
+    folder = args.to or args.out / "audit"
+    _flags.require_writable(folder)
     against = training_images(args.against, args.out) if args.against else None
-    workers = len(os.sched_getaffinity(0))
+    workers = usable_cores()
     found, absent = [], []
     for selection in selections:
         try:
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         evidence = audit(selection, root, args.out, against=against, workers=workers)
         found.append(evidence)
-        for written in write(evidence, args.to or args.out / "audit"):
+        for written in write(evidence, folder):
             log.info("%s", written)
     if args.json:
         print(canonical_json([dataclasses.asdict(evidence) for evidence in found]), end="")

@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 import json
 import logging
-import os
 import tempfile
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from harness.bench_loops import UNTRAINED, Work, load
 from harness.commands import _flags, _text
 from harness.data.folders import walk_images
 from harness.data.preprocess import parse
-from harness.env import environment
+from harness.env import environment, load_average, usable_cores
 from harness.errors import UsageError, WeightsError
 
 HELP = "measure images/s of the evaluation beside a plain loop and the machine's limit"
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
                 preprocess=preprocess,
             ),
             rounds=args.rounds,
-            workers=args.workers or len(os.sched_getaffinity(0)),
+            workers=args.workers or usable_cores(),
             runtimes=runtimes() if args.runtime == "all" else (args.runtime,),
             memory_counts=MEMORY_COUNTS if args.memory else (),
         )
@@ -104,11 +103,11 @@ def report(result: BenchResult) -> str:
     """The result as text."""
     machine = result.machine
     limits = machine.limits
-    env = environment()
+    env, load = environment(), load_average()
     parts = [
         f"{result.method}:{result.weights} on {result.images} images, {result.preprocess}, "
-        f"{result.rounds} rounds; {env['cpu']}, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.1f}",
+        f"{result.rounds} rounds; {env['cpu']}, {usable_cores()} cores, "
+        f"load {'not known' if load is None else f'{load:.1f}'}",
         _text.table(
             ["files to scores", "images/s", "(range)", "x plain", "CPU ms/image", "score diff"],
             [

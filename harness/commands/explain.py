@@ -118,9 +118,11 @@ def run(args: argparse.Namespace) -> int:
         offers no map.
     """
     layer_grad_cam()  # a missing extra is said before anything is loaded
+    _jobs.selected(args.method, args.weights)  # and a typing error before data is read
     targets = list(_targets(args))
     observers, refused = _observers(args)
     folder = args.to or args.out / "explain"
+    _flags.require_writable(folder)
     drawn = {i * len(targets) // args.panels for i in range(args.panels)}
     found = Findings()
     for number, target in enumerate(tqdm(targets, unit="picture", leave=False)):

@@ -35,10 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the matrix, prints its table; 1 when a selected cell is missing or failed."""
+    shard = Shard.parse(args.shard) if args.shard else None
+    twin_names = _twins.names(args.twin)
     asked = _matrix.request(args)
-    if args.shard:
-        asked = _shard(asked, Shard.parse(args.shard))
-    twins = _twins.wanted(args.twin, asked)
+    if shard:
+        asked = _shard(asked, shard)
+    twins = _twins.wanted(twin_names, asked)
     matrix = Matrix([*asked.jobs, *(twin.job for twin in twins)], asked.settings)
     records = matrix.run(asked.selections)
     first = [matrix.record(j, s.suite.name) for s in asked.selections for j in asked.jobs]

@@ -12,14 +12,14 @@ import torch
 
 from harness import registry
 from harness.api import DetectorSpec
-from harness.commands._flags import OUT, add_data_root, positive
-from harness.env import resolve_device
+from harness.commands._flags import OUT, add_data_root, positive, require_writable
+from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
 from harness.training import datasets, run_folder, session
 from harness.training.board import require_tensorboard
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, cores, run_jobs
+from harness.training.jobs import Job, run_jobs
 from harness.training.mini_rule import SIDE
 from harness.training.overrides import OVERRIDABLE, flag, form, read
 from harness.training.ranks import Ranks, joined, local_device, processes_here, started_by_torchrun
@@ -126,8 +126,10 @@ def run(args: argparse.Namespace) -> int:
     with joined(device) as ranks:
         if not ranks.is_first:
             logging.getLogger().setLevel(logging.WARNING)
+        specs = _specs(args.method)  # typing errors are said before data is read
+        overrides = {name: read(name, text) for name, text in _given(args).items()}
         data = _data(args)
-        tasks = _tasks(args, data)
+        tasks = _tasks(specs, overrides, args, data)
         if ranks.size > 1 and len(tasks) > 1:
             raise UsageError(
                 f"torchrun trains one detector with one seed, got {len(tasks)} trainings",
@@ -159,6 +161,7 @@ def _train(todo: list[Task], args: argparse.Namespace, data: TrainingData, machi
     if len(todo) > 1:
         return _train_children(todo, args)
     for task in todo:
+        require_writable(task.folder)  # not after an epoch of hours
         session.run(task.training, task.folder, machine)
     return 0
 
@@ -166,7 +169,7 @@ def _train(todo: list[Task], args: argparse.Namespace, data: TrainingData, machi
 def _machine(args: argparse.Namespace, device: torch.device, ranks: Ranks) -> Machine:
     # As many threads read ahead as cores are left by those that compute.
     computing = 1 if device.type == "cuda" else args.threads
-    idle = cores() // processes_here() - computing
+    idle = usable_cores() // processes_here() - computing
     return Machine(
         device=device,
         workers=max(0, idle) if args.workers is None else args.workers,
@@ -197,13 +200,16 @@ def _data(args: argparse.Namespace) -> TrainingData:
     return datasets.own(args.train_data, args.val_data, OUT)
 
 
-def _tasks(args: argparse.Namespace, data: TrainingData) -> list[Task]:
-    specs = _specs(args.method)
+def _tasks(
+    specs: list[DetectorSpec],
+    overrides: dict[str, object],
+    args: argparse.Namespace,
+    data: TrainingData,
+) -> list[Task]:
     several = len(specs) * len(args.seeds) > 1
     tasks = []
     for spec in specs:
         variant = _variant(spec, args.variant)
-        overrides = {name: read(name, text) for name, text in _given(args).items()}
         recipe = resolve(spec, scaling=data.scaling, overrides=overrides)
         for seed in args.seeds:
             training = Training(
@@ -267,8 +273,8 @@ def _announce(todo: list[Task], data: TrainingData) -> None:
 
 def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
     """One child process a training; returns how many failed."""
-    at_once = min(len(todo), args.jobs or cores())
-    idle = cores() // at_once - args.threads
+    at_once = min(len(todo), args.jobs or usable_cores())
+    idle = usable_cores() // at_once - args.threads
     workers = max(0, idle) if args.workers is None else args.workers
     jobs = [
         Job(

@@ -115,10 +115,12 @@ def run(args: argparse.Namespace) -> int:
         skip_bad=args.on_bad_image == "skip",
         resampling=_flags.resampling(args),
     )
+    wanted = _jobs.selected(args.method, args.weights)  # a typing error is said before data is read
+    _flags.require_writable(args.out)
     images = pictures(selection, settings)
     rows: list[Row] = []
     errors: list[HarnessError] = []
-    for spec, token in _jobs.selected(args.method, args.weights):
+    for spec, token in wanted:
         try:
             rows.append(_row(_job(spec, token, args.preprocess), selection, images, settings, args))
         except HarnessError as error:

@@ -159,5 +159,9 @@ def _write_cache(file: Path, known: dict[bytes, tuple[str, str]]) -> None:
         for path, (state, digest) in sorted(known.items())
     ]
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), temporary)
-    temporary.replace(file)
+    try:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), temporary)
+        temporary.replace(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

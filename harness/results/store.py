@@ -28,6 +28,14 @@ from harness.results.records import (
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes a file so that a reader or a kill sees the old one or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _replace(path, data)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names none, and the temporary one says little
+        raise
+
+
+def _replace(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -47,13 +47,6 @@ class Outcome:
     tail: str = ""
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_jobs(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
     """Runs all jobs, at most ``parallel`` at once; one that fails does not stop the others.
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness.api import Recipe
 from harness.data.sample import Manifest
-from harness.errors import HarnessError
+from harness.errors import OutputError
 from harness.results.store import canonical_json, write_atomic
 from harness.training.request import Numerics
 
@@ -64,7 +64,7 @@ def write(
         train: the images it was made of, listed for :func:`trained_on`.
 
     Raises:
-        HarnessError: the disk does not take it; the training's last state is still there.
+        OutputError: the disk does not take it; the training's last state is still there.
     """
     weights = save(dict(sorted(state.items())))
     finished = {**record, "weights_sha256": hashlib.sha256(weights).hexdigest()}
@@ -79,11 +79,11 @@ def write(
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a file of a run folder, whole or not at all; HarnessError when the disk refuses."""
+    """Writes a file of a run folder, whole or not at all; OutputError when the disk refuses."""
     try:
         write_atomic(path, data)
     except OSError as error:
-        raise HarnessError(
+        raise OutputError(
             f"{path} cannot be written ({len(data):,} bytes): {error.strerror or error}",
             hint="make room, then run the same command again: it goes on from the last saved state",
         ) from error

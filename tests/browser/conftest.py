@@ -70,7 +70,7 @@ def visit(chromium: Browser) -> Iterator[Open]:
 
     def go(address: str, **options: Any) -> Visit:
         context = chromium.new_context(**{"viewport": DESKTOP, **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(300_000)
         contexts.append(context)
         visited = Visit(page=context.new_page())
         page = visited.page

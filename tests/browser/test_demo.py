@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import signal
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.demo.facts import MAX_BYTES
+from tests import program
 from tests.browser.conftest import PHONE, Open, Visit
-from tests.conftest import CHECKOUT
 from tests.demo.conftest import picture_bytes, random_weights
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None, reason="gradio is not installed (extra demo)"
 )
 
-START_S, STOP_S, ANSWER_MS = 120, 20, 60_000
+ANSWER_MS = 1000 * program.DEADLINE_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,51 +48,41 @@ class Server:
         return [str(path) for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
 
 
-def start(temporary: Path, methods: str) -> Server:
+@contextlib.contextmanager
+def serving(temporary: Path, methods: str) -> Iterator[Server]:
     proxy = socket.create_server(("127.0.0.1", 0))
     way_out = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-    with (temporary / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness", "demo", "--port", "0", "--method", methods],
-            cwd=CHECKOUT,
-            # Nothing of the developer's environment; what it asked of the world would come to us.
-            env={
-                "HTTP_PROXY": way_out,
-                "HTTPS_PROXY": way_out,
-                "TMPDIR": str(temporary),
-                "LFM_WEIGHTS": str(temporary),
-                "OMP_NUM_THREADS": "1",
-                "PATH": "/usr/bin:/bin",
-            },
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
+    # Nothing of the developer's environment; what it asked of the world would come to us.
+    environment = {
+        "HTTP_PROXY": way_out,
+        "HTTPS_PROXY": way_out,
+        "TMPDIR": str(temporary),
+        "LFM_WEIGHTS": str(temporary),
+        "OMP_NUM_THREADS": "1",
+        "PATH": "/usr/bin:/bin",
+    }
+    command = (*program.HARNESS, "demo", "--port", "0", "--method", methods)
+    streams = {"stdout": subprocess.PIPE, "text": True}
+    with (
+        proxy,
+        (temporary / "log").open("w") as log,
+        program.started(*command, env=environment, stderr=log, **streams) as process,
+    ):
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), (temporary / "log").read_text()
+        yield Server(
+            address=address, methods=methods, temporary=temporary, process=process, proxy=proxy
         )
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    assert address.startswith("http://127.0.0.1:"), (temporary / "log").read_text()
-    return Server(
-        address=address, methods=methods, temporary=temporary, process=process, proxy=proxy
-    )
-
-
-def stop(server: Server) -> int:
-    server.process.send_signal(signal.SIGINT)
-    try:
-        return server.process.wait(STOP_S)
-    finally:
-        server.proxy.close()
-        server.process.kill()
-        server.process.communicate()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     temporary = tmp_path_factory.mktemp("demo")
     lfm = random_weights("lfm", temporary)
-    running = start(temporary, f"{lfm},ojha,chance")  # the second is absent, with long addresses
-    yield running
-    stop(running)
+    # The second detector is absent, with long addresses.
+    with serving(temporary, f"{lfm},ojha,chance") as running:
+        yield running
 
 
 def drop(visited: Visit, name: str, data: bytes) -> Page:
@@ -113,10 +103,9 @@ def test_a_dropped_picture_is_scored_as_by_the_score_command(
     page = drop(visit(server.address), "photo.jpg", picture_bytes(form="JPEG", quality=85))
     (tmp_path / "photo.jpg").write_bytes(picture_bytes(form="JPEG", quality=85))
     lfm = server.methods.split(",")[0]
-    command = [sys.executable, "-m", "harness", "score", str(tmp_path / "photo.jpg"), "--json"]
-    told = subprocess.run(
-        [*command, "--method", lfm], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
+    photo = tmp_path / "photo.jpg"
+    told = program.run(*program.HARNESS, "score", photo, "--json", "--method", lfm)
+    assert told.returncode == 0, told.stderr
     (row,) = json.loads(told.stdout)
     cells = page.get_by_role("row").filter(has_text="lfm:").get_by_role("cell").all_inner_texts()
     assert cells[:3] == [row["decision"], f"{row['score']:.4f}", f"{row['threshold']:g}"]
@@ -223,10 +212,11 @@ def test_the_keyboard_reaches_upload_and_results(server: Server, visit: Open) ->
 
 
 def test_ctrl_c_ends_it_with_130_and_removes_its_folder(tmp_path: Path) -> None:
-    running = start(tmp_path, "chance")
-    with urllib.request.urlopen(running.address) as answer:
-        assert answer.status == 200
-    assert stop(running) == 130
+    with serving(tmp_path, "chance") as running:
+        with urllib.request.urlopen(running.address) as answer:
+            assert answer.status == 200
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(program.DEADLINE_S) == 130
     assert list(tmp_path.glob("lfm-bench-demo-*")) == []
     log = (tmp_path / "log").read_text()
     assert "chance is ready" in log

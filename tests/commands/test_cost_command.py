@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness import registry
+from harness.__main__ import command_line
 from harness.commands import cost as command
 from harness.complexity import count
 from harness.errors import UsageError
@@ -16,9 +17,7 @@ from harness.latency import Speed
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.run(parser.parse_args(arguments))
+    return command.run(command_line("cost").read(arguments))
 
 
 def test_counts_as_text(capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -12,7 +11,7 @@ from harness import registry
 from harness.__main__ import command_names, main
 from harness.commands.list import parameters
 from harness.data.suites import all_suites
-from tests.conftest import CHECKOUT
+from tests import program
 
 
 def test_every_detector_and_suite_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,15 +53,12 @@ def test_help_lists_every_command_and_unknown_ones_get_a_guess(
 
 
 def test_run_module_is_the_run_command() -> None:
-    command = [sys.executable, "-m", "harness.run", "--method", "lfn", "--suite", "mini"]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    done = program.run(sys.executable, "-m", "harness.run", "--method", "lfn", "--suite", "mini")
     assert done.returncode == 2
     assert "did you mean 'lfm'" in done.stderr
 
 
 def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m harness list | true"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=CHECKOUT, capture_output=True, text=True
-    )
+    done = program.run("bash", "-o", "pipefail", "-c", command)
     assert (done.returncode, done.stderr) == (0, "")

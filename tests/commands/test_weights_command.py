@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from types import SimpleNamespace
 
 import pytest
 
 from harness import registry
+from harness.__main__ import command_line
 from harness.api import Weights
 from harness.commands import weights as command
 from harness.errors import UsageError, WeightsError
@@ -58,9 +58,7 @@ def fetched(monkeypatch, tmp_path):
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.run(parser.parse_args(arguments))
+    return command.run(command_line("weights").read(arguments))
 
 
 def test_list(fetched, capsys):

@@ -7,7 +7,6 @@ import csv
 import io
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -25,6 +24,7 @@ from harness.report.render import Renderer, escape_markdown, escape_tex, render_
 from harness.report.spec import TableSpec
 from harness.report.table import Cell, Column, Row, Table
 from harness.results.records import RunRecord
+from tests import program
 
 from .synthetic import PAPER, ROOT, SPECS, mini_record, paper_like, sources
 
@@ -209,11 +209,8 @@ def test_latex_compiles(tmp_path: Path) -> None:
     tables = [small_paper(), small_mini(), nasty(NASTY)]
     RENDERER.write(tables, tmp_path)
     RENDERER.write_overview(tables, [], tmp_path)
-    done = subprocess.run(
-        ["pdflatex", "-interaction=batchmode", "-halt-on-error", "all.tex"],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=60,
+    done = program.run(
+        "pdflatex", "-interaction=batchmode", "-halt-on-error", "all.tex", cwd=tmp_path, text=False
     )
     log = (tmp_path / "all.log").read_text(encoding="latin-1")
     assert done.returncode == 0, log[-2000:]

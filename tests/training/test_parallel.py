@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -21,17 +21,16 @@ from harness.training import ranks as ranks_module
 from harness.training import run_folder, session
 from harness.training.outcome import seeded_build
 from harness.training.request import Numerics
+from tests import program
 from tests.conftest import CHECKOUT
 from tests.training import parallel_worker, tiny
 
 LAUNCH = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def torchrun(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def torchrun(*command: str, cwd: Path) -> CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*LAUNCH, *command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
-    )
+    return program.run(*LAUNCH, *command, cwd=cwd, env=environment)
 
 
 @pytest.fixture(scope="module")

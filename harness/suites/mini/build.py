@@ -17,7 +17,9 @@ DATA = Path(__file__).resolve().parent / "data"
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.suites.mini.build", description="Rebuild the embedded mini suite."
+        prog="python -m harness.suites.mini.build",
+        description="Rebuild the embedded mini suite.",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--cache",
