@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import pkgutil
@@ -37,6 +38,10 @@ def _overview() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; see ``harness/errors.py`` for the codes."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold bytes that no encoding has; they are escaped, not fatal.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not sys.stderr.isatty():
         # In a log file a bar is a line every ten seconds, not ten a second (tqdm reads this).
         os.environ.setdefault("TQDM_MININTERVAL", "10")
