@@ -25,7 +25,7 @@ from harness.data.lookalikes import Lookalikes, Overlap, Picture, find_lookalike
 from harness.data.sample import Manifest, Sample
 from harness.data.suites import Selection
 from harness.data.traces import BLOCKY, blockiness, perceptual_hash
-from harness.errors import BadImageError, DataError, UsageError
+from harness.errors import BadImageError, DataError, UsageError, printable
 from harness.shortcuts import Shortcut, file_facts, judge
 from harness.training import datasets, run_folder
 
@@ -173,7 +173,7 @@ def audit(
     return SuiteEvidence(
         suite=suite.name,
         title=suite.title,
-        root=str(root),
+        root=printable(root),
         subsets=tuple(subsets),
         duplicates=find_duplicates(manifests),
         lookalikes=find_lookalikes(pictures),

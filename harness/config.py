@@ -138,7 +138,8 @@ def _without_config(arguments: list[str]) -> tuple[list[str], Path | None]:
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors put a mark in front
+        # Editors put a mark in front.
+        return dict(tomllib.loads(file.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"config {file} cannot be read: {error}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,16 +37,13 @@ from harness.predict import (
     unit_of,
     write_predictions,
 )
-from harness.results.lock import BusyError
+from harness.results.lock import BusyError, waited_for
 from harness.results.records import Made, PredictionKey, RunRecord, SubsetResult
 from harness.results.store import load_record, record_path, save_record
 from harness.scoring import SubsetScoring, Task
 from harness.seen import seen_in_training
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = 0.5
-"""Between two looks whether another process is done with a cell."""
 
 
 class Matrix:
@@ -127,12 +123,13 @@ class Matrix:
     def _saved(self, job: Job, record: RunRecord) -> RunRecord:
         """Writes a record, with what another process has added to it since."""
         path = record_path(self.settings.out, record)
-        with contextlib.suppress(FileNotFoundError):
-            if path.read_bytes() != self._written.get(path):
-                own = self._own[id(job), record.suite]
-                record = self._recorder.taken_over(record, load_record(path), but=own)
-        save_record(self.settings.out, record)
-        self._written[path] = path.read_bytes()
+        with waited_for(path.with_suffix(".lock")):
+            with contextlib.suppress(FileNotFoundError):
+                if path.read_bytes() != self._written.get(path):
+                    own = self._own[id(job), record.suite]
+                    record = self._recorder.taken_over(record, load_record(path), but=own)
+            save_record(self.settings.out, record)
+            self._written[path] = path.read_bytes()
         return record
 
     def _subset(
@@ -169,12 +166,8 @@ class Matrix:
         """Until no other process writes a cell's scores; then takes what that one left."""
         name = f"{cell.key.suite}/{cell.key.subset} {cell.job.label}"
         log.info("%s: another process is scoring it; waiting for that one", name)
-        while True:
-            try:
-                Journal(cell.journal_path, cell.key).close()
-                break
-            except BusyError:
-                time.sleep(POLL_SECONDS)
+        with waited_for(cell.journal_path):
+            pass
         self._reuse(cell, samples)
 
     def _cell(self, job: Job, suite: Suite, subset: Subset, manifest: Manifest) -> Cell:

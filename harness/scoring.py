@@ -65,9 +65,13 @@ class Task:
 
 @dataclass(kw_only=True)
 class _Loaded:
-    """A read image: its pixels by view, and what is already known of it by task."""
+    """A read image: its pixels by view, and what is already known of it by task.
+
+    ``refused`` says for which views, and why, an operation cannot take it.
+    """
 
     pixels: dict[View, Image8] = field(default_factory=dict)
+    refused: dict[View, BadImageError] = field(default_factory=dict)
     results: dict[int, float | HarnessError] = field(default_factory=dict)
 
 
@@ -151,8 +155,12 @@ class SubsetScoring:
                 header = picture.header(task.perturbation)
                 loaded.results[number] = _attempt(task.scorer.header, header)
             elif task.view not in loaded.pixels:
-                pixels = picture.pixels(task.perturbation)
-                loaded.pixels[task.view] = task.preprocess(pixels, picture.name)
+                picture.pixels(UNPERTURBED)  # what cannot be decoded is bad for every task
+                try:
+                    pixels = picture.pixels(task.perturbation)
+                    loaded.pixels[task.view] = task.preprocess(pixels, picture.name)
+                except BadImageError as error:
+                    loaded.refused[task.view] = error
         return loaded
 
     def _load_and_score(self, index: int) -> _Loaded:
@@ -168,11 +176,13 @@ class SubsetScoring:
                     loaded.results[number] = (
                         scores if isinstance(scores, HarnessError) else float(scores[0])
                     )
-        return _Loaded(results=loaded.results)
+        return _Loaded(results=loaded.results, refused=loaded.refused)
 
     def _take(self, index: int, loaded: _Loaded) -> None:
         for number, result in loaded.results.items():
             self._keep(self.tasks[number], [index], [result])
+        for view, error in loaded.refused.items():
+            self._bad_image(index, error, view)
         for view, pixels in loaded.pixels.items():
             bucket = (view, pixels.shape)
             self._buckets[bucket].append((index, pixels))
@@ -211,11 +221,13 @@ class SubsetScoring:
         task.journal.add(zip(indices, map(float, scores), strict=True), made)  # type: ignore[arg-type]
         self.tick(len(indices))
 
-    def _bad_image(self, index: int, error: Exception) -> None:
+    def _bad_image(self, index: int, error: Exception, view: View | None = None) -> None:
+        """Leaves an image out of every task, or of those of a view, or ends them."""
         if not isinstance(error, BadImageError):
             raise error
         for task in self.tasks:
-            if not task.wants(index):
+            concerned = view is None or (task.view == view and task.scorer.reads_pixels)
+            if not concerned or not task.wants(index):
                 continue
             if self.skip_bad:
                 task.journal.skip(index)

@@ -37,8 +37,9 @@ def images(tmp_path: Path) -> Path:
 
 
 def run(images: Path, out: Path, method: str = "chance", *more: object) -> int:
-    arguments = ["run", "--method", method, "--images", images, "--out", out, "--resamples", "50"]
-    return main([*map(str, arguments), *map(str, more)])
+    arguments = ["run", "--method", method, "--images", images, "--out", out, *more]
+    resamples = [] if "--resamples" in more else ["--resamples", "50"]
+    return main([*map(str, arguments), *resamples])
 
 
 def only(out: Path) -> RunRecord:

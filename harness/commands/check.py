@@ -39,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the audit. 0: all there and readable (warnings or not); 3: absent or unreadable."""
+    """Prints the audit. 0: all there and readable (warnings or not); 3: absent or unreadable.
+
+    A place of one class is no error where nobody declares the other: it is a control.
+    """
     if not args.suite and not args.images:
         raise UsageError(
             "check needs --suite or --images", hint="python -m harness check --suite mini"
@@ -115,11 +118,11 @@ def _by_class(real: Mapping[str, int], fake: Mapping[str, int]) -> str:
 
 
 def _brief(values: Mapping[str, int]) -> str:
-    """The only value, or the commonest with its share."""
+    """The only value, or the commonest with its share and the number of others."""
     first, count = next(iter(values.items()))
     if len(values) == 1:
         return first
-    return f"{first} {count / sum(values.values()):.0%} of {len(values)}"
+    return f"{first} {count / sum(values.values()):.0%} +{len(values) - 1}"
 
 
 def _legend(audit: SuiteAudit) -> list[str]:
@@ -129,6 +132,12 @@ def _legend(audit: SuiteAudit) -> list[str]:
             source = f"{subset.counts_source} ({subset.certainty})"
             sources.setdefault(source, []).append(subset.subset)
     lines = ["counts are found/expected; formats and sizes are real | fake where they differ"]
+    facts = [each for subset in audit.subsets for each in (subset.real, subset.fake)]
+    if any(len(each.sizes) > 1 or len(each.formats) > 1 for each in facts):
+        lines.append(
+            "640x480 21% +69 would be: the commonest size, the share of the images that have it, "
+            "and how many other sizes there are"
+        )
     if not audit.deep:
         lines.append("headers were read, pixels were not: --deep finds truncated files")
     return lines + [f"expected counts: {source}" for source in sources]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,12 +14,14 @@ from pathlib import Path
 from harness import picture, registry
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
-from harness.data.folders import walk_images
+from harness.data.folders import file_id, is_image, say_left_out, walk_files
 from harness.data.loader import ordered_map
 from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Sample
 from harness.engine import Compute, Scorer, make_job
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, printable
+
+log = logging.getLogger(__name__)
 
 HELP = "score single pictures or folders: score, decision, threshold for each"
 
@@ -72,9 +75,13 @@ def run(args: argparse.Namespace) -> int:
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            found = list(walk_images(path))
+            files = list(walk_files(path))
+            found = [file for file in files if is_image(file.name)]
+            rest = say_left_out([file_id(f, path) for f in files if not is_image(f.name)])
             if not found:
-                raise UsageError(f"{path}: no image below this folder")
+                raise UsageError(f"{path}: no image below this folder" + (rest and f"; {rest}"))
+            if rest:
+                log.warning("%s: %s", printable(path), rest)
             yield from found
         elif path.exists():
             yield path
@@ -89,11 +96,11 @@ def _score(
 
     def score(path: Path) -> float:
         data = decode.read_bytes(Sample(id=path.name, label=0, path=path))
-        return picture.score(picture.Picture(data, str(path)), scorer, preprocess)
+        return picture.score(picture.Picture(data, printable(path)), scorer, preprocess)
 
     rows = []
     for outcome in ordered_map(score, files, workers=compute.workers, ahead=2 * compute.workers):
-        path = str(outcome.item)
+        path = printable(outcome.item)
         if isinstance(outcome.error, HarnessError):
             rows.append(Row(path=path, threshold=threshold, error=outcome.error.message))
             continue

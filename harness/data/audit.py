@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from harness.api import FAKE, REAL, FileHeader
+from harness.data.folders import say_left_out
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset
 from harness.errors import BadImageError
@@ -170,8 +171,10 @@ def audit_subset(
         for sample in manifest.samples
         if isinstance(problem := headers[sample.id], BadImageError)
     }
+    expected_real, expected_fake = subset.expected(real.images, fake.images)
     findings = [
         *_count_findings(subset, real, fake),
+        *_left_out_findings(manifest),
         *_unreadable_findings(unreadable),
         *_swap_findings(subset, real, fake),
         *_shortcut_findings(real, fake),
@@ -181,8 +184,8 @@ def audit_subset(
         subset=subset.name,
         folder=folder,
         present=True,
-        expected_real=subset.n_real,
-        expected_fake=subset.n_fake,
+        expected_real=expected_real,
+        expected_fake=expected_fake,
         counts_source=subset.counts_source,
         certainty=subset.certainty,
         real=real,
@@ -217,17 +220,24 @@ def _severity(finding: Finding) -> int:
 
 def _count_findings(subset: Subset, real: ClassFacts, fake: ClassFacts) -> list[Finding]:
     findings = []
-    for label, facts, expected in (
-        ("real", real, subset.n_real),
-        ("fake", fake, subset.n_fake),
-    ):
-        if facts.images == 0 and expected != 0:
-            text = f"no {label} images: accuracy and AP of this subset are not defined"
+    n_real, n_fake = subset.expected(real.images, fake.images)
+    for label, facts, expected in (("real", real, n_real), ("fake", fake, n_fake)):
+        if facts.images == 0 and expected:
+            text = f"no {label} images: this subset has both classes, and AP needs both"
             findings.append(Finding(level="error", text=text))
+        elif facts.images == 0 and expected is None:
+            left = "false alarms" if label == "fake" else "misses"
+            text = f"no {label} images: {left} can be counted here, AP is not defined"
+            findings.append(Finding(level="note", text=text))
         elif expected is not None and facts.images != expected:
             text = f"{facts.images} {label} images, expected {expected} ({subset.certainty})"
             findings.append(Finding(level="warning", text=text))
     return findings
+
+
+def _left_out_findings(manifest: Manifest) -> list[Finding]:
+    text = say_left_out(manifest.left_out)
+    return [Finding(level="warning", text=text)] if text else []
 
 
 def _unreadable_findings(unreadable: Mapping[str, str]) -> list[Finding]:

@@ -136,38 +136,40 @@ def _read(
     try:
         return read(data, name)
     except BadImageError as error:
-        critical = _critical_chunks(data)
-        if critical is None:
+        critical, others = _critical_chunks(data)
+        if not others:
             raise
         try:
             value = read(critical, name)
         except BadImageError:
             raise error from None
         if notes is not None:
-            notes.append(f"is read without its metadata, which {error.reason}")
+            notes.append(f"is read without its chunks {', '.join(others)}, of which one is damaged")
         return value
 
 
-def _critical_chunks(data: bytes) -> bytes | None:
-    """A PNG file without the chunks that a reader may pass over.
+def _critical_chunks(data: bytes) -> tuple[bytes, list[str]]:
+    """A PNG file without the chunks that a reader may pass over, and the names of those.
 
-    None for other files, and for one that is cut short or has no proper chunks
+    Nothing for other files, and for one that is cut short or has no proper chunks
     at some place, whether or not its pixels come before.
     """
     if not data.startswith(_PNG):
-        return None
-    kept, place = [_PNG], len(_PNG)
+        return b"", []
+    kept, others, place = [_PNG], list[str](), len(_PNG)
     while place < len(data):
         (length,) = struct.unpack_from(">I", data[place : place + 4].ljust(4, b"\xff"))
         kind, end = data[place + 4 : place + 8], place + length + 12
         if end > len(data) or not kind.isalpha():
-            return None
+            break
         if kind[:1].isupper():
             kept.append(data[place:end])
+        else:
+            others.append(kind.decode("ascii"))
         if kind == b"IEND":
-            return b"".join(kept)
+            return b"".join(kept), list(dict.fromkeys(others))
         place = end
-    return None
+    return b"", []
 
 
 def _header(data: bytes, name: str) -> FileHeader:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
@@ -24,7 +25,7 @@ from harness.data.loader import ordered_map
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset
 from harness.data.suites import Selection
-from harness.errors import BadImageError, DataError
+from harness.errors import BadImageError, DataError, printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +77,20 @@ def audit_suite(
         except DataError as error:
             audits.append(missing_subset(subset, error.message))
             continue
-        headers = read_headers(manifest, deep=deep, workers=workers)
+        notes: dict[str, str] = {}
+        headers = read_headers(manifest, deep=deep, workers=workers, notes=notes)
         folder = subset_folder(subset, root)
-        audit = audit_subset(subset, manifest, headers, folder=str(folder or ""))
-        audits.append(_with_shadowed(audit, subset, root))
+        audit = audit_subset(subset, manifest, headers, folder=printable(folder or ""))
+        audits.append(_with_shadowed(_with_notes(audit, notes), subset, root))
         manifests[subset.name] = manifest
     known = {name.casefold() for name in suite.known_extras}
     # Own data and the embedded suite have no folder names to compare with.
     named = any(subset.folders for subset in suite.subsets)
-    extras = extra_folders(suite, root) if named else []
+    extras = extra_folders(suite, root) if named else _folders(suite.left_out)
     return SuiteAudit(
         suite=suite.name,
         title=suite.title,
-        root=str(root),
+        root=printable(root),
         deep=deep,
         subsets=tuple(audits),
         known_extras=tuple(name for name in extras if name.casefold() in known),
@@ -97,14 +99,26 @@ def audit_suite(
     )
 
 
-def read_headers(manifest: Manifest, *, deep: bool, workers: int = 4) -> Headers:
-    """Sample id -> header, or the error with which reading (or, if deep, decoding) it ended."""
+def read_headers(
+    manifest: Manifest, *, deep: bool, workers: int = 4, notes: dict[str, str] | None = None
+) -> Headers:
+    """Sample id -> header, or the error with which reading (or, if deep, decoding) it ended.
+
+    Args:
+        manifest: the images.
+        deep: decode them too.
+        workers: threads.
+        notes: sample id -> what was passed over in reading it, added here.
+    """
 
     def read(sample: Sample) -> FileHeader:
         data, name = read_bytes(sample), display_name(sample)
-        header = read_header(data, name)
+        odd: list[str] = []
+        header = read_header(data, name, odd)
         if deep:
-            decode(data, name)
+            decode(data, name, odd)
+        if odd and notes is not None:
+            notes[sample.id] = odd[0]
         return header
 
     headers: dict[str, FileHeader | BadImageError] = {}
@@ -118,6 +132,20 @@ def read_headers(manifest: Manifest, *, deep: bool, workers: int = 4) -> Headers
         else:
             headers[outcome.item.id] = outcome.get()
     return headers
+
+
+def _with_notes(audit: SubsetAudit, notes: Mapping[str, str]) -> SubsetAudit:
+    """Adds what was passed over in files that could be read."""
+    if not notes:
+        return audit
+    name = min(notes)
+    text = f"{len(notes)} files with damaged metadata, such as {name}: it {notes[name]}"
+    return replace(audit, findings=(*audit.findings, Finding(level="note", text=text)))
+
+
+def _folders(names: Iterable[str]) -> list[str]:
+    """The folders of files, each once."""
+    return sorted({str(PurePosixPath(name).parent) for name in names})
 
 
 def _with_shadowed(audit: SubsetAudit, subset: Subset, root: Path) -> SubsetAudit:

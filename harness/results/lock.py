@@ -7,9 +7,12 @@ the same, and a warning says what nobody watches.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +20,9 @@ from typing import BinaryIO
 from harness.errors import UsageError
 
 log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+"""Between two looks whether another process is done with a file."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -66,6 +72,25 @@ def open_locked(path: Path) -> BinaryIO:
             return file
         if _is_at(file, path):
             return file
+        file.close()
+
+
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    """Holds a file's lock, once no other process does; a file that was made for it goes again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            file = open_locked(path)
+            break
+        except BusyError:
+            time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):  # Windows keeps files that are open
+            if not path.stat().st_size:
+                path.unlink()
         file.close()
 
 

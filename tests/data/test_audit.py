@@ -75,11 +75,27 @@ def test_counts_are_compared_with_what_is_expected() -> None:
     assert _texts(audit, "warning") == ["4 real images, expected 5 (third party)"]
 
 
-def test_an_empty_class_is_an_error_unless_declared() -> None:
-    audit = _audit(Subset(name="gan"), {0: PNGS})
+@pytest.mark.parametrize("label", [0, 1])
+def test_an_empty_class_is_an_error_where_somebody_declares_it(label: int) -> None:
+    audit = _audit(Subset(name="gan", n_real=4, n_fake=4), {label: PNGS})
     (text,) = _texts(audit, "error")
-    assert text.startswith("no fake images")
+    assert text.startswith(f"no {('fake', 'real')[label]} images")
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_set_of_one_class_is_a_control_where_nobody_declares_the_other(label: int) -> None:
+    audit = _audit(Subset(name="mine"), {label: PNGS})
+    (text,) = _texts(audit, "note")
+    assert text.startswith(f"no {('fake', 'real')[label]} images")
+    assert _texts(audit, "error") == []
     assert _audit(Subset(name="control", n_fake=0), {0: PNGS}).findings == ()
+
+
+def test_either_of_two_likely_counts_is_right() -> None:
+    subset = Subset(name="gan", n_real=2, n_fake=2, certainty="inferred", also=((4, 4),))
+    audit = _audit(subset, {0: PNGS, 1: PNGS})
+    assert (audit.expected_real, audit.expected_fake) == (4, 4)
+    assert not any("expected" in finding.text for finding in audit.findings)
 
 
 def test_unreadable_files_are_errors_and_named_first() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,44 @@ def test_own_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "1 files are called both real and fake, such as mine/0_real/a b.png = mine/1_fake/ü.png"
         in text
     )
+
+
+def test_what_is_not_read_is_a_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "UniversalFakeDetect/dalle/1_fake/x.jxl").touch()
+    write(root / "UniversalFakeDetect/dalle/1_fakes/x.png")
+    assert _check(root, suite="ufd:dalle") == 0
+    assert (
+        "warning: dalle: not read: 1 .jxl (no image by its name, such as 1_fake/x.jxl); images in "
+        "no class folder: 1 1_fakes (such as 1_fakes/x.png)"
+    ) in capsys.readouterr().out
+
+
+def test_places_with_unknown_class_folders_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a/REAL/x.png", "a/Fake/x.png", "b/reals/x.png", "b/fakes/x.png"):
+        write(tmp_path / "mine" / name, seed=len(name))
+    assert main(["check", "--images", str(tmp_path / "mine"), "--out", str(tmp_path / "o")]) == 0
+    assert "warning: unknown folders, not scored: b/fakes, b/reals" in capsys.readouterr().out
+
+
+def test_a_png_with_damaged_metadata_is_noted(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = root / "UniversalFakeDetect/dalle/1_fake/0.png"
+    data = file.read_bytes()
+    odd = struct.pack(">I", 1) + b"tEXt\0" + bytes(4)  # a wrong checksum
+    file.write_bytes(data[:33] + odd + data[33:])
+    assert _check(root, "--deep", suite="ufd:dalle") == 0
+    text = capsys.readouterr().out
+    assert "note: dalle: 1 files with damaged metadata, such as 1_fake/0.png: it is read" in text
+    assert "without its chunks tEXt" in text
+
+
+def test_an_output_folder_is_not_needed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "file").touch()
+    flags = ["--suite", "ufd:dalle", "--data-root", str(root), "--out", str(root / "file")]
+    assert main(["check", *flags]) == 0
 
 
 def test_two_folders_for_one_subset_are_told(
