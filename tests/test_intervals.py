@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from harness.metrics import bootstrap
 from harness.results.records import SCHEMA, Resampling
 from harness.results.store import load_records, save_record
 from tests.conftest import write_images
-from tests.evidence import REALS, RESAMPLING, keep, labels_of, scores_of
+from tests.evidence import FAKES, REALS, RESAMPLING, keep, labels_of, scores_of
 
 STRENGTHS = {"a": 0.5, "b": 1.0, "c": 1.5}
 
@@ -52,6 +54,32 @@ def test_the_interval_is_that_of_the_bootstrap(tmp_path: Path) -> None:
     draws = bootstrap.replicates(labels_of(), scores["a"], rule, weights)
     ap = record.subsets[0].metrics["ap"]
     assert (ap.low, ap.high) == bootstrap.interval(draws["ap"])
+
+
+def test_a_score_at_the_threshold_is_called_real_in_the_resamples_too(tmp_path: Path) -> None:
+    scores = np.append(np.full(REALS, -1.0), np.zeros(FAKES))
+    (result,) = keep(tmp_path, "lfm", {"a": scores}).subsets
+    for name, value in (("real_acc", 1), ("fake_acc", 0), ("acc", REALS / (REALS + FAKES))):
+        metric = result.metrics[name]
+        assert metric.value == value
+        assert metric.low <= value <= metric.high, name
+
+
+def test_another_process_finds_the_same_intervals(tmp_path: Path) -> None:
+    """Nothing kept in memory, and no hash of this process, makes them what they are."""
+    for name in ("0_real", "1_fake"):
+        write_images(tmp_path / "data" / name, range(20 if name == "0_real" else 10))
+    flags = ("run", "--method", "chance", "--images", tmp_path / "data", "--resamples", 50)
+    found = []
+    for number in range(2):
+        out = tmp_path / str(number)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            assert fresh.submit(main, [str(word) for word in (*flags, "--out", out)]).result() == 0
+        (record,) = load_records(out)
+        metrics = record.subsets[0].metrics
+        found.append({name: (metric.low, metric.high) for name, metric in metrics.items()})
+    assert found[0]["ap"][0] < found[0]["ap"][1]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -153,6 +153,17 @@ def test_limit_marks_results_partial_and_leaves_the_mean_open(images: Path, tmp_
     assert record.mean == {}
 
 
+def test_limit_takes_images_from_the_whole_list_and_not_its_beginning(tmp_path: Path) -> None:
+    """Lists are sorted: the first images are those of one scene, one video, one folder."""
+    write_images(tmp_path / "data" / "0_real", range(12))
+    write_images(tmp_path / "data" / "1_fake", range(100, 105))
+    flags = ("--images", tmp_path / "data", "--out", tmp_path / "out")
+    assert harness("--method", "chance", *flags, "--limit", 3) == 0
+    (taken,) = scores(tmp_path / "out").values()
+    numbers = sorted(int(Path(name).stem) for name in taken)
+    assert numbers == [0, 4, 8, 100, 101, 103]
+
+
 def test_an_unreadable_image_fails_its_subset_and_the_rest_goes_on(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,7 +65,7 @@ def test_only_so_many_items_are_in_flight(ahead: int) -> None:
 
 
 def test_work_is_done_by_several_threads_at_once() -> None:
-    both = threading.Barrier(2, timeout=10)  # breaks, with an error, unless two threads meet
+    both = threading.Barrier(2, timeout=300)  # breaks, with an error, unless two threads meet
     outcomes = list(ordered_map(lambda item: both.wait(), range(2), workers=2, ahead=2))
     assert [outcome.error for outcome in outcomes] == [None, None]
 

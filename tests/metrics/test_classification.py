@@ -44,8 +44,8 @@ def both_classes(draw, scores=any_scores):
 @given(both_classes())
 def test_ap_auc_and_accuracies_equal_sklearn(data):
     labels, scores = data
-    ours = evaluate(labels, scores, threshold=0.25, kind="probability")
-    decisions = scores > 0.25
+    ours = evaluate(labels, scores, threshold=0.5, kind="probability")  # 0.5 is a likely score
+    decisions = scores > 0.5
     expected = {
         "acc": sklearn_metrics.accuracy_score(labels, decisions),
         "ap": sklearn_metrics.average_precision_score(labels, scores),
@@ -74,6 +74,14 @@ def test_tpr_and_eer_follow_sklearns_roc_curve(data):
 def _steepest(fpr, tpr):
     """The ROC curve with its vertical pieces leaning by 1e-7, which np.interp can follow."""
     return fpr + 1e-7 * np.linspace(0, 1, fpr.size), tpr
+
+
+def test_a_score_at_the_threshold_is_called_real():
+    at = evaluate([0, 0, 0, 1], [0.3] * 4, threshold=0.3, kind="logit", calibrated=0.3)
+    names = ("acc", "acc_calibrated", "real_acc", "fake_acc", "balanced_acc")
+    assert [at[name].value for name in names] == [0.75, 0.75, 1.0, 0.0, 0.5]
+    below = evaluate([0, 0, 0, 1], [np.nextafter(0.3, 1)] * 4, threshold=0.3, kind="logit")
+    assert [below[name].value for name in ("real_acc", "fake_acc")] == [0.0, 1.0]
 
 
 def test_one_percent_needs_a_thousand_reals():
@@ -140,12 +148,6 @@ def test_ap_sigmoid32_is_that_of_the_released_scripts_where_logits_saturate():
     )
     assert ap_sigmoid32(labels, logits).value == pytest.approx(released, abs=1e-9)
     assert abs(average_precision(labels, logits).value - released) > 0.005
-
-
-def test_a_score_at_the_threshold_is_called_real():
-    assert accuracy([0, 1], [0.5, 0.5], threshold=0.5).value == 0.5
-    assert classification.real_accuracy([0], [0.5], threshold=0.5).value == 1.0
-    assert classification.fake_accuracy([1], [0.5], threshold=0.5).value == 0.0
 
 
 def test_one_class_leaves_ranking_metrics_undefined():
