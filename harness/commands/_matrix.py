@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import recording
-from harness.api import DetectorSpec
 from harness.commands import _flags, _jobs
 from harness.data.own import own_selections
 from harness.data.preprocess import parse
@@ -50,7 +49,7 @@ def add_contents(parser: argparse.ArgumentParser) -> None:
         help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
         "group, unit); may be given several times",
     )
-    parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
+    _jobs.add_weights(parser)
     parser.add_argument(
         "--limit", type=_flags.positive, default=0, help="images of each class; marks partial"
     )
@@ -100,7 +99,7 @@ def request(args: argparse.Namespace) -> Request:
         resampling=_flags.resampling(args),
         config={name: _flags.text(value) for name, value in sorted(vars(args).items())},
     )
-    jobs, broken = _set_up(_jobs.selected(args.method, args.weights), selections, args.out)
+    jobs, broken = _set_up(_jobs.selected(args), selections, args.out)
     if args.preprocess:
         jobs = [dataclasses.replace(job, geometry={"*": args.preprocess}) for job in jobs]
     return Request(
@@ -138,14 +137,14 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
 
 
 def _set_up(
-    wanted: Sequence[tuple[DetectorSpec, str]], selections: Sequence[Selection], out: Path
+    wanted: Sequence[_jobs.Chosen], selections: Sequence[Selection], out: Path
 ) -> tuple[list[Job], list[RunRecord]]:
     """Jobs whose weights load, and the saved failed records of the others; raises if none loads."""
     jobs: list[Job] = []
     broken: list[RunRecord] = []
-    for spec, token in wanted:
+    for spec, token, variant in wanted:
         try:
-            jobs.append(make_job(spec, token))
+            jobs.append(make_job(spec, token, variant))
         except HarnessError as error:
             if len(wanted) == 1:
                 raise
