@@ -279,6 +279,7 @@ FRANK_NET = DetectorSpec(
         source="defaults of GANDCTAnalysis 988c4c3, of Keras where it has none",
     ),
     variants=VARIANTS,
+    training_only=frozenset({"l1", "l2"}),
     citation=CITATION,
     deviations=(
         Deviation(

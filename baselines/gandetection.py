@@ -194,8 +194,8 @@ def _published(member: str) -> Weights:
     return Weights(
         name=f"method_{member}",
         filename=f"method_{member}.pth",
-        url="https://github.com/polimi-ispl/GAN-image-detection (weights.zip, linked in its "
-        "README)",
+        url="https://www.dropbox.com/s/g1z2u8wl6srjh6v/weigths.zip?dl=1",
+        archive="weigths.zip",
         sha256="",
         size=0,
         licence="not stated (code: GPL-3.0)",
@@ -304,7 +304,8 @@ SPEC = DetectorSpec(
         replace(
             _published(MEMBERS[0]),
             name="released",
-            note="five files of one archive, method_A.pth to method_E.pth: unpack them all",
+            note="five files of one archive, which README and code of the release link at two "
+            "addresses",
             also=tuple(_published(member) for member in MEMBERS[1:]),
         ),
     ),

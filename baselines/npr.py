@@ -56,6 +56,13 @@ def build() -> NPRDetector:
     return NPRDetector(NPRNetwork())
 
 
+RAW = (
+    "https://github.com/chuangchuangtan/NPR-DeepfakeDetection/raw/"
+    "73cde1ced21291bfb504a2add2b53fbe99c4f433"
+)
+LICENCE = "none stated (derives from CNNDetection, CC BY-NC-SA 4.0)"
+TRAINED_ON = "ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse"
+
 DEVIATIONS = (
     Deviation(
         what="factor 2/3 on the residual",
@@ -92,14 +99,17 @@ DEVIATIONS = (
     Deviation(
         what="public checkpoint",
         paper="the table's numbers",
-        code="NPR.pth was replaced on 2023-12-24; users measure e.g. biggan 84.4/87.8 with it and "
-        "lower means when they retrain (issues #4, #17, #26, #30, #36)",
-        here="the record holds the sha256 of the file that was used",
+        code="two files: NPR.pth, replaced on 2023-12-24, and model_epoch_last_3090.pth, with "
+        "which its README tests; users measure e.g. biggan 84.4/87.8 with the former and lower "
+        "means when they retrain (issues #4, #17, #26, #30, #36)",
+        here="both by name, npr:released and npr:last-3090; the record holds the sha256",
     ),
     Deviation(
         what="saved file",
         paper="-",
-        code="a bare state dict, while validate.py and resume expect {'model': ...}",
+        code="NPR.pth holds {'model', 'optimizer', 'total_steps'} with names under module.; the "
+        "other file's 5.8 MB are those of a bare state dict, while validate.py and resume expect "
+        "{'model': ...}",
         here="both forms load",
     ),
 )
@@ -116,13 +126,23 @@ SPEC = DetectorSpec(
         Weights(
             name="released",
             filename="NPR.pth",
-            url="https://github.com/chuangchuangtan/NPR-DeepfakeDetection/raw/"
-            "73cde1ced21291bfb504a2add2b53fbe99c4f433/NPR.pth",
-            sha256="",
-            size=0,
-            licence="none stated (derives from CNNDetection, CC BY-NC-SA 4.0)",
-            trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
-            note="its sha256 is not known here: download it by hand, the record keeps its hash",
+            url=f"{RAW}/NPR.pth",
+            sha256="3939297e9399e0b992f87211610769d87d899de50d56da0204d6cbda2d483a53",
+            size=17_393_733,
+            licence=LICENCE,
+            trained_on=TRAINED_ON,
+            note="holds optimiser and step count too; the README tests with the other file, "
+            "npr:last-3090",
+        ),
+        Weights(
+            name="last-3090",
+            filename="model_epoch_last_3090.pth",
+            url=f"{RAW}/model_epoch_last_3090.pth",
+            sha256="b67a91555ce786a6d0463ff0cb2b0b874d1c3f971b0e3febd2ae5618a80f7e8a",
+            size=5_842_385,
+            licence=LICENCE,
+            trained_on=TRAINED_ON,
+            note="the file that the README tests with",
         ),
     ),
     recipe=Recipe(

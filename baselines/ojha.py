@@ -148,6 +148,8 @@ SPEC = DetectorSpec(
             note="the linear head only, on OpenAI's CLIP",
             mapping=head_name,
             also=(IMAGE_TOWER,),
+            not_papers="its head is of 20 ProGAN classes; the row equals FatFormer's 'UniFD', "
+            "trained on 4",
         ),
     ),
     recipe=Recipe(

@@ -147,7 +147,8 @@ SPEC = DetectorSpec(
             size=0,
             licence="none stated: all rights reserved",
             trained_on="faces: CelebA-HQ and ProGAN",
-            note="trained on faces, not the weights behind the paper's row; download it by hand",
+            not_papers="trained on faces; the row equals FatFormer's table, a retraining on four "
+            "ProGAN classes",
         ),
     ),
     recipe=Recipe(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,17 +20,19 @@ from torch import Tensor
 
 from harness.api import Weights
 from harness.errors import WeightsError
+from harness.mistaken import mistaken_for
 
 FILE_TYPES = (".pth", ".pt", ".safetensors")
 DIGITS = 64  # of a sha256
 FEWEST_DIGITS = 8  # that are taken for one: enough against a mix-up, not against malice
+_FOREIGN = re.compile(r"GLOBAL ([\w.]+)")  # so torch names what it does not load
 SAVE_AGAIN = "save only the state dict: torch.save(network.state_dict(), PATH)"
 
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file's bytes; asked again for an unchanged file, it is remembered."""
     stat = path.stat()
-    return _digest(path, stat.st_size, stat.st_mtime_ns)
+    return _digest(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
 
 
 def files_of(weights: Weights) -> tuple[Weights, ...]:
@@ -130,6 +133,12 @@ def _entry(content: Any, name: str, path: Path) -> Any:
 
 def _read(path: Path, *, verified: bool) -> Any:
     try:
+        mistaken = mistaken_for(path)
+        if mistaken:
+            raise WeightsError(
+                f"{path}: no checkpoint: it is {mistaken}",
+                hint="python -m harness weights says where each checkpoint is published",
+            )
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         if _is_archive(path):
@@ -140,24 +149,27 @@ def _read(path: Path, *, verified: bool) -> Any:
             # SAFE's file holds its training arguments beside the weights: plain values.
             with torch.serialization.safe_globals([argparse.Namespace]):
                 return torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: holds something besides tensors, or is damaged: it is not loaded, because "
-            f"loading it could run code ({str(error).splitlines()[0]})",
-            hint=SAVE_AGAIN,
-        ) from error
-    except (
-        safetensors.SafetensorError,
-        zipfile.BadZipFile,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
+        raise _refused(path, error) from error
+    except Exception as error:  # a damaged file can make the reader stumble anywhere
+        line = (str(error).splitlines() or [""])[0]
         raise WeightsError(
             f"{path}: cannot be read as a checkpoint ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no more is known'})"
+            f"{line or 'no more is known'})",
+            hint="if it was fetched, fetch it again: it may be cut short",
         ) from error
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> WeightsError:
+    """Why torch's safe reader stopped. Its own advice, to read unsafely, is nobody's here."""
+    found = _FOREIGN.search(str(error))
+    what = f"{found[1]} beside tensors" if found else "something besides tensors, or is damaged"
+    return WeightsError(
+        f"{path}: holds {what}: it is not loaded, because loading it could run code",
+        hint=SAVE_AGAIN,
+    )
 
 
 def _is_archive(path: Path) -> bool:
@@ -184,7 +196,7 @@ def _archive(path: Path, *, verified: bool) -> Mapping[str, Tensor]:
 
 
 @lru_cache(maxsize=256)
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
+def _digest(path: Path, unchanged: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import urllib.error
 import urllib.request
-from pathlib import Path
+import zipfile
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +18,7 @@ from tqdm import tqdm
 from harness.api import Weights
 from harness.checkpoint_files import is_published, sha256_of
 from harness.errors import WeightsError, output_error
+from harness.mistaken import mistaken_for
 from harness.presence import by_hand, digits, file_presence
 
 CHUNK = 1 << 18
@@ -22,24 +26,31 @@ ATTEMPTS = 5
 TIMEOUT_S = 30.0
 
 
-def fetch(weights: Weights, folder: Path) -> Path:
+def fetch(weights: Weights, folder: Path, *, accept_unverified: bool = False) -> Path:
     """The entry's own file, downloaded into ``folder`` unless it is there already.
 
     What has arrived is kept as ``NAME.part`` and continued by the next call (HTTP ranges); a
     finished file takes its name only when its sha256 is right, else it is kept as ``NAME.bad``.
 
+    Args:
+        weights: which file.
+        folder: the weights folder.
+        accept_unverified: take a file whose sha256 is not known, as long as it can be a checkpoint;
+            every record made with it says that nothing vouches for it.
+
     Raises:
-        WeightsError: its sha256 is not known, another file has its name, the server cannot be
-            reached or has no such file, or what it sends is not the published file.
+        WeightsError: its sha256 is not known and that is not accepted, another file has its name,
+            the server cannot be reached or has no such file, or what it sends is not the published
+            file.
     """
     found = file_presence(weights, folder)
     if found.path is not None:
         return found.path
-    if not weights.sha256:
+    if not weights.sha256 and not accept_unverified:
         raise WeightsError(
             f"{weights.filename}: not fetched, because its sha256 is not known here and nothing "
             "could tell a right file from a wrong one",
-            hint=by_hand(weights, folder),
+            hint=f"{by_hand(folder, weights)}; or --accept-unverified fetches what there is",
         )
     target = folder / weights.filename
     if target.exists():
@@ -49,8 +60,36 @@ def fetch(weights: Weights, folder: Path) -> Path:
         )
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    _complete(weights, part, folder)
+    if weights.archive:
+        _unpack(weights, _archive(weights, folder), part)
+    else:
+        _complete(weights, part, folder)
     return _accept(weights, part, target)
+
+
+def _archive(weights: Weights, folder: Path) -> Path:
+    """The archive that holds the file; it stays in the folder for the other files in it."""
+    path = folder / weights.archive
+    if not path.exists():
+        part = path.with_name(f"{path.name}.part")
+        _complete(replace(weights, filename=path.name, size=0, archive=""), part, folder)
+        if not zipfile.is_zipfile(part):
+            raise _set_aside(part, path, "expected a zip archive", mistaken_for(part))
+        part.replace(path)
+    return path
+
+
+def _unpack(weights: Weights, archive: Path, part: Path) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        members = packed.namelist()
+        name = next((m for m in members if PurePosixPath(m).name == weights.filename), None)
+        if name is None:
+            raise WeightsError(
+                f"{archive}: expected {weights.filename} in it, it has {', '.join(members[:5])}",
+                hint=f"move {archive} away and fetch again",
+            )
+        with packed.open(name) as source, part.open("wb") as file:
+            shutil.copyfileobj(source, file)
 
 
 class _WrongFile(Exception):
@@ -67,7 +106,7 @@ def _complete(weights: Weights, part: Path, folder: Path) -> None:
             _receive(weights, part)
             return
         except _WrongFile as error:
-            raise WeightsError(f"{weights.url}: {error}", hint=by_hand(weights, folder)) from error
+            raise WeightsError(f"{weights.url}: {error}", hint=by_hand(folder, weights)) from error
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and output_error(error):
                 raise  # the disk is full: another attempt ends in the same way
@@ -77,7 +116,7 @@ def _complete(weights: Weights, part: Path, folder: Path) -> None:
     kept = f"; {_size(part):,} bytes are kept in {part.name}" if _size(part) else ""
     raise WeightsError(
         f"{weights.url}: download stopped ({type(reason).__name__}: {reason}){kept}",
-        hint=f"run the same command again to go on, or {by_hand(weights, folder)}",
+        hint=f"run the same command again to go on, or {by_hand(folder, weights)}",
     ) from reason
 
 
@@ -115,6 +154,8 @@ def _receive(weights: Weights, part: Path) -> None:
 
 
 def _open(url: str, start: int) -> Any:
+    if " " in url:
+        raise _WrongFile("this is an address of a page for people, not of a file")
     if urlsplit(url).scheme not in ("http", "https"):
         raise _WrongFile("only http and https addresses are fetched")
     headers = {"User-Agent": "lfm-bench", "Accept-Encoding": "identity"}
@@ -138,15 +179,25 @@ def _continues(response: Any, start: int) -> bool:
 
 
 def _accept(weights: Weights, part: Path, target: Path) -> Path:
-    digest = sha256_of(part)
-    if is_published(weights, digest):
+    digest, mistaken = sha256_of(part), mistaken_for(part)
+    if is_published(weights, digest) or not (weights.sha256 or mistaken):
         part.replace(target)
         return target
+    expected = f"expected sha256 {digits(weights)}" if weights.sha256 else "expected a checkpoint"
+    raise _set_aside(part, target, expected, mistaken)
+
+
+def _set_aside(part: Path, target: Path, expected: str, mistaken: str) -> WeightsError:
+    """Keeps a wrong file under a name that nothing takes for the right one."""
     bad = target.with_name(f"{target.name}.bad")
+    digest = sha256_of(part)
     part.replace(bad)
-    raise WeightsError(
-        f"{weights.url}: sha256 {digest}, expected {digits(weights)}; what came is kept as {bad}",
-        hint="run the same command again; if it ends so twice, the publisher changed the file",
+    came = f"it is {mistaken}, sha256 {digest}" if mistaken else f"sha256 {digest}"
+    return WeightsError(
+        f"{target.name}: what the server sent is another file: {came}, {expected}; it is kept as "
+        f"{bad}",
+        hint="run the same command again; if it ends so twice, the publisher changed the file or "
+        "gives a page in its place",
     )
 
 

@@ -146,14 +146,19 @@ class Job:
         return f"{self.spec.name}:{self.weights.label}" if self.weights.label else self.spec.name
 
 
-def make_job(spec: DetectorSpec, token: str) -> Job:
+def make_job(spec: DetectorSpec, token: str, variant: str = "") -> Job:
     """Resolves a detector's weights; WeightsError says what to fetch or train.
+
+    Args:
+        spec: the detector.
+        token: which weights, as typed after its name; "" = its default.
+        variant: that they are of, for a file that does not say it.
 
     Raises:
         UsageError: the detector needs an extra that is not installed.
     """
     try:
-        loaded = resolve(spec, token)
+        loaded = resolve(spec, token, variant)
     except WeightsMissingError as error:  # of two things missing, the file is harder to get
         if extra := registry.missing_extra(spec):
             error.hint += f"; it needs the extra {extra!r} too: {registry.install_hint(extra)}"

@@ -294,7 +294,7 @@ class Matrix:
         record = self._record(cell.job, cell.suite)
         blank = recording.not_scored(cell.subset)
         result, made = self._recorder.scored(record, blank, predictions)
-        seen = seen_in_training(cell.job.loaded, samples)
+        seen = seen_in_training(cell.job.loaded, samples, cell.subset)
         left_out = cell.manifest.left_out
         cell.done = dataclasses.replace(result, seen=seen, left_out=left_out), made
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from harness.api import Weights
 from harness.checkpoint_files import DIGITS, FILE_TYPES, files_of, is_published, sha256_of
 from harness.env import CHECKOUT
 
 UNVERIFIED = "not verified: the sha256 of the published file is not known here"
+ANOTHER = "under the published name {name}, its sha256 is not the published one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +66,39 @@ def file_presence(weights: Weights, folder: Path) -> Presence:
     return Presence(paths=(), state="absent")
 
 
-def by_hand(weights: Weights, folder: Path) -> str:
-    """How to get an entry's own file without this program's help."""
+def by_hand(folder: Path, *parts: Weights) -> str:
+    """How to get the own files of entries without this program's help.
+
+    Args:
+        folder: the weights folder.
+        parts: entries of one address.
+    """
+    first = parts[0]
+    targets = " and ".join(_target(part, folder) for part in parts)
+    if first.archive:
+        return f"download {first.url} by hand and unpack it to {targets}"
+    published = _published_name(first)
+    rename = ""
+    if is_direct(first) and published != first.filename:
+        rename = f" (under that name, not as {published})"
+    return f"download {first.url} by hand to {targets}{rename}"
+
+
+def is_direct(weights: Weights) -> bool:
+    """Whether the address looks like a file's and not like a page's for people."""
+    published = _published_name(weights)
+    known = published in (weights.filename, weights.archive or weights.filename)
+    return " " not in weights.url and (known or published.endswith(FILE_TYPES))
+
+
+def _published_name(weights: Weights) -> str:
+    return unquote(urlsplit(weights.url).path).rpartition("/")[2]
+
+
+def _target(weights: Weights, folder: Path) -> str:
     size = f", {weights.size:,} bytes" if weights.size else ""
     expected = f", sha256 {digits(weights)}" if weights.sha256 else ""
-    return f"download {weights.url} by hand to {folder / weights.filename}{size}{expected}"
+    return f"{folder / weights.filename}{size}{expected}"
 
 
 def digits(weights: Weights) -> str:

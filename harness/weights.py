@@ -7,14 +7,12 @@ training run. A published checkpoint may be several files; it is there when all 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
+from harness import mark
 from harness.api import DetectorSpec, HasState, Weights
 from harness.checkpoint_files import (
     FILE_TYPES,
@@ -26,76 +24,65 @@ from harness.checkpoint_files import (
     sha256_of,
 )
 from harness.errors import WeightsError, WeightsMissingError
-from harness.presence import UNVERIFIED, by_hand, file_presence, weights_dir
+from harness.loaded import LoadedWeights
+from harness.presence import (
+    ANOTHER,
+    UNVERIFIED,
+    by_hand,
+    file_presence,
+    is_direct,
+    weights_dir,
+)
 from harness.results.records import WeightsRef
+from harness.run_weights import (
+    agreed,
+    known_variant,
+    marked_file,
+    run_folder,
+    run_of,
+    unmarked_variant,
+)
 
-RUN_WEIGHTS = "weights.safetensors"
-RUN_FACTS = "run.json"
-# What is needed of a training run's record (see harness.training.run_folder).
-RUN_NEEDS: dict[str, type] = {
-    "detector": str,
-    "variant": str,
-    "seed": int,
-    "trained_on": str,
-    "recipe": dict,
-    "scaling": str,
-    "train": dict,
-    "val": dict,
-    "epochs": list,
-    "weights_sha256": str,
-}
+__all__ = ["LOCAL", "LoadedWeights", "load_into", "pretrained", "resolve"]
+
 LOCAL = "a local file; its sha256 is not that of a checkpoint known here"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LoadedWeights:
-    """A checkpoint read from disk, before a network has taken it. Equal to nothing but itself.
-
-    Args:
-        state: name -> tensor on the CPU, names as the network has them; empty for a detector that
-            has no weights.
-        ref: which checkpoint it is, as stored with results.
-        variant: the entry of the spec's ``variants`` to build the network with, "" = no options.
-        path: the file; None for a detector that has no weights.
-    """
-
-    state: Mapping[str, Tensor]
-    ref: WeightsRef
-    variant: str = ""
-    path: Path | None = None
-
-
-def resolve(spec: DetectorSpec, token: str = "") -> LoadedWeights:
+def resolve(spec: DetectorSpec, token: str = "", variant: str = "") -> LoadedWeights:
     """Finds, reads and hashes the checkpoint that ``token`` means.
 
     Args:
         spec: the detector.
         token: "", a published name, a file, or a training run's folder.
+        variant: that the weights are of, for a file that does not say it; "" = what they say.
 
     Raises:
-        WeightsError: it is absent, damaged, another detector's, or not what it should be.
+        WeightsError: it is absent, damaged, another detector's or variant's, or not what it should
+            be.
+        UsageError: the variant is unknown, or is needed and was not given.
     """
+    known_variant(spec, variant)
     if spec.recipe is None and not spec.weights:
         if token:
             raise WeightsError(f"{spec.name} has no weights, got {token!r}")
         return LoadedWeights(state={}, ref=WeightsRef())
     published = {weights.name: weights for weights in spec.weights}
-    if not token:
-        if not spec.weights:
-            raise WeightsMissingError(
-                f"{spec.name} has no published checkpoint",
-                hint=f"python -m harness train --method {spec.name} --suite mini-train, "
-                "then give the run's folder with --weights",
-            )
-        return _published(spec, spec.weights[0])
-    if token in published:
-        return _published(spec, published[token])
+    if not token and not spec.weights:
+        raise WeightsMissingError(
+            f"{spec.name} has no published checkpoint",
+            hint=f"python -m harness train --method {spec.name} --suite mini-train, "
+            "then give the run's folder with --weights",
+        )
+    if not token or token in published:
+        weights = published[token] if token else spec.weights[0]
+        agreed(spec, weights.variant, variant, f"{spec.name}:{weights.name}")
+        return _published(spec, weights)
     if any(token == start.name for start in spec.pretrained):
         raise WeightsError(
             f"{spec.name}:{token} is no checkpoint of {spec.name}: training starts from it",
             hint=f"python -m harness train --method {spec.name} --train-data DIR --val-data DIR",
         )
-    return _given(spec, token)
+    return _given(spec, token, variant)
 
 
 def pretrained(spec: DetectorSpec, name: str) -> LoadedWeights:
@@ -109,12 +96,17 @@ def pretrained(spec: DetectorSpec, name: str) -> LoadedWeights:
         WeightsError: there is no such entry, a file is absent (says how to get it) or damaged.
     """
     known = {start.name: start for start in spec.pretrained}
-    if name not in known:
-        raise WeightsError(
-            f"{spec.name} has no published network {name!r} to start training from",
-            hint=f"it has {', '.join(known) or 'none'}; '' starts from random weights",
-        )
-    return _published(spec, known[name])
+    if name in known:
+        try:
+            return _published(spec, known[name])
+        except WeightsMissingError as error:
+            if not spec.needs_pretrained:
+                error.hint += "; or train from random weights: --start none"
+            raise
+    raise WeightsError(
+        f"{spec.name} has no published network {name!r} to start training from",
+        hint=f"it has {', '.join(known) or 'none'}; '' starts from random weights",
+    )
 
 
 def load_into(detector: object, loaded: LoadedWeights, spec: DetectorSpec) -> None:
@@ -138,15 +130,13 @@ def load_into(detector: object, loaded: LoadedWeights, spec: DetectorSpec) -> No
         ) from error
 
 
-def _given(spec: DetectorSpec, token: str) -> LoadedWeights:
+def _given(spec: DetectorSpec, token: str, variant: str) -> LoadedWeights:
     """A file or a training run's folder."""
     path = Path(token).expanduser()
-    if path.name == RUN_WEIGHTS and (path.parent / RUN_FACTS).is_file():
-        path = path.parent
-    if path.is_dir():
-        return _run_folder(spec, path)
+    if run := run_of(path):
+        return run_folder(spec, run, variant)
     if path.is_file():
-        return _local_file(spec, path)
+        return _local_file(spec, path, variant)
     if len(path.parts) > 1:
         raise WeightsMissingError(
             f"{spec.name}: there is no {token}",
@@ -184,32 +174,29 @@ def _absent(
 ) -> WeightsMissingError:
     """Names every missing file, and how to get it."""
     folder = weights_dir()
-    fetched = [by_hand(part, folder) for part in missing if part.sha256]
-    others: dict[str, list[str]] = {}  # one address may give several of them
+    places: dict[str, list[Weights]] = {}  # one address may give several of them
     for part in missing:
-        if not part.sha256:
-            others.setdefault(part.url, []).append(part.filename)
-    ways = [
-        f"{', '.join(names)} cannot be fetched, sha256 not known here: download {url} by hand to "
-        f"{folder}"
-        for url, names in others.items()
-    ]
-    if fetched:
-        command = f"python -m harness weights --fetch {spec.name}:{weights.name}"
-        ways.insert(0, f"{command}, or {' and '.join(fetched)}")
+        places.setdefault(part.url, []).append(part)
+    ways = [" and ".join(by_hand(folder, *parts) for parts in places.values())]
+    command = f"python -m harness weights --fetch {spec.name}:{weights.name}"
+    unknown = [part for part in missing if not part.sha256]
+    if unknown and all(map(is_direct, unknown)):
+        names = ", ".join(part.filename for part in unknown)
+        ways.insert(0, f"{command} --accept-unverified (nothing vouches for {names})")
+    elif len(unknown) < len(missing):
+        ways.insert(0, command)
     states = (f"{part.filename}: {state}" for part, state in missing.items())
     # No folder in the first line: it is printed in tables, which are the same on every machine.
     return WeightsMissingError(
         f"{spec.name}:{weights.name}: {'; '.join(states)}",
-        hint="; ".join(ways) + " (the environment's LFM_WEIGHTS names the folder)",
+        hint=", or ".join(ways) + " (the environment's LFM_WEIGHTS names the folder)",
     )
 
 
 def _as_published(weights: Weights, paths: Sequence[Path]) -> LoadedWeights:
     parts = files_of(weights)
-    notes = [weights.note] if weights.note else []
-    if not all(part.sha256 for part in parts):
-        notes.append(UNVERIFIED)
+    verified = all(part.sha256 for part in parts)
+    notes = [weights.note, "" if verified else UNVERIFIED]
     sha256, files = identity(weights, paths)
     return LoadedWeights(
         state=read_files(weights, paths),
@@ -219,92 +206,48 @@ def _as_published(weights: Weights, paths: Sequence[Path]) -> LoadedWeights:
             files=files,
             trained_on=weights.trained_on,
             licence="; ".join(dict.fromkeys(part.licence for part in parts)),
-            note="; ".join(notes),
+            note="; ".join(filter(None, notes)),
+            verified=verified,
+            not_papers=weights.not_papers,
         ),
         variant=weights.variant,
         path=paths[0],
     )
 
 
-def _local_file(spec: DetectorSpec, path: Path) -> LoadedWeights:
+def _local_file(spec: DetectorSpec, path: Path, variant: str) -> LoadedWeights:
     if path.suffix not in FILE_TYPES:
         raise WeightsError(f"{path}: expected a file ending in {', '.join(FILE_TYPES)}")
     digest = sha256_of(path)
     for weights in spec.weights:
         if is_published(weights, digest):
+            agreed(spec, weights.variant, variant, path)
             return _as_published(weights, _at_hand(spec, weights, path))
+    said = mark.read(path)
+    if said is not None:
+        return marked_file(spec, path, said, variant)
     # A file under a published name is laid out as the published one, whatever is in it.
     layout = next((weights for weights in spec.weights if weights.filename == path.name), None)
-    if layout is None:
-        state, sha256, files = read_state(path), digest, dict[str, str]()
-    else:
-        paths = _at_hand(spec, layout, path)
-        state, (sha256, files) = read_files(layout, paths), identity(layout, paths)
-    return LoadedWeights(
-        state=state,
-        ref=WeightsRef(label=f"{path.name}#{sha256[:8]}", sha256=sha256, files=files, note=LOCAL),
-        variant=layout.variant if layout else "",
-        path=path,
+    if layout is not None:
+        return _under_its_name(spec, layout, path, variant)
+    variant = unmarked_variant(spec, path, variant)
+    ref = WeightsRef(label=f"{path.name}#{digest[:8]}", sha256=digest, note=LOCAL)
+    return LoadedWeights(state=read_state(path), ref=ref, variant=variant, path=path)
+
+
+def _under_its_name(spec: DetectorSpec, layout: Weights, path: Path, variant: str) -> LoadedWeights:
+    """A file under a published name of which nobody knows that it is the published one."""
+    paths = _at_hand(spec, layout, path)
+    sha256, files = identity(layout, paths)
+    ref = WeightsRef(
+        label=f"{path.name}#{sha256[:8]}",
+        sha256=sha256,
+        files=files,
+        note=ANOTHER.format(name=path.name) if layout.sha256 else UNVERIFIED,
+        verified=False,
     )
-
-
-def _run_folder(spec: DetectorSpec, folder: Path) -> LoadedWeights:
-    facts = _run_facts(folder)
-    if facts["detector"] != spec.name:
-        raise WeightsError(
-            f"{folder} is a training of {facts['detector']}, not of {spec.name}",
-            hint=f"python -m harness run --method {facts['detector']} --weights {folder}",
-        )
-    variant = facts["variant"]
-    if variant and variant not in spec.variants:
-        raise WeightsError(
-            f"{folder}: {spec.name} has no variant {variant!r}; it has {', '.join(spec.variants)}"
-        )
-    said = {**facts["train"], **facts}  # a run of before some of this was recorded says less
-    names = ("scaling", "generators", "started_from", "weights_epoch")
-    more = {name: said[name] for name in names if name in said}
-    more["val_ap"] = facts["epochs"][said.get("weights_epoch", 0) - 1]["val_ap"]
-    manifests = {f"{part}_manifest": facts[part]["digest"] for part in ("train", "val")}
-    path = folder / RUN_WEIGHTS
-    if sha256_of(path) != facts["weights_sha256"]:
-        raise WeightsError(
-            f"{path}: sha256 {sha256_of(path)}, {RUN_FACTS} says {facts['weights_sha256']}",
-            hint="run the same python -m harness train again to make it anew",
-        )
-    return LoadedWeights(
-        state=read_state(path),
-        ref=WeightsRef(
-            label=f"{facts['trained_on']}/seed{facts['seed']}",
-            sha256=sha256_of(path),
-            trained_on=facts["trained_on"],
-            seed=facts["seed"],
-            recipe={**facts["recipe"], **manifests, **more},
-        ),
-        variant=variant,
-        path=path,
-    )
-
-
-def _run_facts(folder: Path) -> dict[str, Any]:
-    for name in (RUN_FACTS, RUN_WEIGHTS):
-        if not (folder / name).is_file():
-            raise WeightsError(
-                f"{folder} is no finished training run: it has no {name}",
-                hint="run the same python -m harness train again to finish it",
-            )
-    try:
-        facts = json.loads((folder / RUN_FACTS).read_text(encoding="utf-8"))
-        wrong = [name for name, kind in RUN_NEEDS.items() if not isinstance(facts[name], kind)]
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{folder / RUN_FACTS} is damaged ({type(error).__name__}: {error})"
-        ) from error
-    if wrong:
-        raise WeightsError(
-            f"{folder / RUN_FACTS}: {wrong[0]} is {facts[wrong[0]]!r}, "
-            f"expected {RUN_NEEDS[wrong[0]].__name__}"
-        )
-    return dict(facts)
+    state, chosen = read_files(layout, paths), variant or layout.variant
+    return LoadedWeights(state=state, ref=ref, variant=chosen, path=path)
 
 
 def _misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

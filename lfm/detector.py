@@ -105,9 +105,18 @@ def size_problem(height: int, width: int) -> str:
 DEVIATIONS = (
     Deviation(
         what="RBLD drop probability",
-        paper="Algorithm 1: rises linearly with ascending rank from 0.1 to 0.3",
+        paper="Algorithm 1: rises with ascending rank i of k from 0.1 to 0.3; the fraction in the "
+        "formula cannot be read in the poster",
         code="both ends of the range are p_min: a constant 0.1; p_max is accepted and ignored",
-        here="`algorithm1` follows the paper, `released` the code",
+        here="`algorithm1` reads p_min + (p_max - p_min)(i - 1)/(k - 1), linear from end to end, a "
+        "reading of ours; `released` follows the code",
+    ),
+    Deviation(
+        what="random-K draws",
+        paper="Algorithm 1: K random positions of every map; with or without replacement is not "
+        "said",
+        code="without replacement, for every map anew",
+        here="without replacement, the code's reading",
     ),
     Deviation(
         what="RBLD rescaling",
@@ -209,6 +218,7 @@ SPEC = DetectorSpec(
     ),
     recipe=RECIPE,
     variants=VARIANTS,
+    training_only=frozenset({"p_min", "p_max", "rescale", "rks", "auxiliary_weight"}),
     citation="A Novel Local Focusing Mechanism for Deepfake Detection Generalization, BMVC 2025, "
     "arXiv 2508.17029",
     deviations=DEVIATIONS,

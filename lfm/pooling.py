@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 
 class RankDropout(nn.Module):
-    """RBLD: rank r of K (ascending) is dropped with p_min + (p_max - p_min) r / (K - 1).
+    """RBLD: rank i = 1 ... K (ascending) is dropped with p_min + (p_max - p_min)(i - 1)/(K - 1).
 
-    With K = 1 the only rank is dropped with p_min.
+    The fraction is our reading of Algorithm 1: in the poster it cannot be read. With K = 1 the only
+    rank is dropped with p_min.
 
     Args:
         p_min, p_max: drop probability of the smallest and of the largest pooled value, [0, 1).
@@ -123,6 +124,7 @@ class AttentionPooling(Pooling):
 def random_k(maps: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
     """RKS: K positions of every map, uniform without replacement, values sorted ascending.
 
+    Algorithm 1 does not say whether a position may be drawn twice; the released code draws without.
     (N, C, H, W) -> (N, C, K). The gradient reaches the chosen positions only.
     """
     flat = maps.flatten(2)

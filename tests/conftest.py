@@ -9,6 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from harness import registry
+from harness.mark import Mark
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"
 
@@ -45,3 +48,11 @@ def write_images(folder: Path, seeds: range, height: int = 64, width: int = 64) 
     folder.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         Image.fromarray(noise(seed, height, width)).save(folder / f"{seed:03d}.png")
+
+
+def marked(name: str) -> dict[str, str]:
+    """The header of weights of a detector as ``build()`` without options gives them."""
+    spec = registry.detector(name)
+    variant = "released" if name == "lfm" else next(iter(spec.variants), "")
+    mark = Mark(detector=name, variant=variant, seed=0, recipe="r" * 64, train="t" * 64)
+    return mark.header

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
+import random
 import warnings
+import zipfile
 
 import pytest
 import safetensors.torch
@@ -137,6 +140,65 @@ def test_damaged_files(tmp_path, name, damage):
     )
     with pytest.raises(WeightsError, match=name):
         read_state(path)
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:3939\nsize 17393733\n"
+
+
+@pytest.mark.parametrize("name", ["NPR.pth", "NPR.safetensors", "NPR.pt"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"error code: 522", "it is text: 'error code: 522'"),
+        (b"Quota exceeded\n\nSorry", "it is text: 'Quota exceeded'"),
+        ("\ufeffNicht gefunden: é".encode(), "it is text: 'Nicht gefunden: é'"),
+        (b"<!DOCTYPE html><html>Google Drive - Virus scan</html>", "it is a web page"),
+        (b"\n  <html>404</html>", "it is a web page"),
+        (b"", "it is an empty file"),
+        (LFS, "it is a pointer of git LFS"),
+        (b"\x1f\x8b\x08\x00", "it is a gzip archive, to be unpacked"),
+        (b"{" + b"x" * 2000 + b"}", r"it is text: '\{x{59}\.\.\.'"),
+        (b"a" * 1023 + "é".encode() * 9, "it is text"),  # a character on the edge of what is read
+    ],
+)
+def test_what_a_download_gave_in_place_of_a_checkpoint_is_named(tmp_path, name, content, said):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=rf"{name}: no checkpoint: {said}") as caught:
+        read_state(path)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_an_archive_of_checkpoints_is_to_be_unpacked(tmp_path):
+    path = tmp_path / "method_A.pth"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("weights/method_A.pth", b"x")
+        packed.writestr("weights/method_B.pth", b"x")
+    with pytest.raises(WeightsError, match=r"a zip archive of 2 files \(weights/method_A\.pth"):
+        read_state(path)
+
+
+def test_torchs_advice_to_read_unsafely_is_not_passed_on(tmp_path):
+    path = save(tmp_path / "a.pth", {"model": state(), "trained": datetime.date(2024, 1, 1)})
+    with pytest.raises(WeightsError, match=r"holds datetime\.date beside tensors") as caught:
+        read_state(path)
+    assert "weights_only" not in str(caught.value)
+    assert "torch.save(network.state_dict(), PATH)" in caught.value.hint
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_damaged_byte_ends_in_words_never_in_a_traceback(tmp_path, seed):
+    draw = random.Random(seed)
+    path = tmp_path / "a.pth"
+    torch.save(state(), path, _use_new_zipfile_serialization=bool(seed % 2))
+    content = bytearray(path.read_bytes())
+    for _ in range(20):
+        content[draw.randrange(min(len(content), 400))] = draw.randrange(256)
+    path.write_bytes(content)
+    try:
+        read_state(path)
+    except WeightsError as error:
+        assert str(path) in error.message and "weights_only" not in str(error)
 
 
 @pytest.mark.parametrize("content", [{}, [torch.zeros(1)], {"a": 1}, {3: torch.zeros(1)}])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,6 +15,7 @@ from harness import download
 from harness.api import Weights
 from harness.download import fetch
 from harness.errors import WeightsError
+from harness.presence import by_hand
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB: four chunks
 
@@ -161,7 +164,7 @@ def test_a_server_that_names_no_length(server, tmp_path):
 
 def test_a_wrong_file_never_takes_the_name(server, tmp_path):
     server.content = CONTENT[:-1] + b"!"
-    with pytest.raises(WeightsError, match="expected " + checkpoint("").sha256):
+    with pytest.raises(WeightsError, match="expected sha256 " + checkpoint("").sha256):
         fetch(checkpoint(server.url), tmp_path)
     assert names(tmp_path) == ["model.pth.bad"]
     server.content = CONTENT
@@ -229,9 +232,77 @@ def test_without_a_sha256_what_was_got_by_hand_is_there(server, tmp_path):
     assert server.requests == []
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_what_nothing_vouches_for_is_fetched_on_request(server, tmp_path, by_name):
+    url = server.url if by_name else server.url.replace("bs_model.pth", "get")
+    path = fetch(checkpoint(url, sha256="", size=0), tmp_path, accept_unverified=True)
+    assert path == tmp_path / "model.pth"
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_page_in_place_of_an_unverified_file_is_found_out(server, tmp_path):
+    server.content = b"<!DOCTYPE html><html>Virus scan warning</html>"
+    weights = checkpoint(server.url, sha256="", size=0)
+    with pytest.raises(WeightsError, match=r"it is a web page.*expected a checkpoint"):
+        fetch(weights, tmp_path, accept_unverified=True)
+    assert names(tmp_path) == ["model.pth.bad"]
+    page = checkpoint("https://example.org/folder (see its README)", sha256="", size=0)
+    with pytest.raises(WeightsError, match="address of a page for people"):
+        fetch(page, tmp_path, accept_unverified=True)
+
+
+def test_a_page_in_place_of_a_verified_file_is_named(server, tmp_path):
+    server.content = b"error code: 522"
+    with pytest.raises(WeightsError, match="it is text: 'error code: 522', sha256"):
+        fetch(checkpoint(server.url, size=0), tmp_path)
+
+
+def packed(**files):
+    """A zip archive of files ``NAME.pth`` in a folder."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(f"weights/{name}.pth", data)
+    return content.getvalue()
+
+
+def test_files_of_an_archive_are_fetched_once_and_unpacked(server, tmp_path):
+    server.content = packed(model=CONTENT, other=b"\0other")
+    weights = checkpoint(server.url, archive="all.zip")
+    assert fetch(weights, tmp_path).read_bytes() == CONTENT
+    other = checkpoint(server.url, archive="all.zip", filename="other.pth", sha256="", size=0)
+    assert fetch(other, tmp_path, accept_unverified=True).read_bytes() == b"\0other"
+    assert names(tmp_path) == ["all.zip", "model.pth", "other.pth"]
+    assert len(server.requests) == 1
+    absent = checkpoint(server.url, archive="all.zip", filename="third.pth", sha256="0" * 64)
+    with pytest.raises(WeightsError, match=r"expected third\.pth in it, it has weights/model\.pth"):
+        fetch(absent, tmp_path)
+
+
+def test_an_archive_that_is_none_is_set_aside(server, tmp_path):
+    server.content = b"<html>gone</html>"
+    with pytest.raises(WeightsError, match=r"it is a web page.*expected a zip archive"):
+        fetch(checkpoint(server.url, archive="all.zip"), tmp_path)
+    assert names(tmp_path) == ["all.zip.bad"]
+
+
+def test_the_way_by_hand_names_the_whole_target(tmp_path):
+    one = checkpoint("https://example.org/raw/best.pth", sha256="", size=0)
+    target = tmp_path / "model.pth"
+    expected = f"{one.url} by hand to {target} (under that name, not as best.pth)"
+    assert expected in by_hand(tmp_path, one)
+    same_name = checkpoint("https://example.org/raw/model.pth?dl=1", sha256="", size=0)
+    assert by_hand(tmp_path, same_name) == f"download {same_name.url} by hand to {target}"
+    two = checkpoint("https://example.org/a.zip", sha256="", size=0, archive="a.zip")
+    both = by_hand(tmp_path, two, checkpoint(two.url, filename="b.pth", sha256="", size=0))
+    assert f"unpack it to {target} and {tmp_path / 'b.pth'}" in both
+
+
 def test_the_first_digits_of_a_sha256_are_checked(server, tmp_path):
     digest = hashlib.sha256(CONTENT).hexdigest()
-    with pytest.raises(WeightsError, match=r"sha256 [0-9a-f]{64}, expected 0{8}\.\.\.; what came"):
+    with pytest.raises(
+        WeightsError, match=r"sha256 [0-9a-f]{64}, expected sha256 0{8}\.\.\.; it is kept"
+    ):
         fetch(checkpoint(server.url, sha256="0" * 8), tmp_path)
     weights = checkpoint(server.url, sha256=digest[:8], size=0)
     assert fetch(weights, tmp_path).read_bytes() == CONTENT

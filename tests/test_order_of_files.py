@@ -25,7 +25,7 @@ from harness.predict import Journal, read_predictions
 from harness.results.records import Made, Metric, SubsetResult
 from harness.results.store import load_records
 from tests import program
-from tests.conftest import noise, write_images
+from tests.conftest import marked, noise, write_images
 
 SUBSETS = {"a": 9, "b": 6, "c": 4}
 TOTAL = 2 * 2 * sum(SUBSETS.values())
@@ -49,13 +49,15 @@ def methods(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     network = registry.detector("lfm").build()
-    save_file({n: v.clone() for n, v in network.state_dict().items()}, folder / "lfm.safetensors")
+    state = {n: v.clone() for n, v in network.state_dict().items()}
+    save_file(state, folder / "lfm.safetensors", metadata=marked("lfm"))
     machine = registry.detector("durall").build()
     pictures = np.stack([noise(seed, 64, 64) for seed in range(20)]).astype(np.float32) / 255
     pictures[::2, ::2] *= 0.9  # half of them with a trace
     features = machine.features(torch.from_numpy(pictures).permute(0, 3, 1, 2))
     machine.fit(features, np.arange(20) % 2, seed=0)
-    save_file(dict(machine.state_dict()), folder / "durall.safetensors")
+    state = dict(machine.state_dict())
+    save_file(state, folder / "durall.safetensors", metadata=marked("durall"))
     return ",".join(f"{name}:{folder / name}.safetensors" for name in ("lfm", "durall"))
 
 

@@ -19,7 +19,7 @@ from harness.data.perturb import parse_perturbation, split_texts
 from harness.data.preprocess import to_tensor
 from harness.predict import read_predictions
 from harness.results.store import load_records
-from tests.conftest import write_images
+from tests.conftest import marked, write_images
 
 TEXTS = "jpeg(50),noise(5),scale(0.5)|jpeg(75)"
 
@@ -37,7 +37,8 @@ def lfm_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "lfm.safetensors"
     detector = registry.detector("lfm").build()
-    save_file({name: value.clone() for name, value in detector.state_dict().items()}, path)
+    state = {name: value.clone() for name, value in detector.state_dict().items()}
+    save_file(state, path, metadata=marked("lfm"))
     return path
 
 
@@ -155,7 +156,8 @@ def test_checkpoints_of_one_detector_stand_beside_each_other(
     torch.manual_seed(1)
     state = registry.detector("lfm").build().state_dict()
     other = tmp_path / "other.safetensors"
-    save_file({name: value.clone() for name, value in state.items()}, other)
+    state = {name: value.clone() for name, value in state.items()}
+    save_file(state, other, metadata=marked("lfm"))
     both = f"lfm:{lfm_weights},lfm:{other}"
     assert robustness(images, tmp_path / "o", "--perturbations", "jpeg(50)", method=both) == 0
     shown = capsys.readouterr().out

@@ -19,7 +19,7 @@ from harness.__main__ import main
 from harness.predict import read_predictions
 from harness.results.store import load_records
 from tests import program
-from tests.conftest import noise, write_images
+from tests.conftest import marked, noise, write_images
 
 
 @pytest.fixture
@@ -38,7 +38,8 @@ def lfm_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "lfm.safetensors"
     detector = registry.detector("lfm").build()
-    save_file({name: value.clone() for name, value in detector.state_dict().items()}, path)
+    state = {name: value.clone() for name, value in detector.state_dict().items()}
+    save_file(state, path, metadata=marked("lfm"))
     return path
 
 

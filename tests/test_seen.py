@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.data.sample import Sample
+from harness.data.suite import Subset
+from harness.data.suites import all_suites
 from harness.results.records import WeightsRef
 from harness.seen import seen_in_training
 from harness.training.run_folder import IMAGES
@@ -19,27 +21,64 @@ SAMPLES = [
 ]
 
 
+SUBSET = Subset(name="mixed", generators=("stylegan",))
+
+
 def loaded(folder: Path, generators: object, images: list[str]) -> LoadedWeights:
     lines = "".join(f"x{i}\t0\t{digest}\n" for i, digest in enumerate(images))
     (folder / IMAGES).write_text(lines)
     recipe = {} if generators is None else {"generators": generators}
     ref = WeightsRef(label="run/seed0", recipe=recipe)
-    return LoadedWeights(state={}, ref=ref, path=folder / "weights.safetensors")
+    return LoadedWeights(state={}, ref=ref, path=folder / "weights.safetensors", run=folder)
 
 
 @pytest.mark.parametrize(
     ("generators", "images", "expected"),
     [
         (["photo", "progan"], ["zz"], "generator progan"),  # reals are nobody's fakes
-        (["stylegan"], ["aa", "cc"], "2 images"),
+        (["stylegan"], ["aa", "cc"], "2 images"),  # the samples say what made them
         (["biggan", "progan"], ["aa"], "generator biggan, generator progan, 1 images"),
         (["stylegan"], [], ""),
         (None, ["aa"], ""),  # not trained here: nothing is known
     ],
 )
 def test_seen(tmp_path: Path, generators: object, images: list[str], expected: str) -> None:
-    assert seen_in_training(loaded(tmp_path, generators, images), SAMPLES) == expected
+    assert seen_in_training(loaded(tmp_path, generators, images), SAMPLES, SUBSET) == expected
 
 
 def test_weights_of_nothing_have_seen_nothing() -> None:
-    assert seen_in_training(LoadedWeights(state={}, ref=WeightsRef()), SAMPLES) == ""
+    assert seen_in_training(LoadedWeights(state={}, ref=WeightsRef()), SAMPLES, SUBSET) == ""
+
+
+OFFICIAL = [
+    Sample(id="0_real/a.png", label=0, path=Path("a.png"), sha256="aa"),
+    Sample(id="1_fake/b.png", label=1, path=Path("b.png"), sha256="bb"),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [("forensynths:progan", "generator progan"), ("forensynths:biggan", "")],
+)
+def test_official_files_do_not_say_what_made_them_but_their_subset_does(
+    tmp_path: Path, place: str, expected: str
+) -> None:
+    suite, _, name = place.partition(":")
+    subset = next(s for s in all_suites()[suite].subsets if s.name == name)
+    weights = loaded(tmp_path, ["photo", "progan"], ["zz"])
+    assert seen_in_training(weights, OFFICIAL, subset) == expected
+    assert seen_in_training(weights, OFFICIAL[:1], subset) == ""  # no fake, nothing of progan
+
+
+def test_every_official_subset_says_what_made_its_fakes() -> None:
+    """One generator has one name in all suites, or training and test could not be compared."""
+    official = [suite for suite in all_suites().values() if not suite.embedded]
+    named = {n for suite in official for subset in suite.subsets for n in subset.generators or [""]}
+    assert "" not in named
+    assert not named & {"guided", "improved", "glide_100_10", "ldm_200"}  # adm, iddpm, glide, ldm
+
+
+def test_weights_in_a_strange_run_folder_do_not_take_its_images_for_theirs(tmp_path: Path) -> None:
+    strange = loaded(tmp_path, ["biggan"], ["aa"])
+    away = LoadedWeights(state={}, ref=strange.ref, path=tmp_path / "mine.safetensors")
+    assert seen_in_training(away, SAMPLES, SUBSET) == "generator biggan"

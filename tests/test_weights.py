@@ -11,14 +11,15 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from harness import registry
+from harness import mark, registry, run_weights
 from harness import weights as module
 from harness.api import DetectorSpec, Recipe, ScoreSpec, TorchDetector, Weights
 from harness.checkpoint_files import files_of, sha256_of
 from harness.env import CHECKOUT
-from harness.errors import WeightsError
+from harness.errors import UsageError, WeightsError
 from harness.presence import Presence, presence, weights_dir
 from harness.results.records import WeightsRef
+from harness.results.store import canonical_json
 from harness.training import run_folder
 from harness.weights import load_into, pretrained, resolve
 
@@ -76,7 +77,7 @@ def spec(*weights, **changes):
         "geometry": {"*": "native"},
         "weights": weights,
         "recipe": Recipe(epochs=1, batch_size=1, lr=0.1),
-        "variants": {"plain": {}, "wide": {"width": 2}},
+        "variants": {"plain": {"width": 2}, "wide": {"width": 2}},
     }
     return DetectorSpec(**{**facts, **changes})
 
@@ -114,6 +115,7 @@ def test_published_by_default_and_by_name(folder):
         trained_on="ProGAN",
         licence="MIT",
         note="picked on the test set",
+        verified=True,
     )
     assert (loaded.variant, loaded.path) == ("wide", folder / "model.pth")
     same(loaded.state, state(1))
@@ -166,9 +168,11 @@ def test_unknown_sha256_is_loaded_and_said_so(folder):
     weights = published(None, sha256="", size=0)
     with pytest.raises(WeightsError, match="absent") as caught:
         resolve(spec(weights))
-    assert "cannot be fetched" in caught.value.hint
+    assert "--fetch net:released --accept-unverified" in caught.value.hint
+    assert f"by hand to {folder / 'model.pth'}" in caught.value.hint
     path = save(folder / "model.pth", state(1))
     ref = resolve(spec(weights)).ref
+    assert ref.verified is False
     assert ref.sha256 == sha256_of(path)
     assert ref.note == f"picked on the test set; {module.UNVERIFIED}"
 
@@ -206,7 +210,15 @@ def test_a_local_file(folder, tmp_path):
 
 def test_a_local_file_that_is_the_published_one(folder, tmp_path):
     path = save(tmp_path / "copy.pth", state(4))
-    assert resolve(spec(published(path)), str(path)).ref.label == "released"
+    ref = resolve(spec(published(path)), str(path)).ref
+    assert (ref.label, ref.verified) == ("released", True)
+
+
+def test_weights_that_cannot_give_the_papers_row_say_why(folder):
+    path = save(folder / "model.pth", state(1))
+    other = published(path, not_papers="trained on faces")
+    assert resolve(spec(other)).ref.not_papers == "trained on faces"
+    assert resolve(spec(published(path))).ref.not_papers == ""
 
 
 def test_a_local_safetensors_file(folder, tmp_path):
@@ -225,6 +237,12 @@ def test_names_are_mapped_for_published_layouts(folder, tmp_path):
     loaded = resolve(spec(weights), str(own))
     assert loaded.state["fc.bias"].item() == 1
     assert (loaded.ref.label, loaded.ref.trained_on) == (f"model.pth#{loaded.ref.sha256[:8]}", "")
+    assert loaded.ref.verified is False
+    assert loaded.ref.note == (
+        "under the published name model.pth, its sha256 is not the published one"
+    )
+    unknown = replace(weights, sha256="", size=0)
+    assert resolve(spec(unknown), str(own)).ref.note == module.UNVERIFIED
     with pytest.raises(WeightsError, match="two of its names map to 'x'"):
         resolve(spec(replace(weights, mapping=lambda name: "x")))
 
@@ -268,6 +286,7 @@ def test_a_checkpoint_of_several_files(folder):
         trained_on="ProGAN",
         licence="MIT; CC BY-NC 4.0",
         note="picked on the test set",
+        verified=True,
     )
     assert loaded.path == folder / "head.pth"
     assert presence(weights, folder).paths == (folder / "head.pth", folder / "trunk.pth")
@@ -311,8 +330,9 @@ def test_every_missing_file_is_named_with_a_way_to_it(folder):
     assert presence(by_hand, folder).state == "absent"
     with pytest.raises(WeightsError, match=r"head.pth: absent; trunk.pth: abs") as caught:
         resolve(spec(by_hand))
-    assert "head.pth cannot be fetched" in caught.value.hint
-    assert "download https://example.org/by hand by hand" in caught.value.hint
+    assert "--fetch net:released, or " in caught.value.hint  # gets what can be had
+    named = f"download https://example.org/by hand by hand to {folder / 'head.pth'}"
+    assert named in caught.value.hint
     assert f"to {folder / 'trunk.pth'}" in caught.value.hint
 
 
@@ -475,6 +495,20 @@ def test_a_training_run(tmp_path):
     assert resolve(spec(), str(file)).ref == loaded.ref  # its file means the run
 
 
+def random_start(**changes):
+    recipe = Recipe(epochs=1, batch_size=1, lr=0.1, start="released")
+    return spec(recipe=recipe, pretrained=(published(None),), **changes)
+
+
+def test_a_missing_start_names_the_way_without_it_where_there_is_one(folder):
+    with pytest.raises(WeightsError, match="absent") as caught:
+        pretrained(random_start(), "released")
+    assert "or train from random weights: --start none" in caught.value.hint
+    with pytest.raises(WeightsError, match="absent") as caught:
+        pretrained(random_start(needs_pretrained=True), "released")
+    assert "--start none" not in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -486,6 +520,115 @@ def test_a_training_run(tmp_path):
 def test_training_runs_that_do_not_belong(tmp_path, changes, message):
     with pytest.raises(WeightsError, match=message):
         resolve(spec(), str(training(tmp_path / "run", **changes)))
+
+
+DIFFERENT = {"plain": {"width": 2}, "wide": {"width": 3}}
+
+
+def taken_away(tmp_path, **changes):
+    """A trained file, copied out of its run folder."""
+    run = training(tmp_path / "run", **changes)
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes((run / "weights.safetensors").read_bytes())
+    return path
+
+
+def test_trained_weights_say_what_they_are_wherever_they_are(tmp_path):
+    path = taken_away(tmp_path, train={"digest": "t" * 64, "generators": ["photo", "progan"]})
+    loaded = resolve(spec(variants=DIFFERENT), str(path))
+    same(loaded.state, state(6))
+    assert (loaded.variant, loaded.path, loaded.run) == ("wide", path, None)
+    recipe = hashlib.sha256(canonical_json(FACTS["recipe"]).encode()).hexdigest()
+    assert loaded.ref == WeightsRef(
+        label=f"mine.safetensors#{sha256_of(path)[:8]}",
+        sha256=sha256_of(path),
+        note=run_weights.AWAY,
+        seed=2,
+        recipe={
+            "sha256": recipe,
+            "train_manifest": "t" * 64,
+            "generators": ["photo", "progan"],
+        },
+    )
+
+
+def test_trained_weights_of_another_detector_or_variant_are_refused(tmp_path):
+    path = taken_away(tmp_path)
+    with pytest.raises(WeightsError, match=r"mine\.safetensors is a training of net, not of npr"):
+        resolve(spec(name="npr"), str(path))
+    with pytest.raises(WeightsError, match="is of variant wide, got --variant plain"):
+        resolve(spec(variants=DIFFERENT), str(path), "plain")
+    with pytest.raises(WeightsError, match="net has no variant 'wide'; it has deep"):
+        resolve(spec(variants={"deep": {}}), str(path))
+    assert resolve(spec(variants=DIFFERENT), str(path), "wide").variant == "wide"
+    assert resolve(spec(variants=DIFFERENT), str(path.parent / "run"), "wide").variant == "wide"
+    with pytest.raises(WeightsError, match="is of variant wide, got --variant plain"):
+        resolve(spec(variants=DIFFERENT), str(path.parent / "run"), "plain")
+
+
+def unmarked(path):
+    """A file as trainings left it before they marked it."""
+    safetensors.torch.save_file(state(6), path)
+    return path
+
+
+def test_a_file_that_does_not_say_its_variant_needs_it_where_variants_differ(tmp_path):
+    path = unmarked(tmp_path / "mine.safetensors")
+    different = spec(variants=DIFFERENT)
+    with pytest.raises(UsageError, match=r"does not say which variant.*: plain, wide") as caught:
+        resolve(different, str(path))
+    assert "--variant plain" in caught.value.hint
+    assert resolve(different, str(path), "wide").variant == "wide"
+    with pytest.raises(UsageError, match="unknown variant of net 'wid'"):
+        resolve(different, str(path), "wid")
+    with pytest.raises(UsageError, match="net has no variants, got --variant wide"):
+        resolve(spec(variants={}), str(path), "wide")
+
+
+def test_variants_that_differ_in_training_only_need_not_be_said(tmp_path):
+    path = unmarked(tmp_path / "mine.safetensors")
+    variants = {"plain": {"width": 2}, "dropped": {"width": 2, "drop": 0.5}}
+    with pytest.raises(UsageError, match="does not say"):
+        resolve(spec(variants=variants), str(path))
+    alike = spec(variants=variants, training_only=frozenset({"drop"}))
+    assert resolve(alike, str(path)).variant == ""
+
+
+@pytest.mark.parametrize("name", ["lfm", "bihpf", "durall", "f3net"])
+def test_which_detectors_need_it(name):
+    assert not registry.detector(name).variants_score_alike
+
+
+def test_a_run_folder_of_before_marks_still_knows_its_variant(tmp_path):
+    run = training(tmp_path / "run")
+    unmarked(run / "weights.safetensors")
+    facts = json.loads((run / "run.json").read_text())
+    facts["weights_sha256"] = sha256_of(run / "weights.safetensors")
+    (run / "run.json").write_text(json.dumps(facts))
+    loaded = resolve(spec(variants=DIFFERENT), str(run))
+    assert (loaded.variant, loaded.ref.label, loaded.run) == ("wide", "mini-train/seed2", run)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ('{"format": 2}', "its header is of format 2, this version reads 1"),
+        ('{"format": 1, "detector": "net"}', "its header is damaged .KeyError: 'variant'"),
+        ("no json", "its header is damaged"),
+        ("[]", "its header is damaged"),
+    ],
+)
+def test_marks_that_cannot_be_read_are_no_marks_of_anything(tmp_path, entry, message):
+    path = tmp_path / "mine.safetensors"
+    safetensors.torch.save_file(state(6), path, metadata={mark.ENTRY: entry})
+    with pytest.raises(WeightsError, match=message):
+        resolve(spec(), str(path))
+
+
+def test_other_peoples_headers_mean_nothing_here(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    safetensors.torch.save_file(state(6), path, metadata={"format": "pt"})
+    assert resolve(spec(), str(path)).ref.note == module.LOCAL
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "run.json"])

@@ -73,7 +73,8 @@ class Weights:
         url: where the authors publish it.
         sha256: hex digest of the file, or its first 8 digits or more where the publisher gives no
             others (torchvision and timm put 8 into the file's name), or "" when not known (then it
-            is not fetched, only loaded when the user gives a file, and the record says so).
+            is fetched on ``--accept-unverified`` only, and the record says that nothing vouches
+            for it).
         size: bytes, or 0 when not known.
         licence: SPDX id, or what is known of the terms.
         trained_on: the training data in words.
@@ -86,6 +87,10 @@ class Weights:
             ``state_dict`` are looked into without being told.
         also: files without which this one is incomplete. Their entries, each under its own
             ``mapping``, join this one's.
+        archive: the name of the zip archive that ``url`` gives and that holds the file, "" where
+            ``url`` gives the file itself.
+        not_papers: why these weights cannot give the detector's row in the paper's tables, ""
+            where they may be that row's.
     """
 
     name: str
@@ -100,6 +105,8 @@ class Weights:
     mapping: Callable[[str], str | None] | None = None
     inside: str = ""
     also: tuple[Weights, ...] = ()
+    archive: str = ""
+    not_papers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +192,8 @@ class DetectorSpec:
         needs_pretrained: training keeps part of that network as it is, so that from random weights
             it would be another method.
         variants: training behaviours: name -> options for ``build``; the first is the default.
+        training_only: those of the options that act in training alone: variants that differ in
+            nothing else score alike with the same weights. A contract check holds a detector to it.
         version: raised whenever scores for the same weights change; part of every result's key.
         requires: extras (pyproject) it needs; the error names them.
         citation: how to cite the method.
@@ -206,6 +215,7 @@ class DetectorSpec:
     pretrained: tuple[Weights, ...] = ()
     needs_pretrained: bool = False
     variants: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    training_only: frozenset[str] = frozenset()
     version: int = 1
     requires: tuple[str, ...] = ()
     citation: str = ""
@@ -216,3 +226,14 @@ class DetectorSpec:
     def preprocess_for(self, suite: str) -> str:
         """The published preprocess text for a suite."""
         return self.geometry.get(suite, self.geometry["*"])
+
+    def scoring_options(self, variant: str) -> Mapping[str, object]:
+        """A variant's options that decide what the same weights score."""
+        options = self.variants[variant]
+        return {name: value for name, value in options.items() if name not in self.training_only}
+
+    @property
+    def variants_score_alike(self) -> bool:
+        """Whether weights need not say which variant they are of."""
+        different = [self.scoring_options(name) for name in self.variants]
+        return all(options == different[0] for options in different)

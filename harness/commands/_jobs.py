@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 from harness import registry
 from harness.api import DetectorSpec
@@ -21,23 +22,62 @@ WEIGHTS_HELP = (
 )
 
 
-def selected(methods: str, weights: Path | None) -> list[tuple[DetectorSpec, str]]:
-    """(spec, weights token) for each row that ``--method`` and ``--weights`` ask for.
+class Chosen(NamedTuple):
+    """A row that was asked for: what :func:`harness.engine.make_job` takes.
+
+    Args:
+        spec: the detector.
+        token: which weights, "" = its default.
+        variant: that the weights are of, "" = what they say.
+    """
+
+    spec: DetectorSpec
+    token: str
+    variant: str = ""
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """``--weights``, ``--variant``: which weights, for detectors that do not name their own."""
+    parser.add_argument("--weights", type=Path, help=WEIGHTS_HELP)
+    parser.add_argument(
+        "--variant",
+        default="",
+        help="training behaviour that a weights file is of, where the file does not say it",
+    )
+
+
+def selected(args: argparse.Namespace) -> list[Chosen]:
+    """The rows that ``--method``, ``--weights`` and ``--variant`` ask for.
 
     Raises:
-        UsageError: an unknown name, or a method that is named twice.
+        UsageError: an unknown name, a method that is named twice, weights that no method takes, or
+            a variant of several detectors.
     """
+    methods: str = args.method
+    weights: Path | None = args.weights
     names = list(registry.detectors()) if methods == "all" else methods.split(",")
-    chosen: list[tuple[DetectorSpec, str]] = []
+    chosen: list[Chosen] = []
+    taken = False
     for name in names:
         bare, _, token = name.strip().partition(":")
         spec = registry.detector(bare)
         if token or weights is None:
-            chosen.append((spec, token))
+            chosen.append(Chosen(spec, token, args.variant))
         else:
-            chosen += [(spec, text) for text in _tokens(spec, weights)]
-    if len({(spec.name, token) for spec, token in chosen}) < len(chosen):
+            taken = True
+            chosen += [Chosen(spec, text, args.variant) for text in _tokens(spec, weights)]
+    if len({(spec.name, token) for spec, token, _ in chosen}) < len(chosen):
         raise UsageError(f"--method names a detector twice: {methods}")
+    if weights is not None and not taken:
+        raise UsageError(
+            f"--weights {weights} would not be used: --method {methods} names its own weights",
+            hint="leave one of the two out",
+        )
+    if args.variant and len({spec.name for spec, *_ in chosen}) > 1:
+        raise UsageError(
+            f"--variant {args.variant} is of one detector, --method {methods} names several",
+            hint="run them one by one",
+        )
     return chosen
 
 

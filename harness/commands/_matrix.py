@@ -50,7 +50,7 @@ def add_contents(parser: argparse.ArgumentParser) -> None:
         help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
         "group, unit); may be given several times",
     )
-    parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
+    _jobs.add_weights(parser)
     parser.add_argument(
         "--limit", type=_flags.positive, default=0, help="images of each class; marks partial"
     )
@@ -91,7 +91,7 @@ def request(args: argparse.Namespace) -> Request:
     """
     if args.preprocess:
         parse(args.preprocess)
-    wanted = _jobs.selected(args.method, args.weights)
+    wanted = _jobs.selected(args)
     compute = _jobs.compute(args)
     jobs, failures = _set_up(wanted)
     selections, absent = present(args)
@@ -146,13 +146,13 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
 _Failure = tuple[DetectorSpec, str, HarnessError]
 
 
-def _set_up(wanted: Sequence[tuple[DetectorSpec, str]]) -> tuple[list[Job], list[_Failure]]:
+def _set_up(wanted: Sequence[_jobs.Chosen]) -> tuple[list[Job], list[_Failure]]:
     """Jobs whose weights load, and why the others' do not; raises if a single one's do not."""
     jobs: list[Job] = []
     failures: list[_Failure] = []
-    for spec, token in wanted:
+    for spec, token, variant in wanted:
         try:
-            jobs.append(make_job(spec, token))
+            jobs.append(make_job(spec, token, variant))
         except HarnessError as error:
             if len(wanted) == 1:
                 raise

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
-from pathlib import Path
 
 from harness import registry
-from harness.api import DetectorSpec
 from harness.commands import _flags, _jobs
 from harness.demo import server
 from harness.demo.verdicts import Contestant
@@ -25,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", default="all", help=f"{_jobs.METHOD_HELP} (default: all whose weights are here)"
     )
-    parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
+    _jobs.add_weights(parser)
     parser.add_argument(
         "--port",
         type=_flags.count,
@@ -44,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             "demo needs the extra 'demo', which is not installed",
             hint=registry.install_hint("demo"),
         )
-    chosen = _jobs.selected(args.method, args.weights)
+    chosen = _jobs.selected(args)
     with server.listen(args.host, args.port) as bound, server.prepare() as folder:
         contestants, absent = ready(chosen, _jobs.compute(args))
         host, port = bound.getsockname()[:2]
@@ -58,9 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def ready(
-    chosen: list[tuple[DetectorSpec, str]], compute: Compute
-) -> tuple[list[Contestant], list[str]]:
+def ready(chosen: list[_jobs.Chosen], compute: Compute) -> tuple[list[Contestant], list[str]]:
     """The chosen detectors that can be had, controls last, and a line on each of the others.
 
     Raises:
@@ -68,9 +64,9 @@ def ready(
     """
     contestants: list[Contestant] = []
     absent: list[str] = []
-    for spec, token in sorted(chosen, key=lambda pair: pair[0].family == "control"):
+    for row in sorted(chosen, key=lambda row: row.spec.family == "control"):
         try:
-            contestants.append(Contestant(make_job(spec, token), compute))
+            contestants.append(Contestant(make_job(*row), compute))
         except HarnessError as error:
             if len(chosen) == 1:
                 raise

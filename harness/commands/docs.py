@@ -82,6 +82,8 @@ def _facts(spec: DetectorSpec) -> Iterator[str]:
 
 def _file(weights: Weights) -> str:
     note = f"; note: {weights.note}" if weights.note else ""
+    if weights.not_papers:
+        note += f"; not the weights of the paper's row: {weights.not_papers}"
     return (
         f"{weights.url}, sha256 {digits(weights) or 'not known'}; licence: {weights.licence}; "
         f"trained on {weights.trained_on}{note}"

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many pictures are drawn, evenly spread; all are measured (default: %(default)s)",
     )
     parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
-    parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
+    _jobs.add_weights(parser)
     parser.add_argument(
         "--layer", default="", help="of Grad-CAM (default: the last map on the way to the score)"
     )
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         offers no map.
     """
     layer_grad_cam()  # a missing extra is said before anything is loaded
-    _jobs.selected(args.method, args.weights)  # and a typing error before data is read
+    _jobs.selected(args)  # and a typing error before data is read
     targets = list(_targets(args))
     observers, refused = _observers(args)
     folder = args.to or args.out / "explain"
@@ -177,9 +177,9 @@ def _observers(args: argparse.Namespace) -> tuple[list[Observer], dict[str, Harn
     device = resolve_device(args.device)
     observers: list[Observer] = []
     refused: dict[str, HarnessError] = {}
-    for spec, token in _jobs.selected(args.method, args.weights):
+    for spec, token, variant in _jobs.selected(args):
         try:
-            job = make_job(spec, token)
+            job = make_job(spec, token, variant)
             if args.preprocess:
                 job = dataclasses.replace(job, geometry={"*": args.preprocess})
             observers.append(Observer(job=job, detector=ready(job, device), layer=args.layer))

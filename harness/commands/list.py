@@ -99,6 +99,7 @@ def _weights_facts(weights: Weights) -> dict[str, str]:
         "licence": weights.licence,
         "trained_on": weights.trained_on,
         "note": weights.note,
+        "not_papers": weights.not_papers,
         "state": found.state,
     }
 

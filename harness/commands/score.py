@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import picture, registry
+from harness import picture
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
 from harness.data.folders import file_id, is_image, say_left_out, walk_files
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``score``."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR")
     parser.add_argument("--method", default="lfm", help="one detector, `name` or `name:WEIGHTS`")
-    parser.add_argument("--weights", type=Path, help="checkpoint file or training run folder")
+    _jobs.add_weights(parser)
     parser.add_argument(
         "--preprocess", default="", help="override the detector's published default geometry"
     )
@@ -53,12 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scores all pictures; 3 when one of them could not be scored."""
-    name, _, token = args.method.partition(":")
-    spec = registry.detector(name)
+    chosen = _jobs.selected(args)
+    if len(chosen) > 1:
+        raise UsageError(
+            f"score is of one detector with one checkpoint, got {len(chosen)}",
+            hint="name one --method, and with --weights one file or one run's folder",
+        )
+    spec = chosen[0].spec
     preprocess = parse(args.preprocess or spec.geometry["*"])
     files = list(_files(args.paths))
     compute = _jobs.compute(args)
-    scorer = Scorer(spec, make_job(spec, token or str(args.weights or "")).loaded, compute)
+    scorer = Scorer(spec, make_job(*chosen[0]).loaded, compute)
     rows = _score(files, scorer, preprocess, compute)
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False))

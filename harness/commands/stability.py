@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what each variation does to each detector; 1 when a score moves more than it may."""
-    jobs = [make_job(*chosen) for chosen in _jobs.selected(args.method, args.weights)]
+    jobs = [make_job(*chosen) for chosen in _jobs.selected(args)]
     selections, _ = _matrix.present(args)
     settings = Settings(
         out=args.out, compute=_jobs.compute(args), data_root=args.data_root, limit=args.limit

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.api import FAKE, DetectorSpec
+from harness.api import FAKE
 from harness.commands import _flags, _jobs, _text
 from harness.data.own import own_selections
 from harness.data.preprocess import parse
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet manifest",
     )
-    parser.add_argument("--weights", type=Path, help=_jobs.WEIGHTS_HELP)
+    _jobs.add_weights(parser)
     parser.add_argument("--preprocess", default="", help="override the published geometry")
     parser.add_argument(
         "--limit",
@@ -115,16 +115,16 @@ def run(args: argparse.Namespace) -> int:
         skip_bad=args.on_bad_image == "skip",
         resampling=_flags.resampling(args),
     )
-    wanted = _jobs.selected(args.method, args.weights)  # a typing error is said before data is read
+    wanted = _jobs.selected(args)  # a typing error is said before data is read
     _flags.require_writable(args.out)
     images = pictures(selection, settings)
     rows: list[Row] = []
     errors: list[HarnessError] = []
-    for spec, token in wanted:
+    for chosen in wanted:
         try:
-            rows.append(_row(_job(spec, token, args.preprocess), selection, images, settings, args))
+            rows.append(_row(_job(chosen, args.preprocess), selection, images, settings, args))
         except HarnessError as error:
-            log.warning("%s: %s", spec.name, error)
+            log.warning("%s: %s", chosen.spec.name, error)
             errors.append(error)
     if not rows:
         raise errors[0]
@@ -154,8 +154,8 @@ def _selection(args: argparse.Namespace) -> Selection:
     return selections[0]
 
 
-def _job(spec: DetectorSpec, token: str, preprocess: str) -> Job:
-    job = make_job(spec, token)
+def _job(chosen: _jobs.Chosen, preprocess: str) -> Job:
+    job = make_job(*chosen)
     if not preprocess:
         return job
     return dataclasses.replace(job, geometry={"*": str(parse(preprocess))})

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from harness import registry
 from harness.api import DetectorSpec, Weights
-from harness.checkpoint_files import files_of
+from harness.checkpoint_files import files_of, sha256_of
 from harness.download import fetch
 from harness.errors import HarnessError, UsageError, unknown_name
-from harness.presence import digits, file_presence, weights_dir
+from harness.presence import UNVERIFIED, by_hand, digits, file_presence, weights_dir
 from harness.results.store import canonical_json
 
 HELP = "list the published checkpoints and what training starts from, or fetch them"
@@ -42,13 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="DETECTOR, DETECTOR:CHECKPOINT, several with commas, or all; into $LFM_WEIGHTS or "
         "weights/, resumable and checked",
     )
+    parser.add_argument(
+        "--accept-unverified",
+        action="store_true",
+        help="with --fetch: take files whose sha256 is not known here, too; every result made with "
+        "one says so",
+    )
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Fetches what is asked for, then lists everything; the first failure's exit code."""
     folder = weights_dir()
-    code = _fetch_all(_chosen(args.fetch), folder, asked_by_name=args.fetch != "all")
+    code = _fetch_all(_chosen(args.fetch), folder, args)
     files = _known()
     if args.json:
         print(canonical_json([_row(file, folder) for file in files]), end="")
@@ -99,23 +105,32 @@ def _chosen(text: str | None) -> list[File]:
     return chosen
 
 
-def _fetch_all(chosen: Iterable[File], folder: Path, *, asked_by_name: bool) -> int:
+def _fetch_all(chosen: Iterable[File], folder: Path, args: argparse.Namespace) -> int:
     """Fetches each file once and says for each detector what became of it."""
     code = 0
     outcomes: dict[tuple[str, str], Path | HarnessError] = {}
     for file in chosen:
         key = file.weights.filename, file.weights.sha256
-        if not (file.weights.sha256 or asked_by_name):
+        if args.fetch == "all" and not (file.weights.sha256 or args.accept_unverified):
             print(f"{file.label}: {key[0]}: skipped, sha256 not known", file=sys.stderr)
             continue
         if key not in outcomes:
             try:
-                outcomes[key] = fetch(file.weights, folder)
+                outcomes[key] = fetch(
+                    file.weights, folder, accept_unverified=args.accept_unverified
+                )
             except HarnessError as error:
                 outcomes[key] = error
                 code = code or error.exit_code
-        print(f"{file.label}: {outcomes[key]}", file=sys.stderr)
+        print(f"{file.label}: {outcomes[key]}{_marked(file, outcomes[key])}", file=sys.stderr)
     return code
+
+
+def _marked(file: File, outcome: Path | HarnessError) -> str:
+    """What a fetched file has to say where nothing vouches for it."""
+    if file.weights.sha256 or isinstance(outcome, HarnessError):
+        return ""
+    return f": {UNVERIFIED}; this one's is {sha256_of(outcome)}"
 
 
 def _row(file: File, folder: Path) -> dict[str, object]:
@@ -132,6 +147,7 @@ def _row(file: File, folder: Path) -> dict[str, object]:
         "licence": weights.licence,
         "trained_on": weights.trained_on,
         "note": weights.note,
+        "not_papers": weights.not_papers,
         "present": found.path is not None,
         "state": found.state,
     }
@@ -140,8 +156,10 @@ def _row(file: File, folder: Path) -> dict[str, object]:
 def _text(files: Iterable[File], folder: Path) -> str:
     lines = [f"weights folder: {folder} (the environment's LFM_WEIGHTS names another)"]
     for file in files:
-        weights, state = file.weights, file_presence(file.weights, folder).state
-        unknown = "not known: it is not fetched; put it into the weights folder by hand"
+        weights, found = file.weights, file_presence(file.weights, folder)
+        unknown = "not known"
+        if not found.paths:
+            unknown += f": it is fetched with --accept-unverified only; {by_hand(folder, weights)}"
         shared = file.uses != (f"checkpoint {file.label.partition(':')[2]}",)
         facts = {
             "for": ", ".join(file.uses) if shared else "",
@@ -151,7 +169,8 @@ def _text(files: Iterable[File], folder: Path) -> str:
             "licence": weights.licence,
             "trained on": weights.trained_on,
             "note": weights.note,
+            "not the row": weights.not_papers,
         }
-        lines += ["", f"{file.label}  {weights.filename}  {state}"]
-        lines += [f"  {name:<10} {value}" for name, value in facts.items() if value]
+        lines += ["", f"{file.label}  {weights.filename}  {found.state}"]
+        lines += [f"  {name:<11} {value}" for name, value in facts.items() if value]
     return "\n".join(lines) + "\n"

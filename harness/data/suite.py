@@ -29,6 +29,8 @@ class Subset:
             are taken as independent.
         unit_pattern: regular expression whose first group is ``Sample.unit`` where it matches the
             beginning of a file's name; "" where names do not tell.
+        generators: what made its fakes, for samples that do not say it themselves; the names are
+            those of the training sets, the same in every suite.
         also: other (real, fake) counts that are as likely, where nobody states them.
     """
 
@@ -43,6 +45,7 @@ class Subset:
     group: str = ""
     unit: str = ""
     unit_pattern: str = ""
+    generators: tuple[str, ...] = ()
     also: tuple[tuple[int, int], ...] = ()
 
     def expected(self, n_real: int, n_fake: int) -> tuple[int | None, int | None]:

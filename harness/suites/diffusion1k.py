@@ -5,16 +5,21 @@ from __future__ import annotations
 from harness.data.adapters import folder_adapter
 from harness.data.suite import Subset, Suite
 
+
+def _subset(name: str, title: str, folder: str, generator: str = "") -> Subset:
+    return Subset(name=name, title=title, folders=(folder,), generators=(generator or name,))
+
+
 SUITE = Suite(
     name="diffusion1k",
     title="Diffusion1kStep",
     # The paper prints no per-subset results for this set, so the order is that of LFM's README.
     subsets=(
-        Subset(name="dalle", title="DALLE", folders=("DALLE",)),
-        Subset(name="ddpm", title="DDPM", folders=("ddpm",)),
-        Subset(name="guided", title="ADM", folders=("guided-diffusion",)),
-        Subset(name="improved", title="IDDPM", folders=("improved-diffusion",)),
-        Subset(name="midjourney", title="Midjourney", folders=("midjourney",)),
+        _subset("dalle", "DALLE", "DALLE"),
+        _subset("ddpm", "DDPM", "ddpm"),
+        _subset("guided", "ADM", "guided-diffusion", "adm"),
+        _subset("improved", "IDDPM", "improved-diffusion", "iddpm"),
+        _subset("midjourney", "Midjourney", "midjourney"),
     ),
     adapter=folder_adapter,
     folders=("Diffusion1kStep", "testDP_20231113"),

@@ -13,6 +13,7 @@ def _subset(name: str, title: str, n_real: int, n_fake: int) -> Subset:
         name=name,
         title=title,
         folders=(name,),
+        generators=(name,),
         n_real=n_real,
         n_fake=n_fake,
         counts_source="archive listing in github mirrorcall96/SAFAID; an independent list of all "

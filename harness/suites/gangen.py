@@ -11,6 +11,7 @@ def _subset(folder: str) -> Subset:
         name=folder.lower(),
         title=folder,
         folders=(folder,),
+        generators=(folder.lower(),),
         n_real=2000,
         n_fake=2000,
         counts_source="README of github chuangchuangtan/GANGen-Detection",

@@ -10,11 +10,12 @@ from harness.data.adapters import folder_adapter
 from harness.data.suite import Subset, Suite
 
 
-def _subset(name: str, title: str, real_pool: str = "laion") -> Subset:
+def _subset(name: str, title: str, generator: str = "", real_pool: str = "laion") -> Subset:
     return Subset(
         name=name,
         title=title,
         folders=(name,),
+        generators=(generator or name,),
         n_real=1000,
         n_fake=1000,
         counts_source="README and dataset_paths.py of github WisconsinAIVision/UniversalFakeDetect",
@@ -29,13 +30,13 @@ SUITE = Suite(
     aliases=("ojha",),
     subsets=(
         _subset("dalle", "DALLE"),
-        _subset("glide_100_10", "Glide_100_10"),
-        _subset("glide_100_27", "Glide_100_27"),
-        _subset("glide_50_27", "Glide_50_27"),
-        _subset("guided", "ADM", real_pool="imagenet"),
-        _subset("ldm_100", "LDM_100"),
-        _subset("ldm_200", "LDM_200"),
-        _subset("ldm_200_cfg", "LDM_200_cfg"),
+        _subset("glide_100_10", "Glide_100_10", "glide"),
+        _subset("glide_100_27", "Glide_100_27", "glide"),
+        _subset("glide_50_27", "Glide_50_27", "glide"),
+        _subset("guided", "ADM", "adm", real_pool="imagenet"),
+        _subset("ldm_100", "LDM_100", "ldm"),
+        _subset("ldm_200", "LDM_200", "ldm"),
+        _subset("ldm_200_cfg", "LDM_200_cfg", "ldm"),
     ),
     adapter=folder_adapter,
     folders=("UniversalFakeDetect", "Ojha", "diffusion_datasets"),

@@ -20,6 +20,7 @@ from torch import Tensor
 from harness.api import Recipe
 from harness.data.sample import Manifest
 from harness.errors import OutputError
+from harness.mark import Mark
 from harness.results.store import canonical_json, write_atomic
 from harness.training.request import Numerics
 
@@ -66,7 +67,7 @@ def write(
     Raises:
         OutputError: the disk does not take it; the training's last state is still there.
     """
-    weights = save(dict(sorted(state.items())))
+    weights = save(dict(sorted(state.items())), metadata=Mark.of(record).header)
     finished = {**record, "weights_sha256": hashlib.sha256(weights).hexdigest()}
     text = canonical_json(finished)
     (folder / RECORD).unlink(missing_ok=True)

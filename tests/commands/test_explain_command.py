@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from harness import registry
 from harness.__main__ import main
-from tests.conftest import write_images
+from tests.conftest import marked, write_images
 
 
 @pytest.fixture
@@ -24,7 +24,8 @@ def weights(tmp_path: Path) -> dict[str, str]:
         torch.manual_seed(0)
         path = tmp_path / f"{name}.safetensors"
         state = registry.detector(name).build().state_dict()
-        save_file({key: value.clone() for key, value in state.items()}, path)
+        state = {key: value.clone() for key, value in state.items()}
+        save_file(state, path, metadata=marked(name))
         found[name] = f"{name}:{path}"
     return found
 

@@ -15,7 +15,7 @@ from harness import registry
 from harness.__main__ import main
 from harness.data.decode import decode
 from harness.data.preprocess import parse, to_tensor
-from tests.conftest import write_images
+from tests.conftest import marked, write_images
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def weights(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     detector = registry.detector("lfm").build()
     path = tmp_path / "w.safetensors"
-    save_file({name: value.clone() for name, value in detector.state_dict().items()}, path)
+    state = {name: value.clone() for name, value in detector.state_dict().items()}
+    save_file(state, path, metadata=marked("lfm"))
     return path
 
 

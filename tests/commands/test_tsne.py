@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from harness import registry
 from harness.__main__ import main
 from harness.checkpoint_files import sha256_of
-from harness.weights import RUN_FACTS, RUN_WEIGHTS
-from tests.conftest import write_images
+from harness.run_weights import RUN_FACTS, RUN_WEIGHTS
+from tests.conftest import marked, write_images
 
 Tsne = Callable[..., int]
 
@@ -23,7 +23,8 @@ Tsne = Callable[..., int]
 def seeded(name: str, seed: int, path: Path) -> Path:
     torch.manual_seed(seed)
     state = registry.detector(name).build().state_dict()
-    save_file({key: value.clone() for key, value in state.items()}, path)
+    state = {key: value.clone() for key, value in state.items()}
+    save_file(state, path, metadata=marked(name))
     return path
 
 

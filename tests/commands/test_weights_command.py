@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from types import SimpleNamespace
 
@@ -47,9 +48,11 @@ def fetched(monkeypatch, tmp_path):
     monkeypatch.setattr(registry, "detectors", lambda: {spec.name: spec for spec in specs})
     calls = []
 
-    def fetch(weights, folder):
+    def fetch(weights, folder, *, accept_unverified):
         calls.append(weights.name)
-        if not weights.sha256 or weights.name == "old":
+        if accept_unverified and weights.name == "hidden":
+            (folder / weights.filename).write_bytes(b"hidden")
+        elif not weights.sha256 or weights.name == "old":
             raise WeightsError(f"no {weights.name}", hint="by hand")
         return folder / weights.filename
 
@@ -61,19 +64,20 @@ def run(*arguments):
     return command.run(command_line("weights").read(arguments))
 
 
-def test_list(fetched, capsys):
+def test_list(fetched, capsys, tmp_path):
     assert run() == 0
     text = capsys.readouterr().out
     assert "one:released  released.pth  absent" in text
     assert "1,234,567 bytes" in text and "a" * 64 in text
-    assert "not known: it is not fetched" in text
+    unknown = "not known: it is fetched with --accept-unverified only; download "
+    assert f"{unknown}https://example.org/hidden by hand to {tmp_path / 'hidden.pth'}" in text
     assert text.count("clip.pt") == 2  # named once a detector
     assert (
         "head:released  clip.pt  absent\n"
-        "  for        checkpoint released, training starts from it (clip)\n" in text
+        "  for         checkpoint released, training starts from it (clip)\n" in text
     )
-    assert "other:clip  clip.pt  absent\n  for        training starts from it (clip)\n" in text
-    assert "  sha256     cccccccc...\n" in text
+    assert "other:clip  clip.pt  absent\n  for         training starts from it (clip)\n" in text
+    assert "  sha256      cccccccc...\n" in text
     assert fetched == []
 
 
@@ -125,6 +129,16 @@ def test_all_skips_what_cannot_be_checked(fetched, capsys):
     assert run("--fetch", "all") == 3  # one:old fails
     assert fetched == ["released", "old", "released", "clip"]
     assert "two:hidden: hidden.pth: skipped, sha256 not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", ["two", "all"])
+def test_what_nothing_vouches_for_is_fetched_on_request_and_says_so(fetched, capsys, asked):
+    run("--fetch", asked, "--accept-unverified")
+    assert "hidden" in fetched
+    digest = hashlib.sha256(b"hidden").hexdigest()
+    said = capsys.readouterr().err
+    assert "hidden.pth: not verified: the sha256 of the published file is not known" in said
+    assert f"this one's is {digest}" in said
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from harness import registry
 from harness.demo.verdicts import Contestant
 from harness.engine import Compute, make_job
-from tests.conftest import noise
+from tests.conftest import marked, noise
 from tests.data.image_files import encoded
 
 COMPUTE = Compute(device=torch.device("cpu"))
@@ -29,7 +29,7 @@ def random_weights(name: str, folder: Path) -> str:
             for key, value in state.items()
         }
     path = folder / f"{name}.safetensors"
-    save_file(state, path)
+    save_file(state, path, metadata=marked(name))
     return f"{name}:{path}"
 
 

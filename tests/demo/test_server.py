@@ -14,6 +14,7 @@ import pytest
 from harness import registry
 from harness.__main__ import main
 from harness.commands import demo
+from harness.commands._jobs import Chosen
 from harness.demo import server
 from harness.errors import UsageError, WeightsMissingError
 from tests.demo.conftest import COMPUTE
@@ -80,7 +81,7 @@ def test_detectors_that_cannot_be_had_are_listed_and_controls_come_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
-    chosen = [(registry.detector(name), "") for name in ("chance", "lfm", "trivial")]
+    chosen = [Chosen(registry.detector(name), "") for name in ("chance", "lfm", "trivial")]
     contestants, absent = demo.ready(chosen, COMPUTE)
     assert [each.job.label for each in contestants] == ["chance"]
     assert [line.split(":")[1].split()[0] for line in absent] == ["lfm", "trivial"]
@@ -89,11 +90,11 @@ def test_detectors_that_cannot_be_had_are_listed_and_controls_come_last(
 
 def test_a_single_detector_that_cannot_be_had_is_the_commands_error() -> None:
     with pytest.raises(WeightsMissingError):
-        demo.ready([(registry.detector("trivial"), "")], COMPUTE)
+        demo.ready([Chosen(registry.detector("trivial"), "")], COMPUTE)
 
 
 def test_no_detector_at_all_is_an_error() -> None:
-    chosen = [(registry.detector(name), "") for name in ("metadata", "trivial")]
+    chosen = [Chosen(registry.detector(name), "") for name in ("metadata", "trivial")]
     with pytest.raises(UsageError, match="none of the detectors can be had"):
         demo.ready(chosen, COMPUTE)
 

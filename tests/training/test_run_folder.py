@@ -18,7 +18,9 @@ STATE = {"b": torch.arange(3.0), "a": torch.ones(2, 2, dtype=torch.float64)}
 RECORD = {
     "schema": run_folder.SCHEMA,
     "detector": "tiny",
+    "variant": "",
     "seed": 3,
+    "train": {"digest": "d" * 64},
     "recipe": {"lr": 0.1, "betas": (0.9, 0.999)},
     "environment": {"cpu": "x"},
 }
