@@ -202,8 +202,7 @@ class Journal:
             keep = 0
         self._file.truncate(keep)
         if not keep:
-            self._file.write(head)
-            self._file.flush()
+            self._append(head)
             return
         for line in content[len(head) : keep].splitlines():
             index, _, score = line.partition(b"\t")
@@ -228,14 +227,20 @@ class Journal:
                 raise ValueError(f"score of image {index} is {score}")
             self.scores[index] = score
             lines.append(f"{index}\t{score.hex()}\n")
-        self._file.write("".join(lines).encode())
-        self._file.flush()
+        self._append("".join(lines).encode())
 
     def skip(self, index: int) -> None:
         """Notes that an unreadable image was left out."""
         self.skipped.add(index)
-        self._file.write(f"{index}\tskip\n".encode())
-        self._file.flush()
+        self._append(f"{index}\tskip\n".encode())
+
+    def _append(self, lines: bytes) -> None:
+        try:
+            self._file.write(lines)
+            self._file.flush()
+        except OSError as error:
+            error.filename = str(self.path)  # a full disk names none
+            raise
 
     def __contains__(self, index: int) -> bool:
         return index in self.scores or index in self.skipped
