@@ -247,7 +247,8 @@ class Journal:
 
     def close(self) -> None:
         """Closes and unlocks; the file stays."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # every line was flushed, and a refusal raised, before
+            self._file.close()
 
     def finish(
         self, path: Path, key: PredictionKey, samples: Sequence[Sample], unit: str = ""
