@@ -14,6 +14,7 @@ from PIL import Image
 
 from harness.__main__ import main
 from harness.api import FileHeader
+from harness.data.own import own_name
 from harness.shortcuts import file_facts, judge
 from tests.conftest import noise
 
@@ -48,7 +49,7 @@ def _audit(images: Path, *flags: object) -> int:
 def test_what_files_give_away(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _audit(images) == 0
     text = capsys.readouterr().out
-    document = json.loads((images.parent / "out/audit/audit-images.json").read_text())
+    document = json.loads((images.parent / f"out/audit/audit-{own_name(images)}.json").read_text())
     found = {each["audit"]["subset"]: each for each in document["subsets"]}
     assert found["jpg"]["by_file"]["accuracy"] == 1.0
     assert found["jpg"]["by_file"]["flagged"]
@@ -74,7 +75,7 @@ def test_duplicates_of_either_kind(images: Path, capsys: pytest.CaptureFixture[s
     assert _audit(images) == 0
     text = capsys.readouterr().out
     assert "30 fake files are in each of: fair, grid, jpg" in text  # the very same PNG files
-    document = json.loads((images.parent / "out/audit/audit-images.json").read_text())
+    document = json.loads((images.parent / f"out/audit/audit-{own_name(images)}.json").read_text())
     found = document["lookalikes"]
     assert found["across_subsets"]["pairs"] >= 30  # a real, its JPEG, its former JPEG
     assert document["duplicates"]["distinct"] == {"fake": 30, "real": 90}
@@ -124,7 +125,7 @@ def test_against_a_run_whose_images_are_gone(
     assert "warning: 3 real files are in " in text
     assert f"(as {run / 'train_manifest.tsv'} lists it) too, such as fair/0_real/" in text
     assert "near duplicates in the training data were not looked for" in text
-    (path,) = tmp_path.rglob("audit-images.json")
+    (path,) = tmp_path.rglob("audit-own-*.json")
     document = json.loads(path.read_text())
     assert document["exact_only"]
     assert document["overlap"]["exact"] == {"real": 3}
@@ -178,7 +179,7 @@ def test_the_page_stands_alone_and_escapes_names(images: Path) -> None:
     evil = images / "fair/0_real/<script>alert(1)</script>"
     _save(evil / "x.png", noise(3, 64, 64))
     assert _audit(images) == 0
-    html = (images.parent / "out/audit/audit-images.html").read_text()
+    html = (images.parent / f"out/audit/audit-{own_name(images)}.html").read_text()
     page = _Page()
     page.feed(html)
     assert page.open == []

@@ -15,6 +15,7 @@ from harness import registry
 from harness.__main__ import main
 from harness.commands.robustness import DEFAULT
 from harness.data import decode
+from harness.data.own import own_name
 from harness.data.perturb import parse_perturbation, split_texts
 from harness.data.preprocess import to_tensor
 from harness.predict import read_predictions
@@ -135,7 +136,7 @@ def test_the_table_holds_every_text_with_its_interval(
     out = tmp_path / "out"
     assert robustness(images, out, "--perturbations", TEXTS) == 0
     assert "reals called fake" in capsys.readouterr().out
-    with (out / "robustness" / "robustness-images.csv").open() as file:
+    with (out / "robustness" / f"robustness-{own_name(images)}.csv").open() as file:
         rows = list(csv.DictReader(file))
     ap = [row for row in rows if row["metric"] == "AP"]
     assert [row["column"] for row in ap] == [

@@ -14,7 +14,7 @@ from harness.__main__ import main
 from harness.accelerate import TOLERANCE
 from harness.api import DetectorSpec, ScoreSpec
 from harness.commands import _jobs
-from harness.data.own import own_suite
+from harness.data.own import own_name, own_suite
 from harness.data.suites import Selection
 from harness.engine import Compute, make_job
 from harness.errors import HarnessError
@@ -179,7 +179,7 @@ def test_a_limit_takes_the_same_images_in_every_order(images: Path) -> None:
 
 def test_images_are_hashed_once_and_the_final_run_of_shards_scores_nothing(images: Path) -> None:
     effects(Mean, images)
-    cache = images.parent / "out" / "cache" / "hashes" / "images.parquet"
+    cache = images.parent / "out" / "cache" / "hashes" / f"{own_name(images)}.parquet"
     assert cache.is_file()
     folder = images.parent / "runs-Mean"
     assert {path.resolve() for path in folder.glob("*/cache")} == {cache.parents[1]}
@@ -192,7 +192,7 @@ def test_orders_are_what_they_are_called(images: Path) -> None:
     effects(Counter, images)
     orders = {}
     for name in ("plain", "files reversed", "files shuffled"):
-        (path,) = (images.parent / "runs-Counter" / name).glob("predictions/images/a/*/*.parquet")
+        (path,) = (images.parent / "runs-Counter" / name).glob("predictions/*/a/*/*.parquet")
         orders[name] = [i.partition("/")[2] for i in read_predictions(path).ids]
     reals, fakes = orders["plain"][:5], orders["plain"][5:]
     assert reals == sorted(reals)
@@ -202,7 +202,7 @@ def test_orders_are_what_they_are_called(images: Path) -> None:
 
 
 def test_a_subset_that_fails_ends_it(images: Path) -> None:
-    with pytest.raises(HarnessError, match="broken on images:a: ValueError: no such thing"):
+    with pytest.raises(HarnessError, match=r"broken on own-data-\w+:a: ValueError: no such thing"):
         effects(Broken, images)
 
 
@@ -214,7 +214,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(_jobs, "selected", lambda method, weights: [(spec(build), "")])
+    monkeypatch.setattr(_jobs, "selected", lambda *_: [(spec(build), "")])
     flags = ["stability", "--method", "x", "--images", str(images), "--workers", "1"]
     out = images.parent / "out"
     assert main([*flags, "--out", str(out)]) == code

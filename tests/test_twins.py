@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness import registry
 from harness.__main__ import main
-from harness.data.own import own_suite
+from harness.data.own import own_name, own_suite
 from harness.data.suites import Selection, get_suite
 from harness.engine import Job, make_job
 from harness.errors import UsageError
@@ -64,8 +64,8 @@ def test_the_size_is_of_the_whole_suite_whatever_is_selected() -> None:
 
 def test_codec_twins_put_both_classes_through_one_path(images: Path) -> None:
     found = _twins(images, "chance", "jpeg96", "png")
-    assert found["jpeg96"].job.perturbation == {"images": "center_crop(80)|jpeg(96)"}
-    assert found["png"].job.perturbation == {"images": "resize(80,80)|png"}
+    assert found["jpeg96"].job.perturbation == {own_name(images): "center_crop(80)|jpeg(96)"}
+    assert found["png"].job.perturbation == {own_name(images): "resize(80,80)|png"}
     assert found["png"].job.geometry == {}
 
 
@@ -76,9 +76,9 @@ def test_geometry_twins_change_the_geometry_alone(images: Path, lfm_job: Job) ->
         twin.name: twin
         for twin in twins(("native", "center_crop", "resize"), [lfm_job], [selection], None)
     }
-    assert found["native"].job.geometry == {"images": "crop_multiple(2)"}  # 101 is odd
-    assert found["center_crop"].job.geometry == {"images": "center_crop(80)"}
-    assert found["resize"].reasons == {"images": "that is the geometry of the first row"}
+    assert found["native"].job.geometry == {own_name(images): "crop_multiple(2)"}  # 101 is odd
+    assert found["center_crop"].job.geometry == {own_name(images): "center_crop(80)"}
+    assert found["resize"].reasons == {own_name(images): "that is the geometry of the first row"}
     assert all(not twin.job.perturbation for twin in found.values())
 
 
@@ -93,7 +93,7 @@ def test_a_detector_of_one_size_has_no_native_twin(images: Path) -> None:
     suite = own_suite(images)
     selection = Selection(suite=suite, subsets=suite.subsets)
     (native,) = twins(["native"], [job], [selection], None)
-    assert "128" in native.reasons["images"]
+    assert "128" in native.reasons[own_name(images)]
 
 
 def test_unknown_twin(images: Path) -> None:
@@ -121,7 +121,7 @@ def test_metadata_loses_what_it_owed_to_the_file(
     assert values["metadata", "resize(80,80)|png"] == 0.5
     printed = capsys.readouterr().out
     assert "(−50.0" in printed
-    rendered = (out / "twins" / "twins-images.md").read_text()
+    rendered = (out / "twins" / f"twins-{own_name(images)}.md").read_text()
     assert "jpeg96: center_crop(80)" in rendered
     assert "that is the geometry of the first row" in rendered
     assert sorted(path.suffix for path in (out / "twins").iterdir()) == [
@@ -163,6 +163,6 @@ def test_the_released_weights_and_photographs_that_a_resize_makes_fake(
     assert scores["resize(256,256)"] == pytest.approx([2.97, 24.82], abs=0.01)
     assert scores["crop_multiple(2)"] == pytest.approx([-44.9, -34.0], abs=0.1)
     printed = capsys.readouterr().out
-    assert "reals called fake" in printed
+    assert "called fake" in printed
     assert "100.0" in printed
     assert "(−100.0)" in printed

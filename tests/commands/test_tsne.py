@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from harness import registry
 from harness.__main__ import main
 from harness.checkpoint_files import sha256_of
+from harness.data.own import own_name
 from harness.run_weights import RUN_FACTS, RUN_WEIGHTS
 from tests.conftest import marked, write_images
 
@@ -87,14 +88,15 @@ def test_picture_numbers_and_text_agree(
         assert tsne("--method", method) == 0
     printed = capsys.readouterr().out
     written = files(tmp_path / "out")
-    assert list(written) == [f"tsne-images.{e}" for e in ("json", "md", "pdf", "svg")]
-    facts = json.loads(written["tsne-images.json"])
+    name = f"tsne-{own_name(tmp_path / 'data')}"
+    assert list(written) == [f"{name}.{e}" for e in ("json", "md", "pdf", "svg")]
+    facts = json.loads(written[f"{name}.json"])
     assert [(r["detector"], r["dims"], r["images"]) for r in facts["rows"]] == [
         ("lfm", 1024, 36), ("gap", 64, 36)
     ]  # fmt: skip
     for row in facts["rows"]:
         assert row["probe_low"] <= row["probe"] <= row["probe_high"]
-        for text in (printed, written["tsne-images.md"].decode()):
+        for text in (printed, written[f"{name}.md"].decode()):
             assert f"{100 * row['probe']:.1f} [" in text
     for details in facts["details"]:
         assert set(details["unseen_by_generator"]) == {"a", "b"}
@@ -105,7 +107,7 @@ def test_picture_numbers_and_text_agree(
     assert "36 images" in facts["caption"]
     assert "12 reals" in facts["caption"]
     assert "LFM" in facts["alt"]
-    assert facts["alt"] in written["tsne-images.md"].decode()
+    assert facts["alt"] in written[f"{name}.md"].decode()
     assert "36 images embedded" in caplog.text
     # Again: nothing is embedded and not a byte differs.
     caplog.clear()
@@ -121,7 +123,7 @@ def test_a_detector_without_vectors_is_named_and_the_others_go_on(
 ) -> None:  # fmt: skip
     assert tsne("--method", f"chance,gap:{weights['gap']}") == 1
     assert "chance offers no embedding" in caplog.text
-    facts = json.loads(files(tmp_path / "out")["tsne-images.json"])
+    facts = json.loads(files(tmp_path / "out")[f"tsne-{own_name(tmp_path / 'data')}.json"])
     assert [row["detector"] for row in facts["rows"]] == ["gap"]
     assert tsne("--method", "chance") == 2
     assert "chance offers no embedding" in capsys.readouterr().err
@@ -158,7 +160,7 @@ def test_training_seeds_share_a_column_and_a_mean(
     for seed in range(2):
         trained_run(trained / "gap" / f"seed{seed}", seed)
     assert tsne("--method", "gap", "--weights", trained) == 0
-    facts = json.loads(files(tmp_path / "out")["tsne-images.json"])
+    facts = json.loads(files(tmp_path / "out")[f"tsne-{own_name(tmp_path / 'data')}.json"])
     assert [row["weights"] for row in facts["rows"]] == ["toy/seed0", "toy/seed1"]
     assert facts["drawn"] == ["gap:toy/seed0"]
     (mean,) = facts["means"]
