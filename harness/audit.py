@@ -20,11 +20,12 @@ from harness.data.adapters import subset_folder
 from harness.data.audit import CLASS_NAMES, SubsetAudit, audit_subset, missing_subset
 from harness.data.duplicates import Duplicates, find_duplicates
 from harness.data.index import UNREADABLE, load_manifest
+from harness.data.likeness import Thumbnail, thumbnail
 from harness.data.loader import ordered_map
 from harness.data.lookalikes import Lookalikes, Overlap, Picture, find_lookalikes, find_overlap
 from harness.data.sample import Manifest, Sample
 from harness.data.suites import Selection
-from harness.data.traces import BLOCKY, blockiness, perceptual_hash
+from harness.data.traces import BLOCKY, blockiness, perceptual_hashes
 from harness.errors import BadImageError, DataError, UsageError, printable
 from harness.shortcuts import Shortcut, file_facts, judge
 from harness.training import datasets, run_folder
@@ -32,7 +33,7 @@ from harness.training import datasets, run_folder
 _LOSSLESS = ("PNG", "BMP", "TIFF", "PPM", "GIF")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Look:
     """What one reading of a file gave.
 
@@ -40,13 +41,15 @@ class Look:
         header: what it says of itself.
         lossless: whether its coding keeps every pixel.
         blockiness: of its pixels, None where it is too small.
-        hash: perceptual, None for a nearly flat picture.
+        hashes: perceptual, of it and of its mirror image, None for a nearly flat picture.
+        thumbnail: its pixels, small.
     """
 
     header: FileHeader
     lossless: bool
     blockiness: float | None
-    hash: int | None
+    hashes: tuple[int, int] | None
+    thumbnail: Thumbnail
 
 
 Looks = Mapping[str, Look | BadImageError]
@@ -163,7 +166,7 @@ def audit(
             continue
         manifest = manifests[subset.name]
         headers = {s.id: _header(looks[_content(s)]) for s in manifest.samples}
-        folder = str(subset_folder(subset, root) or "")
+        folder = printable(subset_folder(subset, root) or "")
         audited = audit_subset(subset, manifest, headers, folder=folder)
         subsets.append(_evidence(audited, manifest, looks))
     pictures = _pictures(manifests, looks)
@@ -209,7 +212,7 @@ def training_images(text: str, out: Path) -> TrainingImages:
 
 def _of_manifest(manifest: Manifest) -> TrainingImages:
     contents = frozenset(sample.sha256 for sample in manifest.samples)
-    return TrainingImages(name=manifest.name, contents=contents, manifest=manifest)
+    return TrainingImages(name=printable(manifest.name), contents=contents, manifest=manifest)
 
 
 def _of_run(place: Path) -> TrainingImages:
@@ -233,7 +236,7 @@ def _of_run(place: Path) -> TrainingImages:
             hint="give --against the folder or manifest it was trained on",
         )
     return TrainingImages(
-        name=f"{name} (as {listed} lists it)", contents=run_folder.trained_on(place)
+        name=printable(f"{name} (as {listed} lists it)"), contents=run_folder.trained_on(place)
     )
 
 
@@ -243,7 +246,14 @@ def _training(against: TrainingImages, workers: int) -> list[Picture]:
         return _pictures({against.name: against.manifest}, looks)
     name = against.name  # of pictures that are only listed nothing but the content matters here
     return [
-        Picture(places=(name,), subsets=frozenset({name}), label=REAL, sha256=content, hash=None)
+        Picture(
+            places=(name,),
+            subsets=frozenset({name}),
+            label=REAL,
+            sha256=content,
+            hashes=None,
+            thumbnail=None,
+        )
         for content in sorted(against.contents)
     ]
 
@@ -270,7 +280,8 @@ def _look(sample: Sample) -> Look:
         # A WebP file is of either kind; the chunk that holds the pixels says which.
         lossless=header.format in _LOSSLESS or (header.format == "WEBP" and b"VP8L" in data[:64]),
         blockiness=blockiness(pixels),
-        hash=perceptual_hash(pixels),
+        hashes=perceptual_hashes(pixels),
+        thumbnail=thumbnail(pixels),
     )
 
 
@@ -336,7 +347,8 @@ def _pictures(manifests: Mapping[str, Manifest], looks: Looks) -> list[Picture]:
                 subsets=frozenset(subset for subset, _ in found),
                 label=label,
                 sha256=content,
-                hash=seen.hash,
+                hashes=seen.hashes,
+                thumbnail=seen.thumbnail,
             )
         )
     return pictures

@@ -87,19 +87,42 @@ class Scorer:
                 "or 'crop_multiple(2)'",
             )
         assert self._function is not None
-        return self._checked(self._function(images).numpy(), len(images))
+        return self._checked(self._function(images).numpy(), len(images), name)
 
-    def header(self, header: FileHeader) -> float:
-        """One header -> its score."""
+    def header(self, header: FileHeader, name: str) -> float:
+        """One header -> its score; ``name`` is the image for messages."""
         assert self._headers is not None
-        return float(self._checked(self._headers.score_headers([header]), 1)[0])
+        return float(self._checked(self._headers.score_headers([header]), 1, name)[0])
 
-    def _checked(self, scores: Scores, count: int) -> Scores:
+    def _checked(self, scores: Scores, count: int, name: str) -> Scores:
         if scores.shape != (count,):
-            raise DetectorError(f"{self.spec.name}: {count} images gave scores {scores.shape}")
+            raise DetectorError(
+                f"{self.spec.name}: {count} images gave scores {scores.shape}",
+                hint=f"python -m harness contract {self.spec.name}",
+            )
         if not np.isfinite(scores).all():
-            raise DetectorError(f"{self.spec.name}: gave a score that is not finite: {scores}")
+            raise DetectorError(
+                f"{self.spec.name}: {not_finite(scores, name)}", hint=NOT_FINITE_HINT
+            )
         return scores.astype(np.float64, copy=False)
+
+
+NOT_FINITE_HINT = (
+    "take another checkpoint, or leave out --precision: weights that are not finite, or too large, "
+    "do this"
+)
+
+
+def not_finite(values: Scores, name: str) -> str:
+    """Which image of a batch has no finite result.
+
+    Args:
+        values: (N,) or (N, D) of the batch's images, one of them not finite.
+        name: of the first image.
+    """
+    row = int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
+    which = name if row == 0 else f"image {row + 1} of the batch that begins with {name}"
+    return f"its result for {which} is not finite"
 
 
 def _check_sizes(spec: DetectorSpec) -> list[tuple[int, int]]:

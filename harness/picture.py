@@ -62,6 +62,6 @@ def score(
         InputSizeError: the detector cannot take its size after ``preprocess``.
     """
     if not scorer.reads_pixels:
-        return scorer.header(picture.header(perturbation))
+        return scorer.header(picture.header(perturbation), picture.name)
     image = preprocess(picture.pixels(perturbation), picture.name)
     return float(scorer.pixels(to_tensor(image)[None], picture.name)[0])

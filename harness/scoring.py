@@ -153,7 +153,7 @@ class SubsetScoring:
                 continue
             if not task.scorer.reads_pixels:
                 header = picture.header(task.perturbation)
-                loaded.results[number] = _attempt(task.scorer.header, header)
+                loaded.results[number] = _attempt(task.scorer.header, header, picture.name)
             elif task.view not in loaded.pixels:
                 picture.pixels(UNPERTURBED)  # what cannot be decoded is bad for every task
                 try:

@@ -109,6 +109,7 @@ ELSEWHERE = {
     "--suite forensynths --data-root /data --out runs/ablation-forensynths": (
         "hours, and its small form is that of the other data"
     ),
+    ".venv/bin/python -m pytest -s tests/data/test_lookalikes.py -k made_set": "is a test already",
     "python -m harness demo": "serves until it is stopped; tests/demo runs it",
     "python -m harness bench --memory": "20,000 images, minutes",
     "python -m harness train --method lfm --suite mini-train --measure": (

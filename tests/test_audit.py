@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -66,8 +67,11 @@ def test_what_files_give_away(images: Path, capsys: pytest.CaptureFixture[str]) 
     assert table.startswith("quality 90, 4:2:0, ")
     assert found["jpg"]["audit"]["real"]["metadata"] == {"none": 30}
     assert found["jpg"]["audit"]["fake"]["aspects"] == {"1.00": 30}
-    assert "warning: jpg: file facts tell the class" in text
-    assert "warning: grid: with grid tell the class (blockiness most)" in text
+    assert "warning: jpg: file facts alone tell real from fake, most of all by " in text
+    told = (
+        "warning: grid: file facts and the 8x8 grid tell real from fake, most of all by blockiness"
+    )
+    assert told in text
     assert "warning: fair" not in text
 
 
@@ -154,6 +158,53 @@ def test_against_a_run_whose_list_is_not_its_own(
     assert _audit(images / "fair", "--against", run) == 3
     said = capsys.readouterr().err
     assert "trained on elsewhere, whose images the run does not list" in said
+
+
+def test_a_false_alarm_on_shared_reals_is_one_line_that_names_the_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    for number, places in enumerate((("a", "b", "c"), ("a", "b"), ("d", "e"))):
+        for place in places:
+            for seed in range(2):
+                _save(root / place / f"0_real/{number}{seed}.png", noise(10 * number + seed))
+                _save(root / place / f"1_fake/{seed}.png", noise(hash(place) % 999 + 100 + seed))
+    assert _audit(root) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "false alarm" in line)
+    assert line == (
+        "note: a false alarm on a shared real counts several times in a mean over subsets: "
+        "2 files 2 times (a, b); 2 files 3 times (a, b, c); 2 files 2 times (d, e)"
+    )
+
+
+def test_a_set_of_reals_is_a_control_and_its_dashes_have_a_reason(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(images / "fair/1_fake")
+    assert _audit(images / "fair") == 0
+    text = capsys.readouterr().out
+    assert "note: fair: no fake images: false alarms can be counted here, AP is not defined" in text
+    assert "note: file facts are not judged, fewer than 5 readable images of a class: fair" in text
+    assert main(["check", "--images", str(images / "fair"), "--out", str(images / "o")]) == 0
+
+
+def test_names_that_are_no_utf_8(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / os.fsdecode(b"\xfe")
+    (images / "fair").rename(place)
+    (place / "0_real/3.png").rename(place / os.fsdecode(b"0_real/\xff.png"))
+    shutil.copy(place / "0_real/4.png", place / os.fsdecode(b"0_real/\xf0.png"))
+    assert _audit(place) == 0
+    said = capsys.readouterr().out
+    assert f"{tmp_path}/\\xfe" in said
+    assert "0_real/\\xf0.png" in said
+    (page,) = (images.parent / "out/audit").glob("*.html")
+    assert "0_real/\\xf0.png" in page.read_text(encoding="utf-8")
+    flags = ["--images", str(place), "--against", str(place), "--json"]
+    assert main(["audit", *flags, "--out", str(tmp_path / "o")]) == 0
+    (document,) = json.loads(capsys.readouterr().out)
+    assert document["overlap"]["exact"] == {"fake": 30, "real": 31}
 
 
 class _Page(HTMLParser):

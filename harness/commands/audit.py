@@ -12,6 +12,7 @@ from harness.audit import SuiteEvidence, audit, training_images
 from harness.commands import _flags, _text
 from harness.commands._sources import TABLES
 from harness.commands.check import duplicate_lines
+from harness.data.audit import EXAMPLES
 from harness.data.lookalikes import Lookalikes, Overlap, Pairs
 from harness.data.own import own_selections
 from harness.data.suites import find_root, parse_selection
@@ -112,8 +113,8 @@ def as_text(evidence: SuiteEvidence) -> str:
         _text.table(head, rows),
         f"file facts: balanced accuracy in percent of a forest that sees formats, sizes, colour "
         f"modes, JPEG tables and metadata, {FOLDS}-fold, with its 95 % interval; chance is 50; "
-        f"! begins above {100 * (0.5 + MARGIN):.0f}. with grid: and the 8x8 blockiness of the "
-        "pixels.",
+        f"! marks an interval that begins above {100 * (0.5 + MARGIN):.0f}. with grid: and the "
+        "8x8 blockiness of the pixels.",
         *remarks(evidence),
     ]
     return "\n".join(lines)
@@ -125,10 +126,14 @@ def remarks(evidence: SuiteEvidence) -> list[str]:
     for each in evidence.subsets:
         name = each.audit.subset
         lines += [f"{f.level}: {name}: {f.text}" for f in each.audit.findings]
-        for what, found in (("file facts", each.by_file), ("with grid", each.by_file_and_grid)):
+        for what, found in (
+            ("file facts alone", each.by_file),
+            ("file facts and the 8x8 grid", each.by_file_and_grid),
+        ):
             if found.flagged and found.facts:
-                first = ", ".join(list(found.facts)[:2])
-                lines.append(f"warning: {name}: {what} tell the class ({first} most)")
+                first = " and ".join(list(found.facts)[:2])
+                lines.append(f"warning: {name}: {what} tell real from fake, most of all by {first}")
+    lines += _not_judged(evidence)
     lines += duplicate_lines(evidence.duplicates)
     lines += [f"note: {text}" for text in _shared(evidence)]
     lines += _lookalike_lines(evidence.lookalikes)
@@ -146,14 +151,31 @@ def _accuracy(found: Shortcut) -> str:
     return f"{100 * found.accuracy:.1f} {edges}{mark}"
 
 
+def _not_judged(evidence: SuiteEvidence) -> list[str]:
+    """Why there are dashes, a line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for each in evidence.subsets:
+        if each.by_file.accuracy is None:
+            reasons.setdefault(each.by_file.note, []).append(each.audit.subset)
+    return [
+        f"note: file facts are not judged, {reason}: {', '.join(names)}"
+        for reason, names in reasons.items()
+    ]
+
+
 def _shared(evidence: SuiteEvidence) -> list[str]:
     """How often one false alarm counts in a mean over the subsets."""
-    return [
-        f"a false alarm on one of {shared.files} shared real files counts {len(shared.subsets)} "
-        "times in a mean over subsets"
-        for shared in evidence.duplicates.across
-        if shared.label == "real"
+    shared = [each for each in evidence.duplicates.across if each.label == "real"]
+    if not shared:
+        return []
+    parts = [
+        f"{each.files} file{'s' if each.files > 1 else ''} {len(each.subsets)} times "
+        f"({', '.join(each.subsets)})"
+        for each in shared[:EXAMPLES]
     ]
+    more = [f"and {len(shared) - EXAMPLES} more groups"] if len(shared) > EXAMPLES else []
+    said = "; ".join([*parts, *more])
+    return [f"a false alarm on a shared real counts several times in a mean over subsets: {said}"]
 
 
 def _lookalike_lines(found: Lookalikes) -> list[str]:
@@ -171,7 +193,8 @@ def _lookalike_lines(found: Lookalikes) -> list[str]:
 
 
 def _several(pairs: Pairs) -> str:
-    return f"{pairs.pairs} pair{'s' if pairs.pairs > 1 else ''} ({pairs.pictures} files)"
+    most = "at least " if pairs.more else ""
+    return f"{most}{pairs.pairs} pair{'s' if pairs.pairs > 1 else ''} ({pairs.pictures} files)"
 
 
 def _overlap_lines(overlap: Overlap, *, exact_only: bool) -> list[str]:

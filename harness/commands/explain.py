@@ -23,7 +23,7 @@ from harness.data.sample import Sample
 from harness.data.suites import find_root, parse_selection
 from harness.engine import make_job
 from harness.env import DEVICES, resolve_device
-from harness.errors import BadImageError, HarnessError, UsageError
+from harness.errors import BadImageError, HarnessError, UsageError, printable
 from harness.explain.evidence import (
     FocusDifference,
     FocusMean,
@@ -37,6 +37,7 @@ from harness.explain.evidence import (
 from harness.explain.gradcam import NoMapError, layer_grad_cam
 from harness.explain.maps import Explanation, ready
 from harness.figures.panels import Column, Heat, panel
+from harness.figures.svg import FORMS
 from harness.metrics.focus import focus
 from harness.plan import take
 from harness.results.store import canonical_json, write_atomic
@@ -64,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--panels",
         type=_flags.count,
         default=16,
-        help="how many pictures are drawn, evenly spread; all are measured (default: %(default)s)",
+        help="how many pictures are drawn, those that are named first, the others evenly spread; "
+        "all are measured (default: %(default)s)",
     )
     parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
     _jobs.add_weights(parser)
@@ -80,18 +82,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A picture that is to be read."""
+    """A picture that is to be read.
+
+    Args:
+        sample: it.
+        suite: that lists it, "" for a file.
+        named: it was named itself, not only a folder or a suite that holds it.
+    """
 
     sample: Sample
     suite: str = ""
+    named: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file, or ``suite/subset/id``: subsets repeat their ids."""
+        return printable(
+            f"{self.suite}/{self.sample.place}" if self.suite else str(self.sample.path)
+        )
 
     def read(self) -> Picture:
         """Decodes it; BadImageError when that fails."""
-        name = self.sample.id if self.suite else str(self.sample.path)
         kind = ("real", "fake")[self.sample.label] if self.suite else ""
         pixels = decode.decode(decode.read_bytes(self.sample), decode.display_name(self.sample))
         return Picture(
-            name=name, kind=kind, source=self.sample.generator, suite=self.suite, pixels=pixels
+            name=self.name,
+            kind=kind,
+            source=printable(self.sample.generator),
+            suite=self.suite,
+            pixels=pixels,
         )
 
 
@@ -114,8 +133,8 @@ def run(args: argparse.Namespace) -> int:
     """Writes panels and ``index.json``, prints the rows and the mean focus.
 
     Returns:
-        0; 3 when a picture could not be read or explained, 1 when a detector that was named
-        offers no map.
+        0; that of the error when a picture could not be read or explained, 1 when a detector that
+        was named offers no map.
     """
     layer_grad_cam()  # a missing extra is said before anything is loaded
     _jobs.selected(args)  # and a typing error before data is read
@@ -123,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
     observers, refused = _observers(args)
     folder = args.to or args.out / "explain"
     _flags.require_writable(folder)
-    drawn = {i * len(targets) // args.panels for i in range(args.panels)}
+    drawn = _drawn(targets, args.panels)
     found = Findings()
     for number, target in enumerate(tqdm(targets, unit="picture", leave=False)):
         try:
@@ -141,7 +160,7 @@ def run(args: argparse.Namespace) -> int:
     for line in [*lines, *map(str, found.failed)]:
         log.warning("%s", line)
     if found.failed:
-        return 3
+        return found.failed[0].exit_code
     return 1 if refused and args.method != "all" else 0
 
 
@@ -151,6 +170,7 @@ def _targets(args: argparse.Namespace) -> Iterator[Target]:
     Raises:
         HarnessError: none, both kinds, or data that is absent.
     """
+    seen: set[object] = set()
     if bool(args.suite) == bool(args.paths):
         raise UsageError("say what to explain", hint="IMAGE... or --suite mini:gan (one of them)")
     for path in args.paths:
@@ -158,8 +178,10 @@ def _targets(args: argparse.Namespace) -> Iterator[Target]:
         if not files:
             raise UsageError(f"{path}: no image below this folder", hint="name a picture")
         for file in files:
-            yield Target(sample=Sample(id=file.name, label=0, path=file))
-    seen: set[str] = set()
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                named = file == path or file in args.paths
+                yield Target(sample=Sample(id=file.name, label=0, path=file), named=named)
     for selection in parse_selection(args.suite) if args.suite else ():
         root = find_root(selection.suite, args.data_root)
         for subset in selection.subsets:
@@ -168,6 +190,19 @@ def _targets(args: argparse.Namespace) -> Iterator[Target]:
                 if sample.sha256 not in seen:
                     seen.add(sample.sha256)
                     yield Target(sample=sample, suite=selection.suite.name)
+
+
+def _drawn(targets: Sequence[Target], count: int) -> set[int]:
+    """Places of the targets that are drawn: the named ones, then some of the others."""
+    named = [place for place, target in enumerate(targets) if target.named]
+    others = [place for place, target in enumerate(targets) if not target.named]
+    first = _spread(named, count)
+    return {*first, *_spread(others, count - len(first))}
+
+
+def _spread(places: Sequence[int], count: int) -> set[int]:
+    """Evenly spread ones, at most ``count``."""
+    return {places[i * len(places) // count] for i in range(count)} if places else set()
 
 
 def _observers(args: argparse.Namespace) -> tuple[list[Observer], dict[str, HarnessError]]:
@@ -209,25 +244,29 @@ def _views(
 
 
 def _write(folder: Path, picture: Picture, views: Sequence[View]) -> dict[str, Any]:
-    """The panel as SVG and PDF, and its entry in ``index.json``."""
-    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", picture.name).strip("-.")[-80:]
-    digest = hashlib.sha256(picture.name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    """The panel in every form, and its entry in ``index.json``."""
+    name = _file_name(picture.name)
     alike = all(view.pixels.shape == views[0].pixels.shape for view in views)
     pixels = views[0].pixels if alike else picture.pixels
     height, width = pixels.shape[:2]
     title = "\n".join(filter(None, (_short(Path(picture.name).name), picture.label)))
     title += f"\n{width} x {height} pixels"
     columns = [_column(view) for view in views]
-    for form in ("svg", "pdf"):
-        path = folder / f"{readable}-{digest}.{form}"
-        write_atomic(path, panel(title, pixels, columns, form))
+    for form in FORMS:
+        write_atomic(folder / f"{name}.{form}", panel(title, pixels, columns, form))
     return {
-        "file": f"{readable}-{digest}.svg",
+        "file": f"{name}.svg",
         "picture": picture.name,
         "label": picture.label,
         "alt": _alt(picture, views),
         "rows": [asdict(row) for view in views for row in view.rows()],
     }
+
+
+def _file_name(picture: str) -> str:
+    """The picture's own name, and a digest of where it lies: two pictures never share a file."""
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(picture).stem).strip("-.")[-80:]
+    return "-".join(filter(None, (readable, hashlib.sha256(picture.encode()).hexdigest()[:12])))
 
 
 def _short(name: str) -> str:
@@ -285,7 +324,10 @@ def _report(folder: Path, found: Findings) -> None:
     if differences:
         header = ["difference", "map", "pictures", "n", "mean", "95 %"]
         print("\n" + _text.table(header, [_difference_line(each) for each in differences], left=3))
-    log.info("%d panels (SVG, PDF) and index.json in %s", len(found.panels), folder)
+    for reason in _reasons(means):
+        print(reason)
+    forms = ", ".join(FORMS)
+    log.info("%d panels (%s) and index.json in %s", len(found.panels), forms, folder)
 
 
 def _lines(panels: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -308,6 +350,16 @@ def _mean_line(mean: FocusMean) -> list[str]:
     count = f"{mean.pictures} of {mean.out_of}"
     kind = f"{mean.of} called {mean.called}".lstrip()
     return [name, NAMES[mean.kind], kind, count, _text.percent(mean.mean), _span(mean)]
+
+
+def _reasons(means: Sequence[FocusMean]) -> list[str]:
+    """Why there are dashes."""
+    found = []
+    if any(mean.pictures < mean.out_of for mean in means):
+        found.append("focus -: nothing in the map speaks for fake; n is how many pictures have one")
+    if any(mean.pictures == 1 for mean in means):
+        found.append("95 % -: one picture gives no interval")
+    return found
 
 
 def _difference_line(each: FocusDifference) -> list[str]:

@@ -1,23 +1,38 @@
-"""Pictures that look the same without being the same file: near duplicates by perceptual hash."""
+"""Pictures that look the same without being the same file: near duplicates.
+
+A perceptual hash, also of the mirrored picture, says which pairs are worth a look; their pixels
+decide (:func:`harness.data.likeness.alike`). Aligned faces agree in the first alone.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from harness.data.audit import CLASS_NAMES, EXAMPLES
+from harness.data.likeness import Thumbnail, alike
 
-NEAR = 4
+NEAR = 8
 """Bits in which the hashes of near duplicates differ at most, of 63."""
+WINDOW = 4096
+"""Others that a picture's hash is compared with at most, in each band."""
+PARTNERS = 32
+"""Candidates a picture whose pixels are compared at most, each pair counted at one of its two."""
 _BANDS = NEAR + 1  # hashes that differ in fewer bits than there are bands agree in one of them
-_BITS = 64
+_EDGES = [64 * band // _BANDS for band in range(_BANDS + 1)]
+_ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
+
+_Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+_Places = np.ndarray[Any, np.dtype[np.int64]]
+_Rows = _Places  # (M, 4)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """One content, wherever it lies.
 
@@ -26,14 +41,17 @@ class Picture:
         subsets: who holds it.
         label: 0 real, 1 fake.
         sha256: of the file.
-        hash: perceptual, None for a nearly flat picture.
+        hashes: perceptual, of the picture and of its mirror image; None for a nearly flat picture
+            and where the pixels are not at hand.
+        thumbnail: its pixels, None where they are not at hand.
     """
 
     places: tuple[str, ...]
     subsets: frozenset[str]
     label: int
     sha256: str
-    hash: int | None
+    hashes: tuple[int, int] | None
+    thumbnail: Thumbnail | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +62,13 @@ class Pairs:
         pairs: how many pairs of different files.
         pictures: how many different files are in one or more of them.
         examples: of the pairs.
+        more: the search ended at its bounds (:data:`WINDOW`, :data:`PARTNERS`): there may be more.
     """
 
     pairs: int
     pictures: int
     examples: tuple[tuple[str, str], ...]
+    more: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +109,9 @@ def find_lookalikes(pictures: Sequence[Picture]) -> Lookalikes:
     within: dict[str, list[tuple[int, int]]] = defaultdict(list)
     across: list[tuple[int, int]] = []
     classes: list[tuple[int, int]] = []
-    for pair in _near([picture.hash for picture in pictures]):
+    pairs, more = _near(pictures)
+    for pair in pairs:
         one, two = (pictures[i] for i in pair)
-        if one.sha256 == two.sha256:
-            continue
         if one.label != two.label:
             classes.append(pair)
         elif shared := one.subsets & two.subsets:
@@ -101,9 +120,9 @@ def find_lookalikes(pictures: Sequence[Picture]) -> Lookalikes:
         else:
             across.append(pair)
     return Lookalikes(
-        within={name: _pairs(pictures, found) for name, found in sorted(within.items())},
-        across_subsets=_pairs(pictures, across),
-        across_classes=_pairs(pictures, classes),
+        within={name: _pairs(pictures, found, more) for name, found in sorted(within.items())},
+        across_subsets=_pairs(pictures, across, more),
+        across_classes=_pairs(pictures, classes, more),
     )
 
 
@@ -111,48 +130,97 @@ def find_overlap(pictures: Sequence[Picture], training: Sequence[Picture], name:
     """What of a suite is in a training set, exactly or nearly."""
     known = {picture.sha256 for picture in training}
     exact = [picture for picture in pictures if picture.sha256 in known]
-    both = [*pictures, *training]
-    near = [
-        (i, j)
-        for i, j in _near([picture.hash for picture in both])
-        if i < len(pictures) <= j and both[i].sha256 not in known
-    ]
+    others = [picture for picture in pictures if picture.sha256 not in known]
+    near, more = _near([*others, *training], split=len(others))
     return Overlap(
         training=name,
         exact=dict(Counter(CLASS_NAMES[picture.label] for picture in exact)),
-        near=_pairs(both, near),
+        near=_pairs([*others, *training], near, more),
         examples=tuple(picture.places[0] for picture in exact[:EXAMPLES]),
     )
 
 
-def _pairs(pictures: Sequence[Picture], found: Sequence[tuple[int, int]]) -> Pairs:
+def _pairs(pictures: Sequence[Picture], found: Sequence[tuple[int, int]], more: bool) -> Pairs:
     return Pairs(
         pairs=len(found),
         pictures=len({i for pair in found for i in pair}),
         examples=tuple((pictures[i].places[0], pictures[j].places[0]) for i, j in found[:EXAMPLES]),
+        more=more,
     )
 
 
-def _near(hashes: Sequence[int | None]) -> list[tuple[int, int]]:
-    """Index pairs, ascending, of hashes at most :data:`NEAR` bits apart."""
-    known = [i for i, value in enumerate(hashes) if value is not None]
-    values = np.array([hashes[i] for i in known], dtype=np.uint64)
-    found: set[tuple[int, int]] = set()
-    for members in _candidates(values):
-        for place, i in enumerate(members[:-1]):
-            rest = members[place + 1 :]
-            apart = np.bitwise_xor(values[rest], values[i])
-            bits = np.unpackbits(apart.view(np.uint8)).reshape(len(rest), -1).sum(axis=1)
-            found.update((known[i], known[int(j)]) for j in rest[bits <= NEAR])
-    return sorted(found)
+def _near(pictures: Sequence[Picture], split: int = 0) -> tuple[list[tuple[int, int]], bool]:
+    """Index pairs, ascending, of pictures that look the same, and whether there may be more.
+
+    Args:
+        pictures: all.
+        split: where not 0, only pairs of a picture before this place and one from it on.
+    """
+    found: dict[tuple[int, int], None] = {}
+    rows, more = _candidates([picture.hashes for picture in pictures], split)
+    for i, j, _, mirrored in rows.tolist():
+        one, two = pictures[i], pictures[j]
+        if (i, j) in found or one.sha256 == two.sha256:
+            continue
+        if one.thumbnail is None or two.thumbnail is None:
+            continue
+        if alike(one.thumbnail, two.thumbnail[:, ::-1] if mirrored else two.thumbnail):
+            found[i, j] = None
+    return list(found), more
 
 
-def _candidates(values: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Iterator[np.ndarray]:
-    """Groups of indices, ascending, that agree in one band of bits."""
-    edges = [_BITS * band // _BANDS for band in range(_BANDS + 1)]
-    for low, high in pairwise(edges):
-        mask = np.uint64((1 << (high - low)) - 1)
-        keys = (values >> np.uint64(low)) & mask
-        order = np.argsort(keys, kind="stable")
-        starts = np.flatnonzero(np.diff(keys[order])) + 1
-        yield from (group for group in np.split(order, starts) if len(group) > 1)
+def _candidates(hashes: Sequence[tuple[int, int] | None], split: int = 0) -> tuple[_Rows, bool]:
+    """(M, 4): index, larger index, bits apart, 1 if the second is mirrored; and whether more.
+
+    Time and memory grow with the number of pictures times the two bounds, never with its square.
+    """
+    known = np.array([i for i, both in enumerate(hashes) if both is not None], dtype=np.int64)
+    values = np.array([both for both in hashes if both is not None], dtype=np.uint64).T.ravel()
+    owners, turned = np.tile(known, 2), np.repeat(np.array([0, 1]), len(known))
+
+    def rows(left: _Places, right: _Places, apart: _Places) -> _Rows:
+        one, two = owners[left], owners[right]
+        # Two mirror images lie as far apart as the two pictures.
+        useful = (turned[left] + turned[right] < 2) & (one != two)
+        if split:
+            useful &= (one < split) != (two < split)
+        columns = (np.minimum(one, two), np.maximum(one, two), apart, turned[left] + turned[right])
+        return np.asarray(np.stack(columns, axis=1)[useful])
+
+    bands = [_band(values, low, high, rows) for low, high in pairwise(_EDGES)]
+    found, dropped = _nearest(np.concatenate([band for band, _ in bands]))
+    return found, dropped or any(cut for _, cut in bands)
+
+
+def _nearest(rows: _Rows) -> tuple[_Rows, bool]:
+    """Each row once, of each index the nearest few; and whether any were left out."""
+    once = np.unique(rows, axis=0)
+    ranked = once[np.lexsort((once[:, 3], once[:, 1], once[:, 2], once[:, 0]))]
+    first = np.searchsorted(ranked[:, 0], ranked[:, 0])
+    kept = ranked[np.arange(len(ranked)) - first < PARTNERS]
+    return np.unique(kept, axis=0), len(kept) < len(once)
+
+
+def _band(
+    values: _Hashes, low: int, high: int, rows: Callable[[_Places, _Places, _Places], _Rows]
+) -> tuple[_Rows, bool]:
+    """Near hashes among those that agree in the bits from ``low`` to ``high``, and if cut short."""
+    keys = (values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+    order = np.lexsort((values, keys))
+    keys, ordered = keys[order], values[order]
+    ends = np.searchsorted(keys, keys, side="right")
+    count = np.zeros(len(keys), dtype=np.int64)
+    found = [np.zeros((0, 4), dtype=np.int64)]
+    places, cut = np.arange(len(keys)), False
+    for offset in range(1, WINDOW + 1):
+        places = places[places + offset < ends[places]]  # who has another of its group that far on
+        full = count[places] >= PARTNERS
+        cut, places = cut or bool(full.any()), places[~full]
+        if not len(places):
+            return np.concatenate(found), cut
+        apart = np.bitwise_xor(ordered[places], ordered[places + offset])
+        bits = _ONES[apart.view(np.uint16).reshape(-1, 4)].sum(axis=1, dtype=np.int64)
+        near = places[bits <= NEAR]
+        count[near] += 1
+        found.append(rows(order[near], order[near + offset], bits[bits <= NEAR]))
+    return np.concatenate(found), True

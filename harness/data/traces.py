@@ -67,19 +67,19 @@ def _along(luma: _Grey) -> float:
     return (float(phases[first]) + _TINY) / (max(float(np.median(phases)), *others) + _TINY)
 
 
-def perceptual_hash(image: Image8) -> int | None:
+def perceptual_hashes(image: Image8) -> tuple[int, int] | None:
     """63 bits that change little when a picture is scaled, compressed or slightly altered.
 
     The picture in grey, shrunk to 32x32, its discrete cosine transform, of which the lowest 8x8
     coefficients but the mean are compared with their median. Source: the pHash of Zauner,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010. A mirrored or
-    cropped copy has another hash.
+    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010.
 
     Args:
         image: (H, W, 3) uint8 RGB.
 
     Returns:
-        The bits as a number, or None for a picture that is nearly flat.
+        The bits as a number, of the picture and of its mirror image, or None for a picture that is
+        nearly flat.
     """
     from scipy.fft import dctn  # here: it takes a while to import
 
@@ -87,5 +87,11 @@ def perceptual_hash(image: Image8) -> int | None:
     small = np.asarray(grey.resize((_SHRUNK, _SHRUNK), Image.Resampling.BOX), dtype=np.float64)
     if small.std() < _FLAT:
         return None
-    low = dctn(small)[:_HASH_SIDE, :_HASH_SIDE].ravel()[1:]
-    return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
+    low = dctn(small)[:_HASH_SIDE, :_HASH_SIDE]
+    mirror = (-1.0) ** np.arange(_HASH_SIDE)  # cosines of odd frequency change their sign
+    return _bits(low), _bits(low * mirror)
+
+
+def _bits(low: np.ndarray[Any, np.dtype[np.float64]]) -> int:
+    values = low.ravel()[1:]
+    return int.from_bytes(np.packbits(values > np.median(values)).tobytes(), "big")

@@ -11,12 +11,10 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
@@ -30,7 +28,7 @@ from harness.data.loader import ordered_map
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Sample
 from harness.data.suites import Selection, find_root
-from harness.engine import Job
+from harness.engine import NOT_FINITE_HINT, Job, not_finite
 from harness.errors import BadImageError, DetectorError, InputSizeError, SchemaError, UsageError
 from harness.metrics.separation import standardised
 from harness.plan import Settings, take
@@ -55,8 +53,8 @@ class Picture:
         sample: the image.
         subset: the first that holds it.
         generator: what made it; "" for a real.
-        photograph: what images made from one photograph share; its content hash where the suite
-            does not tell.
+        photograph: what images that are not independent share (the photograph that they were made
+            from, the video); its content hash where the suite does not tell.
     """
 
     sample: Sample
@@ -89,30 +87,15 @@ def pictures(selection: Selection, settings: Settings) -> list[Picture]:
                 sample=sample,
                 subset=subset.name,
                 generator=generator,
-                photograph=_photograph(sample) or content,
+                photograph=sample.unit or content,
             )
             found.setdefault((content, sample.label), picture)
     if not found:
         raise UsageError(
-            f"nothing of {suite.name} is left without its controls",
-            hint=f"--suite {suite.name}",
+            f"{suite.title}: no fakes are selected; reals or controls alone show no classes",
+            hint="select subsets with fakes, or a folder with 0_real and 1_fake",
         )
     return list(found.values())
-
-
-def _photograph(sample: Sample) -> str:
-    """What the Parquet file of the suite says in its column ``photo``, "" where there is none."""
-    if sample.row is None:
-        return ""
-    column = _photo_column(sample.path, sample.path.stat().st_mtime_ns)
-    return column[sample.row] if column else ""
-
-
-@lru_cache(maxsize=16)
-def _photo_column(path: Path, _mtime_ns: int) -> list[str]:
-    if "photo" not in pq.read_schema(path).names:
-        return []
-    return list(pq.read_table(path, columns=["photo"])["photo"].to_pylist())
 
 
 class Embedder:
@@ -158,11 +141,15 @@ class Embedder:
             )
         with torch.inference_mode():
             vectors = self._detector.embed(images.to(self.device)).float().cpu().numpy()
-        if vectors.ndim != 2 or len(vectors) != len(images) or not np.isfinite(vectors).all():
+        if vectors.ndim != 2 or len(vectors) != len(images):
             raise DetectorError(
                 f"{self.spec.name}: embed() of {len(images)} images gave {vectors.shape}, "
-                f"expected ({len(images)}, D), finite",
+                f"expected ({len(images)}, D)",
                 hint=f"python -m harness contract {self.spec.name}",
+            )
+        if not np.isfinite(vectors).all():
+            raise DetectorError(
+                f"{self.spec.name}: {not_finite(vectors, name)}", hint=NOT_FINITE_HINT
             )
         return np.asarray(vectors, dtype=np.float32)
 

@@ -163,7 +163,7 @@ class Observer:
                 f"{self.job.spec.name} cannot take it: {problem}",
                 hint="give another geometry, e.g. --preprocess 'resize(256,256)'",
             )
-        found = explain(self.detector, to_tensor(pixels)[None], self.layer)
+        found = explain(self.detector, to_tensor(pixels)[None], self.layer, picture.name)
         return View(job=self.job, pixels=pixels, explanations=found)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, HasExactMap, HasModule
-from harness.engine import Job, make_job
+from harness.engine import NOT_FINITE_HINT, Job, make_job
 from harness.errors import DetectorError
 from harness.explain.gradcam import NoMapError, grad_cam
 from harness.weights import load_into
@@ -71,13 +71,16 @@ def ready(job: Job, device: torch.device = CPU) -> Detector:
     return detector
 
 
-def explain(detector: Detector, image: Tensor, layer: str = "") -> list[Explanation]:
+def explain(
+    detector: Detector, image: Tensor, layer: str = "", name: str = "the picture"
+) -> list[Explanation]:
     """The maps that a detector offers of one picture.
 
     Args:
         detector: from :func:`load`; no gradient is left in its parameters.
         image: (1, 3, H, W) float32 in [0, 1], of a size that the detector takes.
         layer: of Grad-CAM; "" takes the last map on the way to the score.
+        name: what messages call the picture.
 
     Returns:
         Grad-CAM, then the exact map where there is one.
@@ -85,27 +88,34 @@ def explain(detector: Detector, image: Tensor, layer: str = "") -> list[Explanat
     Raises:
         NoMapError: it offers none; says why.
         UsageError: an unknown layer, or the extra ``explain`` (captum) is not installed.
-        DetectorError: its exact map does not add up to its score.
+        DetectorError: its score or a map is not finite, or its exact map does not add up.
     """
     if isinstance(detector, HasModule):
         parameter = next(detector.module.parameters(), None)
         image = image if parameter is None else image.to(parameter.device)
-    cam, name = grad_cam(detector, image, layer)
+    cam, used = grad_cam(detector, image, layer)
     with torch.no_grad():
         score = float(detector.score(image)[0])
-    found = [Explanation(kind="grad-cam", map=_array(cam[0]), score=score, layer=name)]
-    if isinstance(detector, HasExactMap):
-        found.append(_exact(detector, image, score))
+    found = [Explanation(kind="grad-cam", map=_array(cam[0]), score=score, layer=used)]
+    if np.isfinite(score) and isinstance(detector, HasExactMap):
+        found.append(_exact(detector, image, score, name))
+    if not np.isfinite(score) or not all(np.isfinite(each.map).all() for each in found):
+        raise DetectorError(
+            f"{type(detector).__name__}: its score or a map of {name} is not finite "
+            f"(score {score})",
+            hint=NOT_FINITE_HINT,
+        )
     return found
 
 
-def _exact(detector: HasExactMap, image: Tensor, score: float) -> Explanation:
+def _exact(detector: HasExactMap, image: Tensor, score: float, name: str) -> Explanation:
     exact = detector.exact_map(image)
     total = float(exact.contribution[0].double().sum() + exact.bias[0].double())
     if abs(total - score) > TOLERANCE * max(1.0, abs(score)):
         raise DetectorError(
-            f"{type(detector).__name__}: its exact map adds up to {total:.6g}, "
-            f"its score is {score:.6g}"
+            f"{type(detector).__name__}: its exact map of {name} adds up to {total:.6g}, "
+            f"its score is {score:.6g}",
+            hint="report it: the map and the network disagree",
         )
     selected = None if exact.selected is None else exact.selected[0].cpu().numpy()
     return Explanation(

@@ -71,13 +71,13 @@ def shown(count: int, panels: int, seed: int) -> np.ndarray[Any, np.dtype[np.int
 def embedding(
     panels: Sequence[Panel], generators: Sequence[Generator], title: str, form: str
 ) -> bytes:
-    """A vector file without timestamps; the same planes give the same bytes.
+    """A file without timestamps; the same planes give the same bytes.
 
     Args:
         panels: the detectors, from left to right.
         generators: what the legend holds, in order.
         title: of the file.
-        form: ``svg`` or ``pdf``.
+        form: of :data:`harness.figures.svg.FORMS`.
     """
     wide = min(len(panels), BLOCK)
     tall = -(-len(panels) // BLOCK)

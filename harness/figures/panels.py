@@ -7,7 +7,6 @@ top-K pooling took: the larger, the more of its values lie in that cell.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from matplotlib.path import Path
 from PIL import Image
 
 from harness.figures.dots import COLOURS
+from harness.figures.svg import draw
 
 FOR_REAL, FOR_FAKE = COLOURS[0], COLOURS[1]
 OPAQUE = 0.9  # of the strongest cell: the picture still shows through
@@ -67,42 +67,47 @@ class Column:
 
 
 def panel(title: str, pixels: Image8, columns: Sequence[Column], form: str) -> bytes:
-    """A vector file without timestamps; the same arrays give the same bytes.
+    """A file without timestamps; the same arrays give the same bytes.
 
     Args:
         title: of the picture, above it.
         pixels: (H, W, 3) uint8.
         columns: at least one, with at least one map among them.
-        form: ``svg`` or ``pdf``.
+        form: of :data:`harness.figures.svg.FORMS`.
     """
-    rows = list(dict.fromkeys(name for column in columns for name in column.heats))
     settings: Any = {
-        "svg.hashsalt": "lfm-bench",
-        "svg.fonttype": "path",
-        "font.size": 8,
         "axes.titlesize": 9,
         "image.composite_image": False,  # rasters stay as small as they are
+        "savefig.bbox": "tight",  # titles of any number of lines stand on the page
     }
+
+    def paint(figure: Figure) -> None:
+        _paint(figure, title, pixels, columns)
+
+    size = (COLUMN * (1 + len(columns)), ROW * max(len(_rows(columns)), 2) + 0.3)
     with matplotlib.rc_context(settings):
-        size = (COLUMN * (1 + len(columns)), ROW * max(len(rows), 2) + 0.3)
-        figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(max(len(rows), 2), 1 + len(columns), squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        grid[0][0].imshow(_coarse(_small(pixels, PICTURE_SIDE), 4), interpolation="none")
-        grid[0][0].set_title(title)
-        squares = any(heat.selected is not None for c in columns for heat in c.heats.values())
-        _legend(grid[1][0], rows, squares=squares)
-        side = min(GREY_SIDE, int((GREY_PIXELS / sum(len(c.heats) for c in columns)) ** 0.5))
-        for place, column in enumerate(columns, start=1):
-            grid[0][place].set_title(column.title)
-            for axes, row in zip(grid[:, place], rows, strict=False):
-                if row in column.heats:
-                    _heat(axes, _grey(column.pixels, side), column.heats[row], row)
-        buffer = io.BytesIO()
-        dated = "Date" if form == "svg" else "CreationDate"
-        figure.savefig(buffer, format=form, metadata={dated: None, "Title": title.split("\n")[0]})
-    return buffer.getvalue()
+        return draw(paint, size, title.split("\n")[0], form, font=8, measured=True)
+
+
+def _rows(columns: Sequence[Column]) -> list[str]:
+    return list(dict.fromkeys(name for column in columns for name in column.heats))
+
+
+def _paint(figure: Figure, title: str, pixels: Image8, columns: Sequence[Column]) -> None:
+    rows = _rows(columns)
+    grid = figure.subplots(max(len(rows), 2), 1 + len(columns), squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    grid[0][0].imshow(_coarse(_small(pixels, PICTURE_SIDE), 4), interpolation="none")
+    grid[0][0].set_title(title)
+    squares = any(heat.selected is not None for c in columns for heat in c.heats.values())
+    _legend(grid[1][0], rows, squares=squares)
+    side = min(GREY_SIDE, int((GREY_PIXELS / sum(len(c.heats) for c in columns)) ** 0.5))
+    for place, column in enumerate(columns, start=1):
+        grid[0][place].set_title(column.title)
+        for axes, row in zip(grid[:, place], rows, strict=False):
+            if row in column.heats:
+                _heat(axes, _grey(column.pixels, side), column.heats[row], row)
 
 
 def _heat(axes: Axes, grey: Image8, heat: Heat, row: str) -> None:

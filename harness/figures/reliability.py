@@ -13,12 +13,12 @@ from harness.metrics.calibration import Bin
 
 
 def reliability_diagram(bars: Sequence[Bin], title: str, form: str) -> bytes:
-    """A vector file without timestamps; the same bars give the same bytes.
+    """A file without timestamps; the same bars give the same bytes.
 
     Args:
         bars: from ``harness.metrics.calibration.reliability``.
         title: above the figure.
-        form: ``svg`` or ``pdf``.
+        form: of :data:`harness.figures.svg.FORMS`.
     """
     filled = [bar for bar in bars if bar.count]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from harness import registry
 from harness.__main__ import main
@@ -55,6 +56,8 @@ def test_pictures_become_panels_with_their_numbers(
         assert "lfm" in entry["alt"] and "exact map" in entry["alt"]
         assert (folder / entry["file"]).read_bytes().startswith(b"<?xml")
         assert (folder / entry["file"]).with_suffix(".pdf").is_file()
+        assert (folder / entry["file"]).with_suffix(".png").is_file()
+        assert "tmp" not in str(entry["file"])
     printed = capsys.readouterr().out
     assert "mean focus %" in printed and f"{rows[0]['score']:.2f}" in printed
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -91,6 +94,101 @@ def test_a_suite_is_spread_over_and_shared_reals_come_once(
         means = [mean for mean in found["focus"] if mean["kind"] == kind]
         assert sum(mean["out_of"] for mean in means if mean["of"] == "real") == 2
         assert sum(mean["out_of"] for mean in means if mean["of"] == "fake") == 4
+
+
+def test_subsets_that_repeat_their_ids_keep_all_their_pictures(
+    tmp_path: Path, weights: dict[str, str]
+) -> None:
+    """Official suites do: ``0_real/000.png`` lies in each subset, with another picture."""
+    for number, subset in enumerate(("dalle", "glide_100_10", "glide_100_27")):
+        for label, name in enumerate(("0_real", "1_fake")):
+            first = 100 * number + 10 * label
+            folder = tmp_path / "UniversalFakeDetect" / subset / name
+            for seed in range(first, first + 2):
+                write_images(tmp_path / "one", range(seed, seed + 1), 64, 64)
+                folder.mkdir(parents=True, exist_ok=True)
+                (tmp_path / f"one/{seed:03d}.png").rename(folder / f"{seed - first:03d}.png")
+    command = ["explain", "--suite", "ufd:dalle,ufd:glide_100_10,ufd:glide_100_27"]
+    command += ["--data-root", str(tmp_path), "--method", weights["gap"], "--panels", "99"]
+    assert main([*command, "--to", str(tmp_path / "to"), "--out", str(tmp_path / "runs")]) == 0
+    found = index(tmp_path / "to")
+    assert len(found["panels"]) == 12
+    assert len({entry["picture"] for entry in found["panels"]}) == 12
+    assert len({entry["file"] for entry in found["panels"]}) == 12
+    assert len(list((tmp_path / "to").glob("*.svg"))) == 12
+    exact = [mean for mean in found["focus"] if mean["kind"] == "exact"]
+    assert sum(mean["out_of"] for mean in exact) == 12
+    names = [str(entry["picture"]) for entry in found["panels"]]
+    assert names[0] == "ufd/dalle/0_real/000.png"
+
+
+def test_a_picture_that_is_named_is_drawn_and_nothing_is_measured_twice(
+    tmp_path: Path, weights: dict[str, str]
+) -> None:
+    write_images(tmp_path / "in", range(9), 64, 64)
+    write_images(tmp_path / "other", range(20, 21), 64, 64)
+    named = [tmp_path / "other" / "020.png", tmp_path / "in" / "004.png"]
+    paths = [tmp_path / "in", *named]
+    command = ["explain", *map(str, paths), "--panels", "3", "--preprocess", "native"]
+    assert main([*command, "--method", weights["gap"], "--to", str(tmp_path / "to")]) == 0
+    found = index(tmp_path / "to")
+    drawn = {str(entry["picture"]) for entry in found["panels"]}
+    assert len(drawn) == len(found["panels"]) == 3
+    assert drawn > set(map(str, named))
+    exact = [mean for mean in found["focus"] if mean["kind"] == "exact"]
+    assert sum(mean["out_of"] for mean in exact) == 10
+
+
+def test_names_that_are_markup_or_no_utf_8(
+    tmp_path: Path, weights: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"f\xfe")
+    names = [b"a$b$c.png", b"$\\frac$.png", b"x\xff.png"]
+    write_images(folder, range(len(names)), 64, 64)
+    for number, name in enumerate(names):
+        (folder / f"{number:03d}.png").rename(folder / os.fsdecode(name))
+    command = ["explain", str(folder), "--preprocess", "native", "--method", weights["gap"]]
+    assert main([*command, "--to", str(tmp_path / "to")]) == 0
+    assert "x\\xff.png" in capsys.readouterr().out
+    files = [str(entry["file"]) for entry in index(tmp_path / "to")["panels"]]
+    assert len(set(files)) == 3
+    assert all(file.isascii() for file in files)
+    assert any("<!-- a$b$c.png -->" in (tmp_path / "to" / file).read_text() for file in files)
+
+
+def test_weights_that_give_nan_name_the_picture_and_the_next_step(
+    tmp_path: Path, weights: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gap.safetensors"
+    state = {name: torch.full_like(value, float("nan")) if value.is_floating_point() else value
+             for name, value in load_file(path).items()}  # fmt: skip
+    save_file(state, path)
+    write_images(tmp_path / "in", range(1), 64, 64)
+    for place in ("0_real", "1_fake"):
+        write_images(tmp_path / "set" / place, range(2), 64, 64)
+    common = ["--method", weights["gap"], "--preprocess", "native", "--out", str(tmp_path / "o")]
+    for command, place in (
+        (["explain", str(tmp_path / "in")], "in/000.png"),
+        (["score", str(tmp_path / "in" / "000.png")], "in/000.png"),
+        (["run", "--images", str(tmp_path / "set")], "set/0_real/000.png"),
+        (["tsne", "--images", str(tmp_path / "set"), "--perplexity", "2"], "set/0_real/000.png"),
+    ):
+        words = common if command[0] != "score" else common[:4]
+        assert main([*command, *words]) != 0, command
+        said = capsys.readouterr()
+        text = said.out + said.err
+        assert place in text and "not finite" in text, command
+        assert "take another checkpoint" in text, command
+
+
+def test_dashes_have_a_reason(
+    tmp_path: Path, weights: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "in", range(1), 64, 64)
+    command = ["explain", str(tmp_path / "in"), "--preprocess", "native", "--method"]
+    assert main([*command, weights["gap"], "--to", str(tmp_path / "to")]) == 0
+    printed = capsys.readouterr().out
+    assert ("95 % -: one picture gives no interval" in printed) or ("focus -: " in printed)
 
 
 def test_a_bad_picture_does_not_stop_the_others(

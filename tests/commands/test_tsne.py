@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,34 @@ def weights(tmp_path: Path) -> dict[str, Path]:
         name: seeded(name, seed, tmp_path / f"{name}.safetensors")
         for seed, name in enumerate(("lfm", "gap"))
     }
+
+
+def test_names_that_are_markup_or_no_utf_8(tmp_path: Path, weights: dict[str, Path]) -> None:
+    root = tmp_path / "data"
+    for number, place in enumerate((b"a$x$", b"$\\frac$", b"c\xff")):
+        folder = root / os.fsdecode(place)
+        write_images(folder / "0_real", range(6))
+        write_images(folder / "1_fake", range(100 + 10 * number, 106 + 10 * number))
+    command = ["tsne", "--images", str(root), "--preprocess", "native", "--perplexity", "5"]
+    command += ["--method", f"gap:{weights['gap']}", "--resamples", "20", "--out"]
+    assert main([*command, str(tmp_path / "out")]) == 0
+    (svg,) = (tmp_path / "out/tsne").glob("*.svg")
+    for shown in ("a$x$", "$\\frac$", "c\\xff"):
+        assert f"<!-- {shown} -->" in svg.read_text(encoding="utf-8")
+    (found,) = (tmp_path / "out/tsne").glob("*.json")
+    assert (
+        "c\\xff"
+        in json.loads(found.read_text(encoding="utf-8"))["details"][0]["unseen_by_generator"]
+    )
+
+
+def test_reals_alone_are_refused_with_what_to_do(
+    tmp_path: Path, weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "data/0_real", range(6))
+    command = ["tsne", "--images", str(tmp_path / "data"), "--method", f"gap:{weights['gap']}"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert "no fakes" in capsys.readouterr().err
 
 
 @pytest.fixture

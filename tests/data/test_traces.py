@@ -9,7 +9,7 @@ from scipy.fft import dct
 from harness.data.decode import decode, read_bytes
 from harness.data.perturb import parse_perturbation
 from harness.data.suites import find_root, get_suite
-from harness.data.traces import BLOCKY, blockiness, perceptual_hash
+from harness.data.traces import BLOCKY, blockiness, perceptual_hashes
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +52,20 @@ def test_blockiness_is_about_one_on_noise_and_large_on_blocks() -> None:
     assert blockiness(noise(31, 400)) is None
 
 
-def _apart(one: int | None, two: int | None) -> int:
-    assert one is not None
-    assert two is not None
-    return (one ^ two).bit_count()
+def _hashes(image: np.ndarray) -> tuple[int, int]:
+    found = perceptual_hashes(image)
+    assert found is not None
+    return found
 
 
 def test_a_hash_survives_scaling_and_compression_and_tells_pictures_apart(
     photos: list[np.ndarray],
 ) -> None:
     perturbed = [parse_perturbation("scale(0.5)|jpeg(50)")(i, "a") for i in photos]
-    hashes = [perceptual_hash(i) for i in photos]
-    own = [_apart(a, perceptual_hash(b)) for a, b in zip(hashes, perturbed, strict=True)]
+    hashes = [_hashes(i)[0] for i in photos]
+    own = [(a ^ _hashes(b)[0]).bit_count() for a, b in zip(hashes, perturbed, strict=True)]
     assert np.mean(np.array(own) <= 4) > 0.9
-    other = [_apart(a, b) for i, a in enumerate(hashes) for b in hashes[i + 1 :]]
+    other = [(a ^ b).bit_count() for i, a in enumerate(hashes) for b in hashes[i + 1 :]]
     assert np.mean(np.array(other) <= 4) < 1e-3
     assert np.mean(other) == pytest.approx(31.5, abs=1.5)
 
@@ -75,13 +75,21 @@ def test_the_hash_is_the_sign_of_the_low_cosine_coefficients() -> None:
     grey = np.asarray(Image.fromarray(image).convert("L"), dtype=float)
     low = dct(dct(grey, axis=0), axis=1)[:8, :8].ravel()[1:]
     bits = "".join("1" if value > np.median(low) else "0" for value in low) + "0"
-    assert perceptual_hash(image) == int(bits, 2)
+    assert _hashes(image)[0] == int(bits, 2)
+
+
+def test_the_second_hash_is_that_of_the_mirror_image(photos: list[np.ndarray]) -> None:
+    for photo in photos[:20]:
+        straight, mirrored = _hashes(photo)
+        again = _hashes(np.ascontiguousarray(photo[:, ::-1]))
+        assert (again[0] ^ mirrored).bit_count() <= 2  # rounding near the median
+        assert (again[1] ^ straight).bit_count() <= 2
 
 
 def test_a_flat_picture_has_no_hash() -> None:
-    assert perceptual_hash(np.full((50, 50, 3), 200, dtype=np.uint8)) is None
+    assert perceptual_hashes(np.full((50, 50, 3), 200, dtype=np.uint8)) is None
 
 
 def test_former_jpegs_in_png_keep_their_hash(photos: list[np.ndarray]) -> None:
     again = decode(encoded(Image.fromarray(photos[0]), "PNG"), "a")
-    assert perceptual_hash(again) == perceptual_hash(photos[0])
+    assert perceptual_hashes(again) == perceptual_hashes(photos[0])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from harness.figures.panels import FOR_FAKE, FOR_REAL, OPAQUE, Column, Heat, coloured, panel
 from tests.conftest import noise
@@ -34,6 +36,17 @@ def test_the_same_arrays_give_the_same_bytes(form: str) -> None:
     first, second = (panel("t", noise(0, 128, 128), columns(1), form) for _ in range(2))
     assert first == second
     assert first.startswith(b"<?xml" if form == "svg" else b"%PDF")
+
+
+def test_titles_of_any_number_of_lines_stand_on_the_page() -> None:
+    for lines in (1, 3, 6):
+        tall = [Column(title="D\n" * lines, pixels=c.pixels, heats=c.heats) for c in columns(1)]
+        data = panel("t", noise(0, 128, 128), tall, "png")
+        with Image.open(io.BytesIO(data)) as image:
+            grey = np.asarray(image.convert("L"))
+        frame = (grey[:3], grey[-3:], grey[:, :3], grey[:, -3:])
+        assert min(edge.min() for edge in frame) == 255
+        assert image.height > 700 + 20 * lines
 
 
 def test_it_is_small_enough_for_a_page_and_has_no_date() -> None:
