@@ -17,13 +17,17 @@ from harness.api import (
     Detector,
     DetectorSpec,
     FileHeader,
+    Fittable,
     HasEmbedding,
     HasModule,
     HasState,
     HeaderDetector,
+    HeaderFittable,
+    Trainable,
 )
 from harness.data.preprocess import parse
 from harness.errors import DetectorError
+from harness.seeding import seeded
 
 Check = Callable[[DetectorSpec], None]
 
@@ -41,8 +45,7 @@ TOLERANCE = 1e-4
 
 def built(spec: DetectorSpec) -> Any:
     """A detector with seeded untrained weights, in evaluation mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         detector = spec.build(**next(iter(spec.variants.values()), {}))
     if isinstance(detector, HasModule):
         detector.module.eval()
@@ -219,6 +222,60 @@ def check_embedding(spec: DetectorSpec) -> None:
         raise DetectorError(f"{spec.name}: embedding of 2 images is {tuple(vectors.shape)}")
 
 
+def check_training_follows_the_seed(spec: DetectorSpec) -> None:
+    """One seed, one loss and one fit, dropout included, whatever ran before in the process."""
+    if spec.recipe is None:
+        return
+    found = []
+    for before in (1, 2):
+        with seeded(before):  # what ran before
+            found.append(_trained(spec))
+    first, second = found
+    if not all(torch.equal(value, second[name]) for name, value in first.items()):
+        raise DetectorError(f"{spec.name}: the same seed trains it differently the second time")
+
+
+def _trained(spec: DetectorSpec) -> dict[str, Tensor]:
+    """What one step of training gives: a loss and its gradients, or a fitted state."""
+    detector, side, seed = built(spec), size_of(spec), 7
+    labels = np.arange(8) % 2
+    with seeded(seed):
+        if isinstance(detector, Trainable):
+            detector.module.train()
+            generator = torch.Generator().manual_seed(seed)
+            loss = detector.loss(pictures(2, side, side), torch.tensor([0.0, 1.0]), generator)
+            loss.backward()  # type: ignore[no-untyped-call]
+            named = detector.module.named_parameters()
+            return {"loss": loss.detach(), **{n: p.grad for n, p in named if p.grad is not None}}
+        if isinstance(detector, Fittable):
+            detector.fit(detector.features(pictures(8, side, side)), labels, seed)
+        elif isinstance(detector, HeaderFittable):
+            detector.fit_headers(list(HEADERS), labels[: len(HEADERS)], seed)
+    return {name: value.clone() for name, value in detector.state_dict().items()}
+
+
+def check_variants(spec: DetectorSpec) -> None:
+    """Variants that are said to differ in training only score alike with the same weights."""
+    options = {name for variant in spec.variants.values() for name in variant}
+    if unknown := sorted(spec.training_only - options):
+        raise DetectorError(f"{spec.name}: training_only names no option of a variant: {unknown}")
+    first: dict[str, tuple[str, Tensor]] = {}
+    for variant in spec.variants if spec.training_only else ():
+        with seeded(0):
+            detector = spec.build(**spec.variants[variant])
+        if isinstance(detector, HasModule):
+            detector.module.eval()
+        side = size_of(spec)
+        scores = scored(detector, pictures(2, side, side))
+        kind = repr(sorted(spec.scoring_options(variant).items()))
+        name, expected = first.setdefault(kind, (variant, scores))
+        if not torch.equal(scores, expected):
+            raise DetectorError(
+                f"{spec.name}: variants {name} and {variant} score differently, though they differ "
+                f"in {', '.join(sorted(spec.training_only))} only"
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     check_spec,
     check_capabilities,
@@ -231,4 +288,6 @@ CHECKS: tuple[Check, ...] = (
     check_gray_picture,
     check_state_round_trip,
     check_embedding,
+    check_training_follows_the_seed,
+    check_variants,
 )

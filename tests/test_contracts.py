@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness import contracts, registry
-from harness.api import DetectorSpec, InputRule, ScoreSpec, Weights
+from harness.api import DetectorSpec, InputRule, Recipe, ScoreSpec, Weights
 from harness.errors import DetectorError
 
 # (detector, check) -> why it is known to fail; a pass is then an error (strict).
@@ -83,6 +84,64 @@ BAD = [
      spec_of(mean, input_rule=InputRule(smallest=(8, 8), check=lambda h, w: ""))),
     (contracts.check_gray_picture, spec_of(lambda x: 1 / x.std(1).mean((1, 2)))),
 ]  # fmt: skip
+
+
+class Trained(SimpleNamespace):
+    """Its loss draws from where ``draw`` draws."""
+
+    module: nn.Module
+    draw: Callable[[torch.Generator], float]
+
+    def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        return self.module(images).mean() * self.draw(generator)
+
+
+def trained(draw: Callable[[torch.Generator], float]) -> DetectorSpec:
+    recipe = Recipe(epochs=1, batch_size=2, lr=0.1)
+    return spec_of(
+        mean, recipe=recipe, build=lambda: Trained(module=nn.Conv2d(3, 1, 1), draw=draw, score=mean)
+    )
+
+
+def scaled(by: float = 1.0, drop: float = 0.0) -> Any:
+    return SimpleNamespace(score=lambda images: by * mean(images))
+
+
+def varied(*training_only: str) -> DetectorSpec:
+    variants = {"a": {"by": 1.0, "drop": 0.1}, "b": {"by": 2.0, "drop": 0.1}, "c": {"by": 1.0}}
+    return spec_of(mean, build=scaled, variants=variants, training_only=frozenset(training_only))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda generator: torch.rand((), generator=generator).item(),
+        lambda generator: nn.Dropout(0.5)(torch.ones(64)).mean().item(),
+        lambda generator: random.random(),
+    ],
+)
+def test_draws_of_training_may_come_from_its_generator_or_the_global_ones(
+    draw: Callable[[torch.Generator], float],
+) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state(), random.getstate()
+    contracts.check_training_follows_the_seed(trained(draw))
+    assert torch.equal(torch.get_rng_state(), before[0]) and random.getstate() == before[1]
+
+
+def test_draws_from_elsewhere_are_noticed() -> None:
+    elsewhere = random.Random(1)
+    with pytest.raises(DetectorError, match="the same seed trains it differently"):
+        contracts.check_training_follows_the_seed(trained(lambda generator: elsewhere.random()))
+
+
+def test_variants_that_do_not_score_alike_are_noticed() -> None:
+    contracts.check_variants(varied("drop"))
+    contracts.check_variants(varied())  # says nothing of them
+    with pytest.raises(DetectorError, match="variants a and b score differently"):
+        contracts.check_variants(varied("by", "drop"))
+    with pytest.raises(DetectorError, match=r"no option of a variant: \['dorp'\]"):
+        contracts.check_variants(varied("dorp"))
 
 
 @pytest.mark.parametrize(("check", "spec"), BAD)

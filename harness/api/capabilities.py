@@ -146,7 +146,11 @@ class Trainable(Protocol):
     module: nn.Module
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, 3, H, W) in [0, 1] and (N,) float labels -> scalar; draws only from generator."""
+        """(N, 3, H, W) in [0, 1] and (N,) float labels -> scalar.
+
+        It draws from ``generator`` or, as ``nn.Dropout`` does, from the global ones, which training
+        seeds alike, and from no other: one seed, one loss.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from harness.api import (
 )
 from harness.data.decode import display_name, read_bytes, read_header
 from harness.data.preprocess import parse
+from harness.seeding import seeded
 from harness.training.data import ImageSet
 from harness.training.outcome import Scores, Trained, measure
 from harness.training.progress import Progress
@@ -52,7 +53,8 @@ def fit_features(
         rows.update(zip(positions, detector.features(images), strict=True))
         progress.advance(len(positions), {})
     features = np.stack([rows[position] for position in range(len(train))])
-    detector.fit(features, train.labels, seed)
+    with seeded(seed):
+        detector.fit(features, train.labels, seed)
     scores = np.empty(len(val), dtype=np.float64)
     with torch.inference_mode():
         for positions, images in val.plain_batches(parse(recipe.val_preprocess), BATCH):
@@ -70,7 +72,8 @@ def fit_headers(
 ) -> Trained:
     """Fits a detector on the headers of the training files; no pixel is decoded."""
     train, val = sets
-    detector.fit_headers(_headers(train), train.labels, seed)
+    with seeded(seed):
+        detector.fit_headers(_headers(train), train.labels, seed)
     progress.advance(len(train), {})
     scores = detector.score_headers(_headers(val))
     return Trained(state=_state(detector), epochs=(measure(spec, val, scores),))

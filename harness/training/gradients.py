@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import Trainable
+from harness.seeding import seeded
 from harness.training.interrupt import Stop
 from harness.training.request import Machine, Numerics
 
@@ -20,7 +21,7 @@ class Part:
     Args:
         images, labels: (n, 3, H, W) in [0, 1] and (n,), on the network's device.
         share: n of all images of the batch.
-        draws: seeds what the loss draws for this part.
+        draws: seeds what the loss draws for this part, from its generator or from global ones.
     """
 
     images: Tensor
@@ -76,7 +77,7 @@ class Gradients:
         loss = 0.0
         for part in parts:
             self._generator.manual_seed(part.draws)
-            with self._numerics.autocast(self._device):
+            with seeded(part.draws, self._device), self._numerics.autocast(self._device):
                 value = self._detector.loss(part.images, part.labels, self._generator)
             self._scaler.scale(value * part.share).backward()  # type: ignore[no-untyped-call]
             loss += float(value.detach()) * part.share

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from harness.api import FAKE, DetectorSpec
 from harness.errors import DetectorError
 from harness.metrics.classification import accuracy, average_precision
+from harness.seeding import seeded
 from harness.training.data import ImageSet
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
@@ -60,9 +60,8 @@ class Trained:
 
 
 def seeded_build(spec: DetectorSpec, options: Mapping[str, object], seed: int) -> Any:
-    """A fresh detector whose first weights follow from the seed; torch's own state stays."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """A fresh detector whose first weights follow from the seed; global generators stay."""
+    with seeded(seed):
         return spec.build(**options)
 
 

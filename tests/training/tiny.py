@@ -51,10 +51,11 @@ class TinyNetwork(nn.Module):
 
 
 class TinyDetector(TorchDetector):
-    """Its loss draws noise from the generator, as LFM's does."""
+    """Its loss draws from the generator, as LFM's does, and globally, as dropout does."""
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         noise = torch.rand(images.shape, generator=generator) * 0.02
+        noise = nn.functional.dropout(noise, 0.5)
         return super().loss(images + noise, labels, generator)
 
 
