@@ -29,10 +29,15 @@ def specs() -> list[TableSpec]:
     return load_specs(TABLES / "specs")
 
 
-def gather(out: Path, measured: Path = MEASURED) -> Sources:
+def gather(out: Path, measured: Path | None = None) -> Sources:
     """Everything that tables are built from: an output folder, and what is measured in this
     checkout wherever that folder has no scores of the same conditions.
+
+    Args:
+        out: output folder.
+        measured: in place of :data:`MEASURED`.
     """
+    measured = measured or MEASURED
     detectors = registry.detectors()
     own, committed = load_records(out), load_records(measured)
     records = with_measured(out, own, committed)
