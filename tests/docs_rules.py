@@ -85,7 +85,6 @@ RULES = (
     Rule(match=r"^cost (?!.*--repeats)", add=("--repeats", "1"), why="ten timed calls"),
     Rule(match=r"^diff .*--fail-over", codes=(1,),
          why="the published checkpoint is a stand-in here, so its numbers must be off"),
-    Rule(match=r"--skip-absent", codes=(0, 1), why="a hole is exit code 1, as documented"),
 )  # fmt: skip
 
 

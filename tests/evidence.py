@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def keep(
 
     A subset called ``ctl...`` has the reals alone and is a control.
     """
+    seed = re.search(r"/seed(\d+)$", label)
     results = []
     for subset, values in scores.items():
         control = subset.startswith("ctl")
@@ -80,7 +82,7 @@ def keep(
         version=1,
         variant="",
         suite=suite,
-        weights=WeightsRef(label=label, sha256=label),
+        weights=WeightsRef(label=label, sha256=label, seed=int(seed[1]) if seed else None),
         preprocess="native",
         published_preprocess="native",
         subsets=tuple(results),

@@ -19,7 +19,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "harness.env": ("harness.errors",),
     "harness.metrics": ("harness.metrics",),
     "harness.results": ("harness.results", "harness.errors"),
-    "harness.report": ("harness.report", "harness.metrics", "harness.results", "harness.errors"),
+    "harness.report": (
+        "harness.report",
+        "harness.metrics",
+        "harness.predict",  # kept scores have one reader
+        "harness.results",
+        "harness.errors",
+    ),
     "harness.figures": (
         "harness.figures",
         "harness.metrics",

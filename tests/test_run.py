@@ -324,7 +324,7 @@ def test_official_suites_found_are_run_and_holes_are_named(
         write_images(root / "GANGen-Detection" / "crn" / name, range(3))
     out = tmp_path / "out"
     flags = ("--method", "chance", "--data-root", root, "--out", out)
-    assert harness("--suite", "paper", "--skip-absent", *flags) == 1
+    assert harness("--suite", "paper", "--skip-absent", *flags) == 0
     said = capsys.readouterr().err
     assert "suite forensynths (ForenSynths): its data is absent" in said
     assert "gangen/began" in said
@@ -335,6 +335,10 @@ def test_official_suites_found_are_run_and_holes_are_named(
     assert record.mean["acc"].value is None
     assert "began" in record.mean["acc"].note
     assert harness("--suite", "gangen:attgan", *flags) == 0
+    assert harness("--suite", "gangen", *flags) == 1  # without the flag a hole is a failure
+    assert harness("--suite", "gangen:began", "--skip-absent", *flags) == 1  # nothing is scored
+    (root / "GANGen-Detection" / "BEGAN" / "0_real").mkdir(parents=True)
+    assert harness("--suite", "gangen", "--skip-absent", *flags) == 1  # there, and empty
     assert harness("--suite", "paper", *flags) == 3
     assert main(["tables", "--out", str(out), "--to", str(tmp_path / "tables")]) == 0
     assert "AttGAN" in (tmp_path / "tables" / "gangen.md").read_text()

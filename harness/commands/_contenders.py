@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from harness import registry
 from harness.comparison import Contender
 from harness.errors import UsageError
-from harness.report.measured import is_scored, newest, weights_kind
+from harness.report.measured import is_scored, newest
 from harness.results.records import RunRecord
+from harness.results.rows import seed_group, told_apart, weights_kind
 
 ROW_HELP = (
     "a row on disk: `name`, or `name:LABEL` with the weights' label as in the tables (released, "
@@ -20,7 +21,7 @@ def contenders(text: str, records: Sequence[RunRecord]) -> dict[str, Contender]:
     """Suite -> the row's records on it: scored whole, as published, at fp32.
 
     Raises:
-        UsageError: there are none, or they are of several kinds of weights or variants.
+        UsageError: there are none, or they differ in more than the seed.
     """
     name, _, label = text.partition(":")
     spec = registry.detector(name)
@@ -30,23 +31,35 @@ def contenders(text: str, records: Sequence[RunRecord]) -> dict[str, Contender]:
         if record.detector == spec.name and is_scored(record) and _plain(record)
     ]
     named = [r for r in found if label in ("", r.weights.label, weights_kind(r))]
-    kinds = {(r.variant, weights_kind(r)) for r in named}
-    if not kinds:
+    if not named:
         there = sorted({f"{name}:{weights_kind(record)}" for record in found})
         raise UsageError(
             f"no scored row {text!r}" + (f", there is {', '.join(there)}" if there else ""),
             hint=f"python -m harness run --method {text} --suite SUITE",
         )
-    if len(kinds) > 1:
-        shown = ", ".join(
-            sorted(f"{name}:{kind} ({variant or 'no variant'})" for variant, kind in kinds)
-        )
-        raise UsageError(f"{text!r} names several rows: {shown}", hint=f"say {name}:LABEL")
-    suites = dict.fromkeys(record.suite for record in named)
-    return {
-        suite: Contender(name=text, records=tuple(r for r in named if r.suite == suite))
-        for suite in suites
-    }
+    rows = {}
+    for suite in dict.fromkeys(record.suite for record in named):
+        mine = [record for record in named if record.suite == suite]
+        _refuse_several(text, name, mine)
+        rows[suite] = Contender(name=text, records=tuple(mine))
+    return rows
+
+
+def _refuse_several(text: str, name: str, records: Sequence[RunRecord]) -> None:
+    """Raises UsageError for records of one suite that differ in more than the seed."""
+    rows: dict[Hashable, list[RunRecord]] = {}
+    for record in records:
+        rows.setdefault(seed_group(record), []).append(record)
+    if len(rows) < 2:
+        return
+    apart = told_apart(rows)
+    shown = []
+    for group, (first, *_) in rows.items():
+        about = ", ".join((first.variant or "no variant", *apart[group]))
+        shown.append(f"{name}:{weights_kind(first)} ({about})")
+    raise UsageError(
+        f"{text!r} names several rows: {', '.join(sorted(shown))}", hint=f"say {name}:LABEL"
+    )
 
 
 def _plain(record: RunRecord) -> bool:

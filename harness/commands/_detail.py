@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from harness import registry
+from harness.commands import _sources
 from harness.commands.metrics import MEANINGS
 from harness.data.decode import decode, display_name, read_bytes
 from harness.data.index import load_manifest
@@ -165,9 +166,10 @@ def _small(sample: Sample) -> bytes:
 def _scores(out: Path, record: RunRecord) -> Iterator[Scores]:
     """Kept scores of the subsets that have any, in the suite's order."""
     for result in record.subsets:
-        if not result.predictions or not (out / result.predictions).is_file():
+        root = _sources.scores_root(out, result)
+        if root is None:
             continue
-        kept = read_predictions(out / result.predictions)
+        kept = read_predictions(root / result.predictions)
         if kept.ids:
             yield Scores(
                 subset=result.subset,
@@ -194,6 +196,7 @@ def _page(
         record=record,
         facts=detail.facts(record, published),
         recipe=detail.recipe(record),
+        sessions=detail.sessions(record),
         pool=judged,
         gone=[r.subset for r in record.subsets if r.predictions and r.subset not in shown],
         controls=len(controls) if len(controls) < len(parts) else 0,

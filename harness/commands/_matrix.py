@@ -13,6 +13,7 @@ from pathlib import Path
 from harness import recording
 from harness.api import DetectorSpec
 from harness.commands import _flags, _jobs
+from harness.data.adapters import subset_folder
 from harness.data.own import own_selections
 from harness.data.preprocess import parse
 from harness.data.suites import Selection, find_root, parse_selection
@@ -176,13 +177,28 @@ def _failed_records(
 
 
 def finish(args: argparse.Namespace, asked: Request, records: Sequence[RunRecord]) -> int:
-    """Prints what failed and what is absent; 1 when a selected cell is missing or failed."""
+    """Prints what failed and what is absent; 1 when a selected cell is missing or failed.
+
+    With ``--skip-absent`` a subset without a folder is no failure, as long as anything is scored.
+    """
     records = [*records, *asked.broken]
     for line in [*_failures(records, asked.selections), *map(str, asked.absent)]:
         print(line, file=sys.stderr)
     if args.method == "all":  # that is, all that can be run; what is asked for by name must
         records = [record for record in records if not _lacks_weights(record)]
-    return 1 if _failures(records, asked.selections) else 0
+    selections = asked.selections
+    if args.skip_absent and args.suite:
+        there = [_without_absent(selection, args.data_root) for selection in selections]
+        if any(selection.subsets for selection in there):
+            selections = tuple(there)
+    return 1 if _failures(records, selections) else 0
+
+
+def _without_absent(selection: Selection, data_root: Path | None) -> Selection:
+    """The selection without the subsets that have no folder."""
+    root = find_root(selection.suite, data_root)
+    there = [s for s in selection.subsets if not s.folders or subset_folder(s, root)]
+    return dataclasses.replace(selection, subsets=tuple(there))
 
 
 def _lacks_weights(record: RunRecord) -> bool:

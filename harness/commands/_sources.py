@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import registry
+from harness.api import DetectorSpec
 from harness.errors import SchemaError
 from harness.intervals import Replicates
+from harness.predict import digest_of
+from harness.recording import Recorder
 from harness.report.build import Cost, Sources
 from harness.report.paper import load_paper
 from harness.report.spec import TableSpec, load_specs
+from harness.results.records import RunRecord, SubsetResult
 from harness.results.store import load_records
 
 TABLES = Path(__file__).resolve().parents[2] / "tables"
+MEASURED = TABLES / "measured"
+"""Records and scores of official files that are committed; an output folder like any other."""
 
 
 def specs() -> list[TableSpec]:
@@ -21,18 +29,74 @@ def specs() -> list[TableSpec]:
     return load_specs(TABLES / "specs")
 
 
-def gather(out: Path) -> Sources:
-    """Everything that tables are built from, for one output folder."""
+def gather(out: Path, measured: Path | None = None) -> Sources:
+    """Everything that tables are built from: an output folder, and what is measured in this
+    checkout wherever that folder has no scores of the same conditions.
+
+    Args:
+        out: output folder.
+        measured: in place of :data:`MEASURED`.
+    """
+    measured = measured or MEASURED
+    detectors = registry.detectors()
+    own, committed = load_records(out), load_records(measured)
+    records = with_measured(out, own, committed)
+    digests = [{r.scores for record in found for r in record.subsets} for found in (own, committed)]
     return Sources(
-        records=load_records(out),
+        records=[_with_rule(record, detectors) for record in records],
         paper=load_paper(TABLES / "paper"),
         published={
-            name: spec.weights[0].name if spec.weights else ""
-            for name, spec in registry.detectors().items()
+            name: spec.weights[0].name if spec.weights else "" for name, spec in detectors.items()
         },
         costs=load_costs(out / "cost.json"),
         interval=Replicates(out, ("ap", "acc", "real_acc", "fake_acc")).interval,
+        committed=frozenset(filter(None, digests[1] - digests[0])),
     )
+
+
+def with_measured(
+    out: Path, records: Sequence[RunRecord], measured: Sequence[RunRecord]
+) -> list[RunRecord]:
+    """The records, with the results of measured ones of the same conditions where they miss one,
+    and then the other measured ones.
+
+    Args:
+        out: output folder of ``records``.
+        records, measured: of any detectors and suites.
+    """
+    found = list(records)
+    for extra in measured:
+        at = next((i for i, record in enumerate(found) if _alike(record, extra)), None)
+        if at is None:
+            found.append(extra)
+            continue
+        missing = {r.subset for r in found[at].subsets if r.status == "missing"}
+        recorder = Recorder(out, found[at].resampling)
+        for result in extra.subsets:
+            if result.metrics and result.subset in missing:
+                found[at] = recorder.with_result(found[at], result, extra.made.values())
+    return found
+
+
+def _alike(record: RunRecord, other: RunRecord) -> bool:
+    """Whether the results of one could be those of the other."""
+    return (record.key("", ""), record.weights.label) == (other.key("", ""), other.weights.label)
+
+
+def _with_rule(record: RunRecord, detectors: Mapping[str, DetectorSpec]) -> RunRecord:
+    """Records of before schema 3 do not know the rule of their release's AP; the registry does."""
+    spec = detectors.get(record.detector)
+    if record.schema >= 3 or spec is None:
+        return record
+    return dataclasses.replace(record, published_ap=spec.score.published_ap)
+
+
+def scores_root(out: Path, result: SubsetResult) -> Path | None:
+    """The output folder that holds just the scores that a result was made from; None = gone."""
+    for root in (out, MEASURED):
+        if result.predictions and digest_of(root / result.predictions) == result.scores:
+            return root
+    return None
 
 
 def load_costs(path: Path) -> dict[str, Cost]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,7 @@ from harness.evaluate import Matrix
 from harness.intervals import Replicates
 from harness.metrics import bootstrap
 from harness.report.build import Edges
-from harness.report.layout import HOLE, signed
-from harness.report.measured import weights_kind
+from harness.report.layout import HOLE, bracketed, signed
 from harness.report.render import Renderer
 from harness.report.table import Cell, Column, Table
 from harness.report.treatments import (
@@ -27,6 +26,7 @@ from harness.report.treatments import (
     build_treatment_table,
 )
 from harness.results.records import RunRecord
+from harness.results.rows import seed_group, told_apart
 from harness.twins import Twin
 
 
@@ -77,12 +77,14 @@ def treated(
     matrix: Matrix, jobs: Sequence[Job], twins: Sequence[Twin], suite: str
 ) -> list[Treated]:
     """A row for each detector with one kind of weights; its training seeds share it."""
-    groups: dict[tuple[str, ...], list[Job]] = {}
+    groups: dict[Hashable, list[Job]] = {}
     for job in jobs:
-        kind = weights_kind(matrix.record(job, suite))
-        groups.setdefault((job.spec.name, job.loaded.variant, kind), []).append(job)
+        groups.setdefault(seed_group(matrix.record(job, suite)), []).append(job)
+    apart = told_apart(
+        {group: [matrix.record(job, suite) for job in jobs] for group, jobs in groups.items()}
+    )
     rows = []
-    for members in groups.values():
+    for group, members in groups.items():
         records: dict[str, list[RunRecord]] = {
             FIRST: [matrix.record(job, suite) for job in members]
         }
@@ -96,7 +98,12 @@ def treated(
                 records.setdefault(twin.name, []).append(matrix.record(twin.job, suite))
         control = members[0].spec.family == "control"
         rows.append(
-            Treated(records=records, reasons=reasons, kind="control" if control else "method")
+            Treated(
+                records=records,
+                reasons=reasons,
+                kind="control" if control else "method",
+                apart=apart[group],
+            )
         )
     return rows
 
@@ -131,5 +138,5 @@ def _shown(cell: Cell, column: Column) -> str:
         return HOLE
     if not column.signed:
         return f"{cell.value:.1f}"
-    about = "" if cell.half_width is None else f" ± {cell.half_width:.1f}"
-    return f"({signed(cell.value, 1)}{about})"
+    edges = bracketed(cell.low, cell.high, plus=True)
+    return f"({signed(cell.value, 1)} {edges}".rstrip() + ")"

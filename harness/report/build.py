@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from harness.report.findings import marks
 from harness.report.measured import (
     METRICS,
+    RULES,
     Measured,
     about_resampling,
     about_training,
+    about_units,
+    about_weights,
     departures,
     is_scored,
+    is_treated,
     newest,
     overall_value,
+    published_metric,
     run_identity,
+    same_run,
     subset_value,
     suite_value,
+    with_raw,
 )
 from harness.report.paper import CellKey, Paper, PaperValue
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
@@ -28,6 +35,7 @@ from harness.results.records import RunRecord
 _COSTS = {"flops": ("FLOPs", 1e9, "B"), "params": ("Params", 1e6, "M")}
 _CERTAINTIES = ("exact", "repaired", "ambiguous")
 _NOT_COUNTED = "not counted: python -m harness cost --repeats 0 --json > runs/cost.json"
+NOT_COMPARABLE = "Not comparable with the paper's: "
 _OVER_SETS_NOTE = (
     "The paper prints one Mean; its mean over the 5 sets is recomputed here from the set means."
 )
@@ -61,6 +69,8 @@ class Sources:
         costs: detector -> cost, as far as counted.
         interval: 95 % interval, as fractions, of a metric's plain mean over subsets and over
             records (seeds); None where there is none.
+        committed: digests of the scores that are in ``tables/measured`` and not in the output
+            folder.
     """
 
     records: Sequence[RunRecord]
@@ -68,26 +78,29 @@ class Sources:
     published: Mapping[str, str]
     costs: Mapping[str, Cost]
     interval: Callable[[Sequence[RunRecord], Sequence[str], str], Edges | None] = no_interval
+    committed: frozenset[str] = frozenset()
 
 
 def build_paper_table(spec: TableSpec, sources: Sources) -> Table:
     """A table of kind ``paper`` or ``summary``.
 
     Rows of the paper take only records made under the published conditions (see
-    :func:`harness.report.measured.departures`); every other record of the suites follows as an
-    extra row that says what sets it apart. Records of other suites, mini's above all, never enter.
+    :func:`harness.report.measured.departures`); other weights, precisions and limits follow as
+    extra rows that say what sets them apart. Records of treated images (twins, perturbations) and
+    of other suites, mini's above all, never enter.
     """
-    return finished(_Builder(spec, sources).table())
+    chosen = [record for record in sources.records if record.suite in spec.suites()]
+    return finished(_Builder(spec, sources).table(), about_units(chosen))
 
 
-def runs_by_identity(
+def runs_of(
     records: Sequence[RunRecord], suites: Sequence[str]
-) -> dict[tuple[object, ...], dict[str, RunRecord]]:
-    """Identity of a run (see ``run_identity``) -> suite -> its newest record, in a fixed order."""
-    runs: dict[tuple[object, ...], dict[str, RunRecord]] = {}
-    chosen = [record for record in newest(records) if record.suite in suites]
+) -> dict[Hashable, dict[str, RunRecord]]:
+    """A run (see ``same_run``) -> suite -> its newest record, in a fixed order."""
+    runs: dict[Hashable, dict[str, RunRecord]] = {}
+    chosen = [r for r in newest(records) if r.suite in suites and not is_treated(r)]
     for record in sorted(chosen, key=lambda record: (*map(str, run_identity(record)),)):
-        runs.setdefault(run_identity(record), {})[record.suite] = record
+        runs.setdefault(same_run(record), {})[record.suite] = record
     return runs
 
 
@@ -98,7 +111,7 @@ def comparable_run(
     label = sources.published.get(detector, "")
     runs = [
         run
-        for run in runs_by_identity(sources.records, suites).values()
+        for run in runs_of(sources.records, suites).values()
         if (sample := next(iter(run.values()))).detector == detector
         and label
         and not departures(sample, label)
@@ -122,9 +135,9 @@ class _Builder:
         paper_rows = [(row, self._run(row)) for row in self.spec.rows]
         taken = [run for _, run in paper_rows if run]
         rows = [self._paper_row(row, run) for row, run in paper_rows]
-        for identity, run in runs_by_identity(self.sources.records, self.suites).items():
+        for run in runs_of(self.sources.records, self.suites).values():
             if run not in taken:
-                rows.append(self._extra_row(identity, run))
+                rows.append(self._extra_row(run))
         return Table(
             name=self.spec.name,
             title=self.spec.title,
@@ -170,10 +183,23 @@ class _Builder:
             detector=row.detector,
             kind="paper",
             cells=tuple(cells),
-            notes=about_resampling(run.values() if run else ()),
+            notes=self._about(run.values() if run else ()),
         )
 
-    def _extra_row(self, identity: tuple[object, ...], run: Mapping[str, RunRecord]) -> Row:
+    def _about(self, run: Iterable[RunRecord]) -> tuple[str, ...]:
+        """What must be said of every number of a row."""
+        run = tuple(run)
+        weights = (f"{NOT_COMPARABLE}{text}." for text in about_weights(run))
+        rules = dict.fromkeys(RULES[record.published_ap] for record in run)
+        return (*weights, *about_training(run), *rules, *self._origin(run), *about_resampling(run))
+
+    def _origin(self, run: Iterable[RunRecord]) -> tuple[str, ...]:
+        results = (result for record in run for result in record.subsets)
+        names = [result.subset for result in results if result.scores in self.sources.committed]
+        where = "committed with the scores, see tables/measured/README.md"
+        return (f"{', '.join(names)}: {where}.",) if names else ()
+
+    def _extra_row(self, run: Mapping[str, RunRecord]) -> Row:
         sample = next(iter(run.values()))
         label = self.sources.published.get(sample.detector, "")
         apart = departures(sample, label) or ("not a row of the paper",)
@@ -187,15 +213,14 @@ class _Builder:
             for column, metric in self.columns
         )
         return Row(
-            key="|".join(str(part) for part in identity if part),
+            key="|".join(str(part) for part in run_identity(sample) if part),
             title=f"{sample.title} ({weights})" if weights else sample.title,
             detector=sample.detector,
             kind="extra",
             cells=cells,
             notes=(
                 f"Not in the ranking: {'; '.join(apart)}.",
-                *about_training(run.values()),
-                *about_resampling(run.values()),
+                *self._about(run.values()),
             ),
         )
 
@@ -250,7 +275,8 @@ def measure(
     metric: str,
     suites: Sequence[str],
 ) -> Measured:
-    """Our number for a column.
+    """Our number for a column. AP is by the rule of the release; that of the raw scores is told
+    beside it where the two differ.
 
     Args:
         column: which one.
@@ -259,7 +285,21 @@ def measure(
         metric: ``ACC`` or ``AP``.
         suites: all suites of the table, for means over them.
     """
-    name = METRICS[metric]
+    rules = {published_metric(record, metric) for record in run.values()}
+    if len(rules) > 1:  # records of several versions of the harness
+        return Measured(reason="its records rank by different rules: python -m harness run again")
+    found = _measure(column, suite, run, rules.pop() if rules else METRICS[metric], suites)
+    return with_raw(found, _measure(column, suite, run, METRICS[metric], suites))
+
+
+def _measure(
+    column: ColumnSpec,
+    suite: str,
+    run: Mapping[str, RunRecord],
+    name: str,
+    suites: Sequence[str],
+) -> Measured:
+    """As :func:`measure`, of a metric by its name in records."""
     if column.over in ("all-subsets", "all-sets"):
         return overall_value(run, suites, name, over_sets=column.over == "all-sets")
     record = run.get(column.suite or suite)
@@ -302,10 +342,18 @@ def over_seeds(found: Sequence[Measured], edges: Callable[[], Edges | None]) -> 
         seeds=len(values),
         low=low,
         high=high,
+        notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
     )
 
 
 def _cell(ours: Measured) -> Cell:
     if ours.value is None:
         return Cell(status="hole", reason=ours.reason)
-    return Cell(value=ours.value, status="measured", low=ours.low, high=ours.high)
+    return Cell(
+        value=ours.value,
+        status="measured",
+        low=ours.low,
+        high=ours.high,
+        notes=tuple(note if ours.comparable else NOT_COMPARABLE + note for note in ours.notes),
+        comparable=ours.comparable,
+    )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from harness.errors import SchemaError, UsageError
-from harness.report.diff import NO_REASON, DiffCell, judge
+from harness.errors import UsageError
+from harness.predict import Predictions, read_predictions
+from harness.report.diff import NO_REASON, DiffCell, RecordDiff, judge, record_diff
 from harness.report.measured import (
     METRICS,
+    Measured,
     conditions,
     find_subset,
+    is_scored,
     subset_value,
     suite_value,
 )
@@ -26,7 +25,7 @@ from harness.results.records import NOT_KNOWN, RunRecord
 from harness.results.store import load_records
 
 _SETTINGS = ("version", "variant", "preprocess", "threshold")
-_METADATA = b"lfm_bench"
+_NOT_HERE = "not here"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,21 +59,6 @@ class ImageDiff:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordDiff:
-    """What sets a record apart from its counterpart.
-
-    Args:
-        suite, detector, weights: which.
-        reasons: what differs, ``limit 20, there none``.
-    """
-
-    suite: str
-    detector: str
-    weights: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunDiff:
     """One output folder against another.
 
@@ -93,37 +77,36 @@ class RunDiff:
     not_compared: tuple[RecordDiff, ...] = ()
 
 
-def against_run(here: Path, records: Sequence[RunRecord], there: Path) -> RunDiff:
-    """Every record here against its counterpart in another output folder.
+def against_run(
+    here: Path, records: Sequence[RunRecord], there: Path, others: Sequence[RunRecord]
+) -> RunDiff:
+    """Every record here against its counterpart in another output folder, and every record there
+    that has none here: what the reference holds and is not here is a cell without data.
 
     Args:
         here, there: output folders.
-        records: the records of ``here``.
-
-    Raises:
-        UsageError: ``there`` holds no records.
+        records, others: the records of ``here`` and of ``there`` that are asked for.
     """
-    others = load_records(there)
-    if not others:
-        raise UsageError(
-            f"{there}: no run records below {there / 'results'}",
-            hint="name an output folder, as given to --out",
-        )
     cells: list[DiffCell] = []
     images: list[ImageDiff] = []
     settings: list[RecordDiff] = []
     not_compared: list[RecordDiff] = []
+    met: list[RunRecord] = []
     for record in records:
         other = counterpart(record, records, others)
         if other is None:
             cells += _cells(record, None)
         elif apart := condition_reasons(record, other):
-            not_compared.append(_record_diff(record, apart))
+            not_compared.append(record_diff(record, apart))
         else:
+            met.append(other)
             cells += _cells(record, other)
             images += _image_diffs(here, record, there, other)
             if reasons := setting_reasons(record, other):
-                settings.append(_record_diff(record, reasons))
+                settings.append(record_diff(record, reasons))
+    for other in others:
+        if other not in met and is_scored(other):
+            cells += [cell for cell in _cells(None, other) if cell.reference is not None]
     return RunDiff(
         cells=tuple(cells),
         images=tuple(images),
@@ -132,13 +115,24 @@ def against_run(here: Path, records: Sequence[RunRecord], there: Path) -> RunDif
     )
 
 
-def _record_diff(record: RunRecord, reasons: Sequence[str]) -> RecordDiff:
-    return RecordDiff(
-        suite=record.suite,
-        detector=record.detector,
-        weights=record.weights.label,
-        reasons=tuple(reasons),
-    )
+def reference_records(there: Path) -> list[RunRecord]:
+    """The records of an output folder that is a reference.
+
+    Raises:
+        UsageError: it holds none.
+    """
+    others = load_records(there)
+    if not others:
+        raise UsageError(
+            f"{there}: no run records below {there / 'results'}",
+            hint="name an output folder, as given to --out",
+        )
+    return others
+
+
+def lacking(cells: Sequence[DiffCell]) -> list[DiffCell]:
+    """Cells of which the reference holds a number and we do not."""
+    return [cell for cell in cells if cell.measured is None and cell.reference is not None]
 
 
 def counterpart(
@@ -212,42 +206,55 @@ def setting_reasons(record: RunRecord, other: RunRecord, subset: str = "") -> li
     return reasons
 
 
-def _cells(record: RunRecord, other: RunRecord | None) -> list[DiffCell]:
+def _cells(record: RunRecord | None, other: RunRecord | None) -> list[DiffCell]:
+    """Every number of two counterparts, one of which may be absent."""
+    known = record or other
+    assert known is not None
     cells = []
-    for name in (*(result.subset for result in record.subsets), "mean"):
-        place = "" if name == "mean" else name
-        settings = [] if other is None else setting_reasons(record, other, place)
-        data = [] if other is None else _data_reasons(record, other, name)
-        for metric, key in METRICS.items():
-            if name == "mean":
-                found = suite_value(record, key)
-                reference = None if other is None else suite_value(other, key).value
-            else:
-                found = subset_value(record, name, key)
-                reference = None if other is None else subset_value(other, name, key).value
-            status = judge(dataclasses.replace(found, low=None, high=None), reference)
+    for name in (*(result.subset for result in known.subsets), "mean"):
+        both = record is not None and other is not None
+        data = _data_reasons(record, other, name) if record and other else []
+        settings = (
+            setting_reasons(record, other, "" if name == "mean" else name)
+            if record and other
+            else []
+        )
+        for metric in METRICS:
+            found, theirs = _number(record, name, metric), _number(other, name, metric)
+            status = judge(dataclasses.replace(found, low=None, high=None), theirs.value)
             reasons: tuple[str, ...] = ()
-            if status == "off":
-                reasons = (*data, *settings) or (NO_REASON,)
-            elif status == "no data":
+            if status == "no data":
                 reasons = (found.reason,)
             elif status == "no reference":
-                reasons = ("no counterpart there" if other is None else "no number there",)
+                reasons = ("no number there" if both else "no counterpart there",)
+            else:
+                said = [each.text for each in found.said]
+                said += [f"there {each.text}" for each in theirs.said if each.text not in said]
+                why = (*data, *settings) or (NO_REASON,)
+                reasons = (*(why if status == "off" else ()), *said)
             cells.append(
                 DiffCell(
-                    suite=record.suite,
-                    detector=record.detector,
-                    weights=record.weights.label,
+                    suite=known.suite,
+                    detector=known.detector,
+                    weights=known.weights.label,
                     column=name,
                     metric=metric,
                     measured=found.value,
-                    reference=reference,
+                    reference=theirs.value,
                     status=status,
                     interval="none: both runs score the same images",
                     reasons=reasons,
                 )
             )
     return cells
+
+
+def _number(record: RunRecord | None, name: str, metric: str) -> Measured:
+    if record is None:
+        return Measured(reason=_NOT_HERE)
+    if name == "mean":
+        return suite_value(record, METRICS[metric])
+    return subset_value(record, name, METRICS[metric])
 
 
 def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:
@@ -274,59 +281,45 @@ def _image_diffs(here: Path, record: RunRecord, there: Path, other: RunRecord) -
         theirs = find_subset(other, result.subset)
         if theirs is None or not result.predictions or not theirs.predictions:
             continue
-        diffs.append(
-            _image_diff(
-                record,
-                result.subset,
-                _Scores.read(here / result.predictions, record.threshold),
-                _Scores.read(there / theirs.predictions, other.threshold),
-            )
+        kept = (
+            read_predictions(root / found.predictions)
+            for root, found in ((here, result), (there, theirs))
         )
+        diffs.append(_image_diff(record, other, result.subset, *kept))
     return diffs
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Scores:
-    """A prediction file: id -> (label, score, decision), and the key that made it."""
-
-    rows: Mapping[str, tuple[int, float, bool]]
-    key: Mapping[str, object]
-
-    @classmethod
-    def read(cls, path: Path, threshold: float) -> _Scores:
-        try:
-            table = pq.read_table(path, columns=["id", "label", "score"])
-            head: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_METADATA, b"{}"))
-        except (OSError, pa.ArrowInvalid, ValueError) as error:
-            raise SchemaError(f"{path}: not a prediction file: {error}") from error
-        columns = (table[name].to_pylist() for name in ("id", "label", "score"))
-        rows = {
-            i: (label, score, score > threshold) for i, label, score in zip(*columns, strict=True)
+def _image_diff(
+    record: RunRecord, other: RunRecord, subset: str, mine: Predictions, theirs: Predictions
+) -> ImageDiff:
+    here, there = (
+        {
+            name: (label, score, score > threshold)
+            for name, label, score in zip(
+                kept.ids, kept.labels.tolist(), kept.scores.tolist(), strict=True
+            )
         }
-        return cls(rows=rows, key=head.get("key", {}))
-
-
-def _image_diff(record: RunRecord, subset: str, mine: _Scores, theirs: _Scores) -> ImageDiff:
-    both = sorted(mine.rows.keys() & theirs.rows.keys())
-    pairs = [(mine.rows[name], theirs.rows[name]) for name in both]
+        for kept, threshold in ((mine, record.threshold), (theirs, other.threshold))
+    )
+    pairs = [(here[name], there[name]) for name in sorted(here.keys() & there.keys())]
     deltas = np.array([abs(a[1] - b[1]) for a, b in pairs] or [0.0])
-    fields = sorted({*mine.key, *theirs.key})
+    keys = [dataclasses.asdict(kept.key) for kept in (mine, theirs)]
     return ImageDiff(
         suite=record.suite,
         detector=record.detector,
         weights=record.weights.label,
         subset=subset,
-        images=len(both),
+        images=len(pairs),
         differing=int(np.count_nonzero(deltas)),
         max_delta=float(deltas.max()),
         median_delta=float(np.median(deltas)),
         flipped=sum(a[2] != b[2] for a, b in pairs),
         relabelled=sum(a[0] != b[0] for a, b in pairs),
-        only_here=len(mine.rows) - len(both),
-        only_there=len(theirs.rows) - len(both),
+        only_here=len(here) - len(pairs),
+        only_there=len(there) - len(pairs),
         settings=tuple(
-            f"{name}: {mine.key.get(name)}, there {theirs.key.get(name)}"
-            for name in fields
-            if mine.key.get(name) != theirs.key.get(name)
+            f"{name}: {keys[0][name]}, there {keys[1][name]}"
+            for name in keys[0]
+            if keys[0][name] != keys[1][name]
         ),
     )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.report.build import Sources, comparable_run, measure, paper_notes
 from harness.report.findings import marks
-from harness.report.measured import METRICS, Measured, departures, find_subset, newest
+from harness.report.measured import (
+    METRICS,
+    PLAIN,
+    Measured,
+    conditions,
+    departures,
+    is_treated,
+    newest,
+)
 from harness.report.paper import CellKey, PaperValue
 from harness.report.spec import ColumnSpec, TableSpec
-from harness.results.records import RunRecord, SubsetResult
+from harness.results.records import RunRecord
+from harness.results.reservations import is_as_declared
 
 DiffStatus = Literal[
     "equal",
@@ -29,6 +38,9 @@ STATUSES: tuple[DiffStatus, ...] = (
     "no data",
     "no reference",
 )
+NOT_COMPARABLE = "not comparable"
+VERDICTS = (*STATUSES[:4], NOT_COMPARABLE, *STATUSES[4:])
+"""What numbers are counted by: their status, but those that are not comparable apart."""
 ROUNDING = 0.05
 """Percentage points that one printed decimal hides."""
 NO_REASON = "the records show no reason"
@@ -43,12 +55,16 @@ class DiffCell:
     Args:
         suite, detector, weights, column, metric: which.
         measured, reference: the two numbers, None where there is none.
-        status: see :data:`STATUSES`.
-        comparable: measured under the reference's conditions, and the reference's reading is
-            sure: only such cells count for ``--fail-over``.
+        status: see :data:`STATUSES`. The paper's numbers are no samples to us: the same weights
+            on the same images must give the printed number within rounding, and only where images
+            or weights differ, or are not known to be the same, a number may be ``within the
+            sampling interval``.
+        comparable: measured under the reference's conditions, on its images, with its weights, and
+            the reference's reading is sure: only such cells count.
         low, high: the 95 % interval of ``measured`` that was used, None where there is none.
         interval: how that interval was made, or why there is none.
-        reasons: for an ``off`` cell what the records show; for ``no data`` why there is none.
+        reasons: what the records show of a compared number, whatever its status, and why an
+            ``off`` one may be off; for ``no data`` why there is none.
     """
 
     suite: str
@@ -72,9 +88,41 @@ class DiffCell:
             return None
         return self.measured - self.reference
 
+    @property
+    def verdict(self) -> str:
+        """What it is counted as, one of :data:`VERDICTS`."""
+        return self.status if self.comparable or self.delta is None else NOT_COMPARABLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordDiff:
+    """What sets a record apart from what it is compared with.
+
+    Args:
+        suite, detector, weights: which.
+        reasons: what differs, ``limit 20, there none``.
+    """
+
+    suite: str
+    detector: str
+    weights: str
+    reasons: tuple[str, ...]
+
+
+def record_diff(record: RunRecord, reasons: Sequence[str]) -> RecordDiff:
+    """The reasons, with the record's names."""
+    return RecordDiff(
+        suite=record.suite,
+        detector=record.detector,
+        weights=record.weights.label,
+        reasons=tuple(reasons),
+    )
+
 
 def against_paper(specs: Sequence[TableSpec], sources: Sources) -> list[DiffCell]:
     """Every number of every record on a paper suite against the paper's tables.
+
+    Records of treated images (twins, perturbations) are none of them: see :func:`treated`.
 
     Args:
         specs: of any kind; mini tables are passed over.
@@ -92,16 +140,31 @@ def against_paper(specs: Sequence[TableSpec], sources: Sources) -> list[DiffCell
     return cells
 
 
+def treated(specs: Sequence[TableSpec], sources: Sources) -> list[RecordDiff]:
+    """The records on paper suites that :func:`against_paper` leaves out, and their treatments."""
+    suites = {suite for spec in specs if spec.kind != "mini" for suite in spec.suites()}
+    found = []
+    for record in newest(sources.records):
+        if record.suite in suites and is_treated(record):
+            own = conditions(record)
+            reasons = [f"{name} {own[name]}" for name in own if own[name] != PLAIN[name]]
+            found.append(record_diff(record, reasons))
+    return found
+
+
 def exceeding(cells: Sequence[DiffCell], points: float) -> list[DiffCell]:
-    """Comparable cells that are off by more than ``points`` percentage points."""
+    """Comparable cells whose difference is more than ``points`` percentage points, whatever their
+    intervals hold."""
     return [
         cell
         for cell in cells
-        if cell.status == "off"
-        and cell.comparable
-        and cell.delta is not None
-        and abs(cell.delta) > points
+        if cell.comparable and cell.delta is not None and abs(cell.delta) > points + _TINY
     ]
+
+
+def compared(cells: Sequence[DiffCell]) -> list[DiffCell]:
+    """Cells of two numbers that are comparable."""
+    return [cell for cell in cells if cell.comparable and cell.delta is not None]
 
 
 _Noted = Mapping[CellKey, tuple[str, ...]]
@@ -109,22 +172,22 @@ _Noted = Mapping[CellKey, tuple[str, ...]]
 
 def _set_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator[DiffCell]:
     names = {row.detector: row.paper for row in spec.rows}
-    records = [record for record in newest(sources.records) if record.suite == spec.suite]
+    records = [
+        record
+        for record in newest(sources.records)
+        if record.suite == spec.suite and not is_treated(record)
+    ]
     for record in records:
-        published = sources.published.get(record.detector, "")
-        apart = departures(record, published)
+        apart = departures(record, sources.published.get(record.detector, ""))
         method = names.get(record.detector, "")
         for column, metric in _grid(spec):
             ours = measure(column, spec.suite, {spec.suite: record}, metric, (spec.suite,))
             key = (spec.paper, method, column.paper, metric)
-            printed = sources.paper.get(*key)
-            why = (*apart, *_record_reasons(record, column, metric, printed))
             yield _compare(
                 (spec.suite, record.detector, record.weights.label, column.paper, metric),
-                _with_interval(ours, [record], column, metric),
-                printed,
-                apart=bool(apart),
-                reasons=(*why, *(_reference_reasons(key, printed, noted))),
+                _Ours(found=ours, records=[record], column=column, apart=apart),
+                sources.paper.get(*key),
+                _reference_reasons(key, sources.paper.get(*key), noted),
             )
     yield from _absent(spec, sources, {record.detector for record in records})
 
@@ -162,15 +225,13 @@ def _summary_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator
         label = next(iter(run.values())).weights.label
         for column, metric in _grid(spec):
             key = (spec.paper, row.paper, column.paper, metric)
-            printed = sources.paper.get(*key)
             shown = [run[s] for s in suites if s in run and column.suite in ("", s)]
-            why = [r for record in shown for r in _record_reasons(record, column, metric, printed)]
+            ours = measure(column, "", run, metric, suites)
             yield _compare(
                 (spec.name, row.detector, label, column.paper, metric),
-                _with_interval(measure(column, "", run, metric, suites), shown, column, metric),
-                printed,
-                apart=False,
-                reasons=(*why, *_reference_reasons(key, printed, noted)),
+                _Ours(found=ours, records=shown, column=column),
+                sources.paper.get(*key),
+                _reference_reasons(key, sources.paper.get(*key), noted),
             )
     yield from _absent(spec, sources, ran)
 
@@ -178,17 +239,17 @@ def _summary_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator
 def _unprinted_cells(suites: set[str], sources: Sources) -> Iterator[DiffCell]:
     """Numbers on suites of which the paper prints the mean only: they have no reference."""
     for record in newest(sources.records):
-        if record.suite not in suites:
+        if record.suite not in suites or is_treated(record):
             continue
         for result in record.subsets:
             for metric in METRICS:
                 column = ColumnSpec(paper=result.subset, subset=result.subset)
+                ours = measure(column, record.suite, {record.suite: record}, metric, ())
                 yield _compare(
                     (record.suite, record.detector, record.weights.label, result.subset, metric),
-                    (measure(column, record.suite, {record.suite: record}, metric, ()), ""),
+                    _Ours(found=ours, records=[record], column=column),
                     None,
-                    apart=False,
-                    reasons=(),
+                    (),
                 )
 
 
@@ -196,22 +257,46 @@ def _grid(spec: TableSpec) -> list[tuple[ColumnSpec, str]]:
     return [(column, metric) for column in spec.columns if column.paper for metric in spec.metrics]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Ours:
+    """A number of ours, the records behind it, and what sets these apart from the published."""
+
+    found: Measured
+    records: Sequence[RunRecord]
+    column: ColumnSpec
+    apart: tuple[str, ...] = ()
+
+    @property
+    def is_the_papers(self) -> bool:
+        """The published weights on the published images, as far as anyone can know."""
+        return not self.apart and all(
+            is_as_declared(record, self.column.subset) for record in self.records
+        )
+
+
 def _compare(
     place: tuple[str, str, str, str, str],
-    ours: tuple[Measured, str],
+    ours: _Ours,
     printed: PaperValue | None,
-    *,
-    apart: bool,
-    reasons: tuple[str, ...],
+    about_reference: tuple[str, ...],
 ) -> DiffCell:
-    found, interval = ours
     suite, detector, weights, column, metric = place
+    found, interval = ours.found, ""
+    if not ours.is_the_papers:
+        found, interval = _with_interval(found, ours.records, ours.column, metric)
+    elif found.value is not None:
+        found = replace(found, low=None, high=None)
+        interval = "none: the same weights on the same images must give the same number"
     reference = None if printed is None else printed.value
     status = judge(found, reference)
-    if status == "off":
-        reasons = reasons or (NO_REASON,)
-    else:
-        reasons = (found.reason,) if status == "no data" else ()
+    reasons: tuple[str, ...] = ()
+    if status == "no data":
+        reasons = (found.reason,)
+    elif status != "no reference":
+        own = [each.text for each in found.said] + [found.beside] * bool(found.beside)
+        reasons = (*ours.apart, *own, *about_reference)
+        reasons = reasons or ((NO_REASON,) if status == "off" else ())
+    sure = printed is not None and printed.certainty != "ambiguous"
     return DiffCell(
         suite=suite,
         detector=detector,
@@ -221,7 +306,7 @@ def _compare(
         measured=found.value,
         reference=reference,
         status=status,
-        comparable=not apart and printed is not None and printed.certainty != "ambiguous",
+        comparable=not ours.apart and found.comparable and sure,
         low=found.low,
         high=found.high,
         interval=interval,
@@ -265,7 +350,7 @@ def _with_interval(
         edges = _mean_interval(ours.value / 100, records)
         name = "binomial, subsets independent (normal approximation)"
     low, high = (100 * edge for edge in edges)
-    return Measured(value=ours.value, low=low, high=high, images=ours.images), name
+    return replace(ours, low=low, high=high), name
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
@@ -292,51 +377,6 @@ def _mean_interval(mean: float, records: Sequence[RunRecord]) -> tuple[float, fl
         return mean, mean
     half = _Z * sum(variances) ** 0.5 / len(variances)
     return mean - half, mean + half
-
-
-def _record_reasons(
-    record: RunRecord, column: ColumnSpec, metric: str, printed: PaperValue | None
-) -> tuple[str, ...]:
-    """What the record shows about the data and the rule behind a number."""
-    names = [column.subset] if column.over == "subset" else [r.subset for r in record.subsets]
-    reasons = []
-    for name in names:
-        result = find_subset(record, name)
-        if result is not None:
-            reasons += _count_reasons(result)
-    if metric == "AP" and printed is not None and column.over in ("subset", "suite"):
-        other = measure_released_ap(record, column)
-        if other is not None and abs(other - printed.value) <= ROUNDING + _TINY:
-            reasons.append(
-                f"AP by another rule: on float32 sigmoids, as the released scripts take it, "
-                f"it is {other:.2f}"
-            )
-    return tuple(reasons)
-
-
-def measure_released_ap(record: RunRecord, column: ColumnSpec) -> float | None:
-    """AP on float32 sigmoids for a column, in percent."""
-    if column.over == "subset":
-        result = find_subset(record, column.subset)
-        metric = None if result is None else result.metrics.get("ap_sigmoid32")
-    else:
-        metric = record.mean.get("ap_sigmoid32")
-    return None if metric is None or metric.value is None else 100 * metric.value
-
-
-def _count_reasons(result: SubsetResult) -> list[str]:
-    reasons = []
-    for kind, found, expected in (
-        ("real", result.n_real, result.expected_real),
-        ("fake", result.n_fake, result.expected_fake),
-    ):
-        if expected is not None and found != expected:
-            reasons.append(
-                f"other counts: {result.subset} has {found} {kind} images, {expected} expected"
-            )
-    if result.skipped:
-        reasons.append(f"{len(result.skipped)} unreadable images of {result.subset} left out")
-    return reasons
 
 
 def _reference_reasons(key: CellKey, printed: PaperValue | None, noted: _Noted) -> tuple[str, ...]:

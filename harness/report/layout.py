@@ -5,12 +5,13 @@ Every format prints this one layout, so that templates only place and mark what 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from harness.report.table import Cell, Column, Emphasis, Row, Table
+from harness.report.table import NO_WIDTH, Cell, Column, Emphasis, Row, Table
 
 HOLE = "—"
 UNDEFINED = ""
@@ -96,8 +97,12 @@ class _Notes:
 
 
 def lay_out(table: Table) -> Layout:
-    """Places a table: by row with the lines paper / ours / difference, or by metric."""
+    """Places a table: by row with the lines paper / ours / difference, or by metric.
+
+    Rows of ours without any number are no lines: one sentence says of each what is missing.
+    """
     notes = _Notes()
+    empty = [row for row in table.rows if not _has_number(row)]
     if table.by_metric:
         metrics = list(dict.fromkeys(column.metric for column in table.columns))
         shown = [column for column in table.columns if column.metric == metrics[0]]
@@ -106,7 +111,8 @@ def lay_out(table: Table) -> Layout:
         stub = ("Metric", "Detector")
     else:
         groups, heads = _by_title(table.columns, notes)
-        blocks = tuple(_row_block(table, row, notes) for row in table.rows)
+        placed = (_row_block(table, row, notes) for row in table.rows)
+        blocks = tuple(block for block in placed if block.lines)
         stub = ("Method", "Source")
     return Layout(
         name=table.name,
@@ -118,8 +124,22 @@ def lay_out(table: Table) -> Layout:
         blocks=blocks,
         joined=not table.by_metric,
         notes=tuple(notes.texts),
-        statements=table.statements,
+        statements=(*_missing(empty, "" if table.by_metric else " of ours"), *table.statements),
     )
+
+
+def _has_number(row: Row) -> bool:
+    return any(cell.status == "measured" for cell in row.cells)
+
+
+def _missing(rows: Sequence[Row], whose: str) -> tuple[str, ...]:
+    """``Without a number of ours: NPR, LFM (not run); Frank (not implemented).``"""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        found = Counter(cell.reason for cell in row.cells if cell.status == "hole")
+        reasons.setdefault(found.most_common(1)[0][0] if found else "", []).append(row.title)
+    parts = [f"{', '.join(titles)} ({why})" for why, titles in reasons.items()]
+    return (f"Without a number{whose}: {'; '.join(parts)}.",) if parts else ()
 
 
 def _grouped(columns: Sequence[Column]) -> tuple[Head, ...]:
@@ -157,7 +177,15 @@ def _row_lines(table: Table, row: Row, notes: _Notes) -> Iterator[Line]:
             for cell, column in pairs
         )
         yield Line(label="paper", role="paper", notes=(), cells=cells)
-    yield _ours(pairs, "ours", "ours", row.notes, notes)
+    if not _has_number(row):
+        return
+    ours = tuple(
+        Text(text=UNDEFINED, hole=True)
+        if cell.value is None
+        else _measured(cell, column, notes(*cell.notes))
+        for cell, column in pairs
+    )
+    yield Line(label="ours", role="ours", notes=notes(*row.notes, *_holes(pairs)), cells=ours)
     if any(cell.difference is not None for cell in row.cells):
         cells = tuple(
             Text(text=UNDEFINED)
@@ -168,9 +196,19 @@ def _row_lines(table: Table, row: Row, notes: _Notes) -> Iterator[Line]:
         yield Line(label="difference", role="difference", notes=(), cells=cells)
 
 
+def _holes(pairs: Sequence[tuple[Cell, Column]]) -> tuple[str, ...]:
+    """Why cells of a line are empty, each reason once with its columns."""
+    reasons: dict[str, list[str]] = {}
+    for cell, column in pairs:
+        if cell.status == "hole":
+            reasons.setdefault(cell.reason, []).append(column.title)
+    parts = [f"{', '.join(dict.fromkeys(titles))}: {why}" for why, titles in reasons.items()]
+    return (f"Empty: {'; '.join(parts)}.",) if parts else ()
+
+
 def _metric_block(table: Table, metric: str, notes: _Notes) -> Block:
     lines = []
-    for row in table.rows:
+    for row in filter(_has_number, table.rows):
         pairs = [
             (cell, column)
             for cell, column in zip(row.cells, table.columns, strict=True)
@@ -178,30 +216,28 @@ def _metric_block(table: Table, metric: str, notes: _Notes) -> Block:
         ]
         kind = _KIND_MARK.get(row.kind, "")
         label = f"{row.title} [{kind}]" if kind else row.title
-        lines.append(_ours(pairs, label, row.kind, row.notes, notes))
+        lines.append(_by_metric_line(pairs, label, row, notes))
     return Block(label=metric, lines=tuple(lines))
 
 
-def _ours(
-    pairs: Sequence[tuple[Cell, Column]],
-    label: str,
-    role: str,
-    row_notes: Sequence[str],
-    notes: _Notes,
+def _by_metric_line(
+    pairs: Sequence[tuple[Cell, Column]], label: str, row: Row, notes: _Notes
 ) -> Line:
     """A line of our numbers; where it has none, the commonest reason stands at the label."""
     reasons = Counter(cell.reason for cell, _ in pairs if cell.status == "hole")
     empty = not any(cell.status == "measured" for cell, _ in pairs)
     shared = reasons.most_common(1)[0][0] if empty and reasons else ""
-    marks = notes(*row_notes, *([shared] if shared else []))
+    marks = notes(*row.notes, *([shared] if shared else []))
     cells = []
     for cell, column in pairs:
         own = () if cell.reason in ("", shared) else notes(cell.reason)
         hole = cell.status == "hole"
         cells.append(
-            Text(text=HOLE, hole=True, notes=own) if hole else _measured(cell, column, own)
+            Text(text=HOLE, hole=True, notes=own)
+            if hole
+            else _measured(cell, column, notes(*cell.notes))
         )
-    return Line(label=label, role=role, notes=marks, cells=tuple(cells))
+    return Line(label=label, role=row.kind, notes=marks, cells=tuple(cells))
 
 
 def _text(
@@ -218,17 +254,36 @@ def _text(
 
 
 def _measured(cell: Cell, column: Column, marks: tuple[int, ...]) -> Text:
-    """``93.0 ± 1.2 (sd 0.4)``: the mean, half its interval's width, the spread over seeds."""
+    """``93.0 [91.8, 94.2] (sd 0.4)``: the mean, its interval, the spread over seeds."""
     text = _text(cell.value, column, cell.emphasis, marks)
     digits = column.decimals
-    parts, hover = [text.text], []
-    if cell.half_width is not None:
-        parts.append(f"± {cell.half_width:.{digits}f}")
-        hover.append(f"95 % interval {cell.low:.{digits}f} to {cell.high:.{digits}f}")
+    parts, hover = [text.text, bracketed(cell.low, cell.high, digits, plus=column.signed)], ""
     if cell.spread is not None:
         parts.append(f"(sd {cell.spread:.{digits}f})")
-        hover.append(f"standard deviation over {cell.seeds} seeds {cell.spread:.{digits}f}")
-    return replace(text, text=" ".join(parts), hover="; ".join(hover))
+        hover = f"standard deviation over {cell.seeds} seeds {cell.spread:.{digits}f}"
+    return replace(text, text=" ".join(filter(None, parts)), hover=hover)
+
+
+def bracketed(
+    low: float | None, high: float | None, decimals: int = 1, *, plus: bool = False
+) -> str:
+    """``[90.2, 95.4]``: an interval as printed everywhere; "" without one, or without any width.
+
+    Edges that would print alike are rounded outwards: no interval reads as if it had no width.
+
+    Args:
+        low, high: its edges.
+        decimals: digits printed.
+        plus: the edges are those of a difference: printed with their signs.
+    """
+    if low is None or high is None or high - low < NO_WIDTH:
+        return ""
+    edges = [round(low, decimals), round(high, decimals)]
+    if edges[0] == edges[1]:
+        unit = 10**decimals
+        edges = [math.floor(low * unit) / unit, math.ceil(high * unit) / unit]
+    shown = [signed(e, decimals) if plus else f"{e:.{decimals}f}" for e in edges]
+    return f"[{', '.join(shown)}]"
 
 
 def signed(value: float, decimals: int) -> str:

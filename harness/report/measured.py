@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.results.records import Metric, RunRecord, SubsetResult
+from harness.results.reservations import Reservation, joined, of_mean, reservations
+from harness.results.rows import seed_group
 
 METRICS = {"ACC": "acc", "AP": "ap"}
-"""Name in tables -> name in records."""
+"""Name in tables of ours alone -> name in records. Beside the paper's numbers AP is by the rule of
+the release: :func:`published_metric`."""
+RULES = {
+    "ap": "AP ranks the scores as they are.",
+    "ap_sigmoid32": "AP ranks float32 sigmoids of the logits, as the release does.",
+}
+"""What a release's AP is, in words."""
+RAW_APART = 0.05
+"""Percentage points from which on the AP of the raw scores is told beside the release's."""
+OF_ROWS = ("weights", "seen", "limit")
+"""Kinds of reservations that hold for a whole row and are said there, once."""
 
 PLAIN = {"preprocess": "as published", "perturbation": "none", "precision": "fp32", "limit": "none"}
 """The conditions of a row of a table: what :func:`conditions` says of a plain run."""
@@ -24,6 +35,8 @@ class Measured:
         low, high: 95 % interval where the record holds one.
         images: images behind it.
         reason: why ``value`` is None.
+        said: what must be said wherever it stands.
+        beside: another number that a reader must know, in words.
     """
 
     value: float | None = None
@@ -31,6 +44,35 @@ class Measured:
     high: float | None = None
     images: int = 0
     reason: str = ""
+    said: tuple[Reservation, ...] = ()
+    beside: str = ""
+
+    @property
+    def comparable(self) -> bool:
+        """Whether nothing that must be said keeps it from standing beside a published number."""
+        return all(each.comparable for each in self.said)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands at the number itself; what holds for the whole row stands there."""
+        own = [each.text for each in self.said if each.kind not in OF_ROWS]
+        return (*own, *filter(None, (self.beside,)))
+
+
+def published_metric(record: RunRecord, metric: str) -> str:
+    """Name in records of what stands beside the paper's ``ACC`` or ``AP``."""
+    return record.published_ap if metric == "AP" else METRICS[metric]
+
+
+def with_raw(found: Measured, raw: Measured) -> Measured:
+    """A release's AP with that of the raw scores beside it, where the two differ."""
+    if found.value is None or raw.value is None or abs(found.value - raw.value) <= RAW_APART:
+        return found
+    return replace(
+        found,
+        beside=f"AP as the release ranks: float32 sigmoids; of the raw scores it is "
+        f"{raw.value:.1f}",
+    )
 
 
 def find_subset(record: RunRecord, name: str) -> SubsetResult | None:
@@ -45,17 +87,18 @@ def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
         return Measured(reason=f"the record has no subset {subset}")
     first = (result.error or "no reason recorded").splitlines()[0]
     if result.status == "missing":
-        weights = first.startswith("weights missing")
-        return Measured(reason=first if weights else "no data for this subset")
+        told = first == "not run" or first.startswith("weights missing")
+        return Measured(reason=first if told else "no data for this subset")
     if result.status == "failed":
         return Measured(reason=f"failed: {first}")
-    return _measured(result.metrics.get(metric), metric, result.n_real + result.n_fake)
+    found = _measured(result.metrics.get(metric), metric, result.n_real + result.n_fake)
+    return replace(found, said=reservations(record, result))
 
 
 def suite_value(record: RunRecord, metric: str) -> Measured:
     """The plain mean of a metric over the declared subsets of the record's suite."""
     images = sum(result.n_real + result.n_fake for result in record.subsets)
-    return _measured(record.mean.get(metric), metric, images)
+    return replace(_measured(record.mean.get(metric), metric, images), said=of_mean(record))
 
 
 def overall_value(
@@ -78,7 +121,8 @@ def overall_value(
         return Measured(reason=f"needs all sets, incomplete: {', '.join(holes)}")
     counts = {suite: 1 if over_sets else len(records[suite].subsets) for suite in suites}
     total = sum(counts.values())
-    return _weighted_mean([(counts[suite] / total, mean) for suite, mean in means.items()])
+    found = _weighted_mean([(counts[suite] / total, mean) for suite, mean in means.items()])
+    return replace(found, said=joined((suite, mean.said) for suite, mean in means.items()))
 
 
 def _weighted_mean(parts: Sequence[tuple[float, Measured]]) -> Measured:
@@ -106,10 +150,30 @@ def about_resampling(records: Iterable[RunRecord]) -> tuple[str, ...]:
     return ()
 
 
+def about_units(records: Iterable[RunRecord]) -> str:
+    """What the intervals of some records draw, in words; "" where none of them has intervals."""
+    results = [r for record in records if record.resampling for r in record.subsets if r.metrics]
+    if not results:
+        return ""
+    named = sorted({result.unit for result in results if result.unit})
+    rest = "images taken as independent"
+    if not named:
+        return rest
+    drawn = " and ".join(f"{unit}s" for unit in named)
+    whole = all(result.unit for result in results)
+    return drawn if whole else f"{drawn}, elsewhere {rest}"
+
+
+def about_weights(records: Iterable[RunRecord]) -> tuple[str, ...]:
+    """What must be said of a row's weights."""
+    said = (each for record in records for each in of_mean(record))
+    return tuple(dict.fromkeys(each.text for each in said if each.kind == "weights"))
+
+
 def about_training(records: Iterable[RunRecord]) -> tuple[str, ...]:
     """A note on the subsets that are no zero-shot test of the row's weights."""
     seen = [f"{r.subset} ({r.seen})" for record in records for r in record.subsets if r.seen]
-    return (f"Seen in training: {'; '.join(seen)}.",) if seen else ()
+    return (f"Seen in training: {'; '.join(dict.fromkeys(seen))}.",) if seen else ()
 
 
 def _measured(metric: Metric | None, name: str, images: int) -> Measured:
@@ -195,6 +259,14 @@ def run_identity(record: RunRecord) -> tuple[object, ...]:
     )
 
 
-def weights_kind(record: RunRecord) -> str:
-    """The weights' label without the seed: ``mini-train/seed2`` -> ``mini-train``."""
-    return re.sub(r"/seed\d+$", "", record.weights.label)
+def same_run(record: RunRecord) -> Hashable:
+    """Equal for records of several suites that are one checkpoint under one treatment."""
+    return seed_group(record), record.weights.label, record.weights.sha256
+
+
+def is_treated(record: RunRecord) -> bool:
+    """Whether its images were perturbed or put through another geometry than the published one:
+    twins and the like, which have tables of their own and no place beside the paper's numbers.
+    """
+    found = conditions(record)
+    return any(found[name] != PLAIN[name] for name in ("preprocess", "perturbation"))

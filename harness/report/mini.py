@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean, stdev
 
 from harness.errors import SchemaError
@@ -12,15 +13,18 @@ from harness.report.measured import (
     PLAIN,
     Measured,
     about_resampling,
+    about_units,
+    about_weights,
     conditions,
     is_scored,
     newest,
     subset_value,
-    weights_kind,
 )
 from harness.report.spec import SetSpec, TableSpec
 from harness.report.table import Cell, Column, Row, RowKind, Table, finished
 from harness.results.records import RunRecord
+from harness.results.reservations import joined
+from harness.results.rows import seed_group, told_apart, weights_kind
 
 BLOCKS = {
     "AP": "ap",
@@ -35,8 +39,6 @@ UNLEARNED = (
     "Learned nothing, or next to it, from the embedded training data (validation AP below "
     f"{_LEARNED:.0%}): its numbers here say nothing about the method."
 )
-Identity = tuple[str, str, str, int]
-"""Detector, variant, kind of weights, limit."""
 
 
 def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
@@ -47,19 +49,20 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
     which nothing was run whole (a smoke run's).
     """
     runs = _runs(spec, sources.records)
+    apart = told_apart(runs)
     columns = [(entry, block) for block in BLOCKS for entry in spec.sets]
     rows = [
         _row(
             spec,
-            identity,
             records,
             tuple(_cell(entry, block, records, sources) for entry, block in columns),
-            variants=_variants(identity, runs),
+            (*_variant(records, runs), *apart[group]),
         )
-        for identity, records in runs.items()
+        for group, records in runs.items()
     ]
+    run = {records[0].detector for records in runs.values()}
     for row in spec.rows:
-        if not any(identity[0] == row.detector for identity in runs):
+        if row.detector not in run:
             rows.append(_absent_row(spec, row.detector, columns, sources))
     rows.sort(key=lambda row: _order(spec, row))
     table = Table(
@@ -71,19 +74,23 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
         rows=tuple(rows),
         statements=(*_comparison(spec, runs), *spec.footnotes),
     )
-    return finished(table)
+    shown = [record for records in runs.values() for record in records]
+    return finished(table, about_units(shown))
 
 
-def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[Identity, list[RunRecord]]:
-    """Identity of a row -> one record a seed."""
+Runs = Mapping[Hashable, Sequence[RunRecord]]
+"""Row (see :func:`harness.results.rows.seed_group`) -> one record a seed."""
+
+
+def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[Hashable, list[RunRecord]]:
     named = {row.detector for row in spec.rows}
-    runs: dict[Identity, list[RunRecord]] = {}
-    for record in shown_records(spec.suite, records):
+    runs: dict[Hashable, list[RunRecord]] = {}
+    for record in sorted(shown_records(spec.suite, records), key=_row_name):
         if not spec.others and record.detector not in named:
             continue
         _check_sets(spec, record)
-        runs.setdefault(row_identity(record), []).append(record)
-    return dict(sorted(runs.items()))
+        runs.setdefault(seed_group(record), []).append(record)
+    return runs
 
 
 def shown_records(suite: str, records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -97,14 +104,14 @@ def shown_records(suite: str, records: Sequence[RunRecord]) -> list[RunRecord]:
     return newest(whole if any(map(is_scored, whole)) else plain)
 
 
-def row_identity(record: RunRecord) -> Identity:
-    """What the seeds of one row share."""
+def _row_name(record: RunRecord) -> tuple[str, str, str, int]:
     return (record.detector, record.variant, weights_kind(record), record.limit)
 
 
-def row_key(identity: Identity) -> str:
-    """The row's name in files."""
-    return "|".join(str(part) for part in identity if part)
+def row_key(record: RunRecord) -> str:
+    """The name of the record's row in files: equal for the seeds of one row, and for them alone."""
+    digest = hashlib.sha256(repr(seed_group(record)).encode("utf-8", "surrogatepass")).hexdigest()
+    return "|".join([*(str(part) for part in _row_name(record) if part), digest[:8]])
 
 
 def _check_sets(spec: TableSpec, record: RunRecord) -> None:
@@ -118,21 +125,21 @@ def _check_sets(spec: TableSpec, record: RunRecord) -> None:
         )
 
 
-def _variants(identity: Identity, runs: Iterable[Identity]) -> bool:
-    """Whether the variant must be named to tell the row from another."""
-    return any(i[0] == identity[0] and i[1] != identity[1] and i[2:] == identity[2:] for i in runs)
+def _variant(records: Sequence[RunRecord], runs: Runs) -> tuple[str, ...]:
+    """The variant, where it must be named to tell the row from another."""
+    first = records[0]
+    for other in (others[0] for others in runs.values()):
+        alike = (other.detector, *_row_name(other)[2:]) == (first.detector, *_row_name(first)[2:])
+        if alike and other.variant != first.variant:
+            return (first.variant,) if first.variant else ()
+    return ()
 
 
 def _row(
-    spec: TableSpec,
-    identity: Identity,
-    records: Sequence[RunRecord],
-    cells: tuple[Cell, ...],
-    *,
-    variants: bool,
+    spec: TableSpec, records: Sequence[RunRecord], cells: tuple[Cell, ...], apart: Sequence[str]
 ) -> Row:
-    detector, variant, kind, limit = identity
-    about = [variant] if variants and variant else []
+    detector, _, kind, limit = _row_name(records[0])
+    about = list(apart)
     if kind == _MINI_WEIGHTS:
         about.append(f"{len(records)} seed{'s' if len(records) > 1 else ''}")
     elif kind:
@@ -147,12 +154,12 @@ def _row(
         notes.append(f"{len(records)} checkpoints share {len(labels)} labels; all are counted.")
     title = records[0].title
     return Row(
-        key=row_key(identity),
+        key=row_key(records[0]),
         title=f"{title} ({', '.join(about)})" if about else title,
         detector=detector,
         kind=_kind(spec, detector),
         cells=cells,
-        notes=(*notes, *about_resampling(records)),
+        notes=(*about_weights(records), *notes, *about_resampling(records)),
     )
 
 
@@ -233,17 +240,18 @@ def _metric(entry: SetSpec, block: str) -> tuple[str, bool]:
 def _value(entry: SetSpec, block: str, record: RunRecord) -> Measured:
     """The plain mean over the column's sets for one record, or the first hole in it."""
     metric, flip = _metric(entry, block)
-    values = []
+    values, said = [], []
     for name in entry.sets:
         found = subset_value(record, name, metric)
         if found.value is None:
             whole = found.reason.startswith("weights missing")  # and not only this set's
             return Measured(reason=found.reason if whole else f"{name}: {found.reason}")
         values.append(100 - found.value if flip else found.value)
-    return Measured(value=fmean(values))
+        said.append((name, found.said))
+    return Measured(value=fmean(values), said=joined(said))
 
 
-def _comparison(spec: TableSpec, runs: Mapping[Identity, Sequence[RunRecord]]) -> tuple[str, ...]:
+def _comparison(spec: TableSpec, runs: Runs) -> tuple[str, ...]:
     """A sentence for each metric about the two detectors of ``spec.compare``, as it came out."""
     if len(spec.compare) != 2:
         return ()
@@ -263,10 +271,11 @@ def _comparison(spec: TableSpec, runs: Mapping[Identity, Sequence[RunRecord]]) -
     return tuple(sentences)
 
 
-def _trained(runs: Mapping[Identity, Sequence[RunRecord]], detector: str) -> Sequence[RunRecord]:
-    """The full records of a detector's first variant with weights trained on mini."""
-    for identity, records in runs.items():
-        if identity[0] == detector and identity[2:] == (_MINI_WEIGHTS, 0):
+def _trained(runs: Runs, detector: str) -> Sequence[RunRecord]:
+    """The full records of a detector's first row with weights trained on mini."""
+    for records in runs.values():
+        name = _row_name(records[0])
+        if name[0] == detector and name[2:] == (_MINI_WEIGHTS, 0):
             return records
     return ()
 

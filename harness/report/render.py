@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from harness.report.findings import Finding
 from harness.report.layout import Head, Layout, Text, lay_out
-from harness.report.table import Table
+from harness.report.table import Cell, Table
 from harness.results.store import write_atomic
 
 CSV_FIELDS = (
@@ -38,6 +38,7 @@ CSV_FIELDS = (
     "emphasis",
     "paper_emphasis",
     "certainty",
+    "comparable",
     "reason",
     "notes",
 )
@@ -56,7 +57,6 @@ _TEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    "±": r"$\pm$",
     "≈": r"$\approx$",
     "−": r"$-$",
     "—": "---",
@@ -79,6 +79,8 @@ def escape_tex(text: str) -> str:
 def escape_markdown(text: str) -> str:
     """GitHub Markdown, safe inside a table cell, that prints the text."""
     text = re.sub(r"([\\`*|<>\[\]])", r"\\\1", text)
+    # Numbers in brackets that nothing follows are no link: intervals stay readable in the source.
+    text = re.sub(r"(?<!!)\\\[([+−0-9., ]+)\\\](?![(\[:])", r"[\1]", text)
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\_", text).replace("\n", " ")
 
 
@@ -112,11 +114,19 @@ def render_csv(table: Table) -> str:
                     "emphasis": cell.emphasis,
                     "paper_emphasis": cell.paper_emphasis,
                     "certainty": cell.certainty,
+                    "comparable": _comparable(cell),
                     "reason": cell.reason,
-                    "notes": " ".join((*row.notes, *cell.paper_notes)),
+                    "notes": " ".join((*row.notes, *cell.notes, *cell.paper_notes)),
                 }
             )
     return buffer.getvalue()
+
+
+def _comparable(cell: Cell) -> str:
+    """Whether ours may stand beside the paper's, "" where there are no two."""
+    if cell.value is None or cell.paper is None:
+        return ""
+    return "yes" if cell.comparable else "no"
 
 
 class Renderer:

@@ -11,10 +11,9 @@ Status = Literal["measured", "hole", "undefined"]
 RowKind = Literal["paper", "extra", "method", "trivial", "control"]
 
 INTERVALS = (
-    "± is half the width of a number's 95 % interval over resampled images (bootstrap inside each "
-    "set and class, the same resamples for every detector; none where every resample gives the "
-    "same number). Numbers that the best one's interval holds are bold with ≈: its ties; "
-    "python -m harness compare tests pairs."
+    "Brackets: a number's 95 % interval over resampled images{drawn}, with the same resamples "
+    "for every detector; docs/statistics.md. Numbers that the best one's interval holds are bold "
+    "with ≈: its ties; python -m harness compare tests pairs."
 )
 NO_WIDTH = 1e-9  # of a mean of equal numbers: rounding
 
@@ -34,6 +33,9 @@ class Cell:
         low, high: 95 % interval of ``value`` where the records hold one.
         certainty: how sure the reading of ``paper`` is.
         reason: why there is no value.
+        notes: what must be said of our number wherever it stands.
+        comparable: ours was made under the conditions of the paper's: only then do the two have a
+            difference, and only then is ours ranked.
         paper_notes: what a reader must know of the paper's number.
     """
 
@@ -48,24 +50,21 @@ class Cell:
     high: float | None = None
     certainty: str = ""
     reason: str = ""
+    notes: tuple[str, ...] = ()
+    comparable: bool = True
     paper_notes: tuple[str, ...] = ()
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the paper's."""
-        if self.value is None or self.paper is None:
+        """Ours minus the paper's; None where they are not comparable."""
+        if self.value is None or self.paper is None or not self.comparable:
             return None
         return self.value - self.paper
 
     @property
-    def half_width(self) -> float | None:
-        """Half the width of the 95 % interval; None without one, or without any width.
-
-        Where no resample differs (100 of 100 right) the bootstrap cannot say how sure that is.
-        """
-        if self.low is None or self.high is None or self.high - self.low < NO_WIDTH:
-            return None
-        return (self.high - self.low) / 2
+    def has_interval(self) -> bool:
+        """Whether it has a 95 % interval of some width."""
+        return self.low is not None and self.high is not None and self.high - self.low >= NO_WIDTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +135,16 @@ class Table:
     statements: tuple[str, ...] = ()
 
 
-def finished(table: Table) -> Table:
-    """The table with its ranks, and with what ± means in its caption where a cell shows one."""
-    if any(cell.half_width is not None for row in table.rows for cell in row.cells):
-        table = replace(table, caption=f"{table.caption} {INTERVALS}")
+def finished(table: Table, drawn: str) -> Table:
+    """The table with its ranks, and with what brackets mean in its caption where a cell shows some.
+
+    Args:
+        table: without both.
+        drawn: what the resamples draw, in words.
+    """
+    if any(cell.has_interval for row in table.rows for cell in row.cells):
+        about = INTERVALS.format(drawn=f" ({drawn})" if drawn else "")
+        table = replace(table, caption=f"{table.caption} {about}")
     return ranked(table)
 
 
@@ -152,7 +157,10 @@ def ranked(table: Table) -> Table:
     for index, column in enumerate(table.columns):
         if not column.ranked:
             continue
-        mine = [None if row.kind == "extra" else row.cells[index] for row in table.rows]
+        mine = [
+            cell if row.kind != "extra" and (cell := row.cells[index]).comparable else None
+            for row in table.rows
+        ]
         values = [None if cell is None else cell.value for cell in mine]
         ours = _ranks(values, [None if cell is None else cell.low for cell in mine], column)
         printed = [row.cells[index].paper for row in table.rows]

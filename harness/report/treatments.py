@@ -8,9 +8,17 @@ from statistics import fmean
 
 from harness.report.build import Edges, no_interval, over_seeds
 from harness.report.layout import signed
-from harness.report.measured import Measured, about_resampling, subset_value, weights_kind
+from harness.report.measured import (
+    Measured,
+    about_resampling,
+    about_units,
+    about_weights,
+    subset_value,
+)
 from harness.report.table import Cell, Column, Row, RowKind, Table
 from harness.results.records import RunRecord
+from harness.results.reservations import joined
+from harness.results.rows import weights_kind
 
 FIRST = "first"
 """Key of the treatment that the others are compared with."""
@@ -25,8 +33,9 @@ _BLOCKS = {
 }
 _STRIKING = 10.0  # points of real photographs newly called fake that deserve a sentence
 _ABOUT = (
-    "Percent, means over {sets} sets. ± is half the width of a 95 % interval over resampled "
-    "images; of a difference, over the same resamples of the same images on both sides."
+    "Percent, means over {sets} sets. Brackets: 95 % interval over resampled images ({drawn}); of "
+    "a difference, over the same resamples of the same images on both sides. AP ranks the scores "
+    "as they are."
 )
 
 Interval = Callable[[Sequence[RunRecord], Sequence[str], str], "Edges | None"]
@@ -63,17 +72,20 @@ class Treated:
         records: treatment -> its records, one for each training seed.
         reasons: treatment -> why there are none.
         kind: ``control`` for a control of the benchmark.
+        apart: what tells it from a row that would read alike.
     """
 
     records: Mapping[str, Sequence[RunRecord]]
     reasons: Mapping[str, str] = field(default_factory=dict)
     kind: RowKind = "method"
+    apart: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """``LFM (mini-train, 3 seeds)``."""
         records = self.records[FIRST]
         about = [weights_kind(records[0])] if records[0].weights.label else []
+        about += self.apart
         if len(records) > 1:
             about.append(f"{len(records)} seeds")
         return f"{records[0].title} ({', '.join(about)})" if about else records[0].title
@@ -122,7 +134,9 @@ def build_treatment_table(question: Question, rows: Sequence[Treated]) -> Table:
             columns.append(_column(treatment, block, difference=True))
             for row, line in zip(rows, cells, strict=True):
                 line.append(_difference(question, row, treatment, block))
-    about = _ABOUT.format(sets=len(question.subsets or question.controls))
+    shown = [record for row in rows for record in row.records[FIRST]]
+    drawn = about_units(shown) or "none were made"
+    about = _ABOUT.format(sets=len(question.subsets or question.controls), drawn=drawn)
     table = Table(
         name=question.name,
         title=question.title,
@@ -185,7 +199,7 @@ def _notes(row: Treated) -> tuple[str, ...]:
     records = row.records[FIRST]
     limits = sorted({record.limit for record in records if record.limit})
     partial = [f"Partial: at most {limit} images of each class." for limit in limits]
-    return (*partial, *about_resampling(records))
+    return (*about_weights(records), *partial, *about_resampling(records))
 
 
 def _value(question: Question, row: Treated, treatment: Treatment, block: str) -> Cell:
@@ -228,10 +242,11 @@ def _percent(edges: Edges | None, flip: bool) -> Edges | None:
 def _mean(record: RunRecord, subsets: Sequence[str], block: str) -> Measured:
     """The plain mean over sets in percent, or the first hole."""
     metric, flip = _BLOCKS[block]
-    values = []
+    values, said = [], []
     for name in subsets:
         found = subset_value(record, name, metric)
         if found.value is None:
             return Measured(reason=f"{name}: {found.reason}")
         values.append(100 - found.value if flip else found.value)
-    return Measured(value=fmean(values))
+        said.append((name, found.said))
+    return Measured(value=fmean(values), said=joined(said))

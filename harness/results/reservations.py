@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from harness.results.records import RunRecord, SubsetResult
 
+SURE = ("documented", "third party")
+"""Certainties of a subset's counts that are taken for the published ones."""
 NAMED = 3
 """Images named before the rest is counted."""
 
@@ -40,11 +42,23 @@ def reservations(record: RunRecord, result: SubsetResult) -> tuple[Reservation, 
 
 def of_mean(record: RunRecord) -> tuple[Reservation, ...]:
     """What must be said of a record's means: that of its subsets, each thing once, with names."""
+    return joined(
+        (result.subset, reservations(record, result))
+        for result in record.subsets
+        if result.group != "controls"
+    )
+
+
+def joined(parts: Iterable[tuple[str, Iterable[Reservation]]]) -> tuple[Reservation, ...]:
+    """What must be said of a number over several sets, each thing once, with the sets' names.
+
+    Args:
+        parts: (name, what must be said of it) of each.
+    """
     found: dict[tuple[str, bool, str], list[str]] = {}
-    for result in record.subsets:
-        for each in reservations(record, result):
-            if result.group != "controls":
-                found.setdefault((each.kind, each.comparable, each.text), []).append(result.subset)
+    for name, said in parts:
+        for each in said:
+            found.setdefault((each.kind, each.comparable, each.text), []).append(name)
     return tuple(
         Reservation(
             kind=kind,
@@ -52,6 +66,23 @@ def of_mean(record: RunRecord) -> tuple[Reservation, ...]:
             comparable=comparable,
         )
         for (kind, comparable, text), names in found.items()
+    )
+
+
+def is_as_declared(record: RunRecord, subset: str = "") -> bool:
+    """Whether weights and images are the published ones, as far as that can be known.
+
+    Args:
+        record: the record. Its weights must be verified, or it needs none.
+        subset: one of its subsets; "" = all of them. Their published counts must be sure, and met.
+    """
+    known = record.weights.verified is True or not record.weights.sha256
+    return known and all(
+        result.counts in SURE
+        and not result.skipped
+        and (result.n_real, result.n_fake) == (result.expected_real, result.expected_fake)
+        for result in record.subsets
+        if subset in ("", result.subset)
     )
 
 
@@ -81,13 +112,16 @@ def _of_images(result: SubsetResult) -> Iterable[Reservation]:
         yield Reservation(
             kind="limit", text=f"only {result.n_real} real and {result.n_fake} fake images scored"
         )
-    elif not result.skipped and None not in declared and declared != (result.n_real, result.n_fake):
-        sure = result.counts in ("documented", "third party")
+    elif not result.skipped and any(
+        wanted not in (None, found)
+        for wanted, found in zip(declared, (result.n_real, result.n_fake), strict=True)
+    ):
+        sure = result.counts in SURE
         doubt = "" if sure else f" (that count is {result.counts})"
         yield Reservation(
             kind="counts",
             text=f"{result.n_real} real and {result.n_fake} fake images, declared are "
-            f"{declared[0]} and {declared[1]}{doubt}",
+            f"{' and '.join('unknown' if n is None else str(n) for n in declared)}{doubt}",
             comparable=not sure and min(result.n_real, result.n_fake) > 0,
         )
     if result.group != "controls" and 0 in (result.n_real, result.n_fake):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 
 from harness.results.records import RunRecord
 
@@ -25,7 +25,7 @@ def seed_group(record: RunRecord) -> Hashable:
     were treated must agree: numbers of two recipes are no two seeds of one.
     """
     seeded = record.weights.seed is not None
-    recipe = {k: v for k, v in record.weights.recipe.items() if k not in _FOUND}
+    recipe = _asked(record)
     own = "" if record.preprocess == record.published_preprocess else record.preprocess
     weights = "" if seeded else record.weights.sha256
     treated = dataclasses.replace(record.key("", ""), suite="", weights=weights, preprocess=own)
@@ -34,3 +34,45 @@ def seed_group(record: RunRecord) -> Hashable:
         weights_kind(record) if seeded else record.weights.label,
         json.dumps(recipe, sort_keys=True, default=str) if seeded else "",
     )
+
+
+def told_apart(groups: Mapping[Hashable, Sequence[RunRecord]]) -> dict[Hashable, tuple[str, ...]]:
+    """What differs between rows of one detector, variant and kind of weights, which read alike.
+
+    Args:
+        groups: :func:`seed_group` -> its records, on one suite.
+
+    Returns:
+        group -> texts such as ``version 2`` and ``epochs 3``; empty for a row that is alone.
+    """
+    alike: dict[Hashable, list[Hashable]] = {}
+    for group, records in groups.items():
+        first = records[0]
+        name = (first.detector, first.variant, weights_kind(first), first.limit)
+        alike.setdefault(name, []).append(group)
+    found: dict[Hashable, tuple[str, ...]] = {}
+    for members in alike.values():
+        facts = [_facts(groups[group][0]) for group in members]
+        names = dict.fromkeys(name for each in facts for name in each)
+        differing = [n for n in names if len({each.get(n, "") for each in facts}) > 1]
+        for group, each in zip(members, facts, strict=True):
+            found[group] = tuple(f"{name} {each.get(name) or 'none'}" for name in differing)
+    return found
+
+
+def _facts(record: RunRecord) -> dict[str, str]:
+    """What may differ between records of one detector, variant and kind of weights."""
+    unseeded = record.weights.seed is None
+    return {
+        "version": str(record.version),
+        "preprocess": record.preprocess,
+        "perturbation": record.perturbation,
+        "precision": record.precision,
+        "weights": record.weights.sha256[:8] if unseeded else "",
+        **{name.replace("_", " "): str(value) for name, value in _asked(record).items()},
+    }
+
+
+def _asked(record: RunRecord) -> dict[str, object]:
+    """The recipe without what the training found."""
+    return {k: v for k, v in record.weights.recipe.items() if k not in _FOUND}

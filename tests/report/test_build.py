@@ -103,9 +103,7 @@ def test_ties_are_what_the_interval_of_the_best_holds() -> None:
     ("changes", "reason"),
     [
         ({"weights": WeightsRef(label="mini-train/seed0", sha256="b")}, "other weights: mini-tr"),
-        ({"preprocess": "native"}, "other preprocess: native, published: resize(256,256)"),
         ({"precision": "bf16"}, "other precision: bf16"),
-        ({"perturbation": "jpeg(70)"}, "perturbed: jpeg(70)"),
         ({"limit": 50}, "partial: at most 50 images"),
     ],
 )
@@ -125,7 +123,92 @@ def test_a_detector_outside_the_paper_is_an_extra_row() -> None:
         "gangen",
         paper_like("gangen", detector="chance", title="Chance", weights=WeightsRef()),
     )
-    assert row(built, "Chance").notes == ("Not in the ranking: not a row of the paper.",)
+    assert row(built, "Chance").notes == (
+        "Not in the ranking: not a row of the paper.",
+        "AP ranks the scores as they are.",
+    )
+
+
+@pytest.mark.parametrize("changes", [{"preprocess": "native"}, {"perturbation": "jpeg(70)"}])
+def test_treated_images_have_no_place_beside_the_papers_numbers(
+    changes: dict[str, object],
+) -> None:
+    for name in ("gangen", "summary"):
+        assert table(name, paper_like("gangen", **changes)) == table(name)
+    plain = paper_like("gangen")
+    assert table("gangen", plain, paper_like("gangen", **changes)) == table("gangen", plain)
+
+
+def with_results(made: RunRecord, subset: str, **changes: object) -> RunRecord:
+    results = tuple(
+        replace(r, **changes) if r.subset == subset else r  # type: ignore[arg-type]
+        for r in made.subsets
+    )
+    return replace(made, subsets=results)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"n_real": 0}, "no real images"),
+        (
+            {"expected_real": 6000, "expected_fake": 6000, "counts": "documented"},
+            "1000 real and 1000 fake images, declared are 6000 and 6000",
+        ),
+        ({"skipped": ("a.png",)}, "1 of 2001 images could not be read and are left out: a.png"),
+    ],
+)
+def test_other_images_are_shown_marked_and_neither_ranked_nor_compared(
+    changes: dict[str, object], said: str
+) -> None:
+    npr = paper_like("gangen", "NPR", shift=-20, detector="npr", title="NPR")
+    built = table("gangen", with_results(paper_like("gangen"), "began", **changes), npr)
+    shown = cell(built, "LFM", "BEGAN", "ACC")
+    assert shown.value == pytest.approx(99.9)
+    assert (shown.difference, shown.emphasis, shown.comparable) == (None, "", False)
+    (note,) = shown.notes
+    assert note == f"Not comparable with the paper's: {said}"
+    mean = cell(built, "LFM", "mean", "ACC")
+    assert not mean.comparable and mean.notes[0].endswith(f"began: {said}")
+    assert cell(built, "LFM", "STGAN", "ACC").difference == pytest.approx(0)
+
+
+def test_a_published_name_over_unknown_bytes_is_marked_at_its_row() -> None:
+    weights = WeightsRef(
+        label="released", sha256="b" * 64, verified=False, note="no sha256 is known"
+    )
+    built = table("gangen", paper_like("gangen", weights=weights))
+    shown = row(built, "LFM")
+    assert shown.notes[0] == (
+        "Not comparable with the paper's: weights not verified: no sha256 is known."
+    )
+    assert {c.difference for c in shown.cells} == {None}
+    assert {c.emphasis for c in shown.cells} == {""}
+
+
+def test_ap_is_by_the_rule_of_the_release_with_the_raw_one_beside_it() -> None:
+    made = paper_like("gangen", published_ap="ap_sigmoid32")
+    values = metrics(acc=0.999, ap=0.678, ap_sigmoid32=0.507)
+    close = metrics(acc=0.999, ap=0.6784, ap_sigmoid32=0.678)
+    made = with_results(with_results(made, "began", metrics=values), "stgan", metrics=close)
+    built = table("gangen", made)
+    shown = cell(built, "LFM", "BEGAN", "AP")
+    assert shown.value == pytest.approx(50.7)
+    (note,) = shown.notes
+    assert note.endswith("of the raw scores it is 67.8")
+    assert cell(built, "LFM", "STGAN", "AP").notes == ()
+    assert row(built, "LFM").notes == (
+        "AP ranks float32 sigmoids of the logits, as the release does.",
+    )
+    assert cell(built, "LFM", "AttGAN", "AP").reason == "the record has no ap_sigmoid32"
+
+
+def test_checkpoints_of_one_label_make_no_row_together() -> None:
+    """One suite scored before, another after the weights were trained again."""
+    again = WeightsRef(label="mini-train/seed0", sha256="c" * 64, seed=0, recipe={"epochs": 3})
+    before = replace(again, sha256="d" * 64, recipe={"epochs": 9})
+    built = table("summary", paper_like("gangen", weights=again), paper_like("ufd", weights=before))
+    assert len([r for r in built.rows if r.kind == "extra"]) == 2
 
 
 def test_mini_records_never_enter_a_paper_table() -> None:

@@ -1,23 +1,42 @@
 """Diff against another run: counterparts, settings that differ, scores image by image."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy as np
 import pytest
 
 from harness.errors import SchemaError, UsageError
-from harness.report.compare_runs import ImageDiff, RunDiff, against_run, counterpart
-from harness.report.diff import NO_REASON, DiffCell
-from harness.results.records import Made, RunRecord, WeightsRef
+from harness.predict import Predictions, write_predictions
+from harness.report.compare_runs import (
+    ImageDiff,
+    RunDiff,
+    against_run,
+    counterpart,
+    lacking,
+    reference_records,
+)
+from harness.report.diff import NO_REASON, DiffCell, exceeding
+from harness.results.records import Made, PredictionKey, RunRecord, WeightsRef
 from harness.results.store import load_records, save_record
 
 from .synthetic import means, metrics, paper_like, record, result
 
 Rows = list[tuple[str, int, float]]
 ROWS: Rows = [("a", 0, -1.0), ("b", 0, -0.2), ("c", 1, 0.5), ("d", 1, 2.0)]
+KEY = PredictionKey(
+    suite="gangen",
+    subset="began",
+    manifest="m" * 64,
+    detector="lfm",
+    version=1,
+    variant="",
+    weights="a",
+    preprocess="native",
+)
+
+
+PLACES = {(column, metric) for column in ("began", "mean") for metric in ("ACC", "AP")}
 
 
 def session(**environment: str) -> dict[str, Made]:
@@ -25,18 +44,16 @@ def session(**environment: str) -> dict[str, Made]:
 
 
 def save(
-    root: Path,
-    rows: Rows = ROWS,
-    key: dict[str, object] | None = None,
-    acc: float = 0.9,
-    **changes: object,
+    root: Path, rows: Rows = ROWS, key: PredictionKey = KEY, acc: float = 0.9, **changes: object
 ) -> RunRecord:
     """A record with one scored subset and its prediction file."""
-    path = root / "predictions" / "began.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {name: [row[i] for row in rows] for i, name in enumerate(("id", "label", "score"))}
-    head = json.dumps({"key": key or {"precision": "fp32"}}).encode()
-    pq.write_table(pa.table(columns).replace_schema_metadata({b"lfm_bench": head}), path)
+    kept = Predictions(
+        key=key,
+        ids=tuple(row[0] for row in rows),
+        labels=np.array([row[1] for row in rows], dtype=np.int8),
+        scores=np.array([row[2] for row in rows]),
+    )
+    write_predictions(root / "predictions" / "began.parquet", kept)
     results = (
         result(
             "began",
@@ -52,8 +69,8 @@ def save(
 
 
 def found(tmp_path: Path) -> RunDiff:
-    here = tmp_path / "here"
-    return against_run(here, load_records(here), tmp_path / "there")
+    here, there = tmp_path / "here", tmp_path / "there"
+    return against_run(here, load_records(here), there, reference_records(there))
 
 
 def compare(tmp_path: Path) -> tuple[dict[tuple[str, str], DiffCell], list[ImageDiff]]:
@@ -67,7 +84,8 @@ def test_equal_runs(tmp_path: Path) -> None:
         save(tmp_path / name)
     cells, images = compare(tmp_path)
     assert {cell.status for cell in cells.values()} == {"equal"}
-    assert set(cells) == {(c, m) for c in ("began", "mean") for m in ("ACC", "AP")}
+    assert set(cells) == PLACES
+    assert lacking(list(cells.values())) == []
     (image,) = images
     assert (image.images, image.differing, image.max_delta, image.flipped) == (4, 0, 0.0, 0)
     assert (image.only_here, image.only_there, image.settings) == (0, 0, ())
@@ -76,7 +94,7 @@ def test_equal_runs(tmp_path: Path) -> None:
 def test_scores_image_by_image(tmp_path: Path) -> None:
     save(tmp_path / "here")
     other: Rows = [("a", 0, -1.0), ("b", 0, 0.3), ("c", 0, 0.6), ("e", 1, 2.0), ("f", 1, 2.0)]
-    save(tmp_path / "there", other, key={"precision": "bf16", "decode": 2}, acc=0.8)
+    save(tmp_path / "there", other, key=replace(KEY, precision="bf16", decode=2), acc=0.8)
     cells, (image,) = compare(tmp_path)
     assert image.images == 3
     assert image.differing == 2
@@ -85,7 +103,7 @@ def test_scores_image_by_image(tmp_path: Path) -> None:
     assert image.flipped == 1
     assert image.relabelled == 1
     assert (image.only_here, image.only_there) == (1, 2)
-    assert image.settings == ("decode: None, there 2", "precision: fp32, there bf16")
+    assert image.settings == ("precision: fp32, there bf16", "decode: 1, there 2")
     assert cells["began", "ACC"].status == "off"
     assert cells["began", "ACC"].delta == pytest.approx(10)
     assert cells["began", "ACC"].reasons == (NO_REASON,)
@@ -140,7 +158,9 @@ def test_other_conditions_are_not_compared(
     save(tmp_path / "here", acc=0.1, **changes)
     save(tmp_path / "there")
     diff = found(tmp_path)
-    assert (diff.cells, diff.images, diff.settings) == ((), (), ())
+    assert (diff.images, diff.settings) == ((), ())
+    assert list(diff.cells) == lacking(diff.cells)  # and the plain one is not here
+    assert {(c.column, c.metric) for c in diff.cells} == PLACES
     (one,) = diff.not_compared
     assert (one.suite, one.detector, one.weights) == ("gangen", "lfm", "released")
     assert one.reasons == (reason,)
@@ -188,9 +208,34 @@ def test_counterparts() -> None:
 def test_no_counterpart_is_no_reference(tmp_path: Path) -> None:
     save(tmp_path / "here")
     save_record(tmp_path / "there", paper_like("ufd"))
-    cells, images = compare(tmp_path)
-    assert {cell.status for cell in cells.values()} == {"no reference"}
-    assert images == []
+    diff = found(tmp_path)
+    ours = [cell for cell in diff.cells if cell.suite == "gangen"]
+    assert {cell.status for cell in ours} == {"no reference"}
+    assert diff.images == ()
+
+
+def test_what_the_reference_holds_and_is_not_here_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "there")
+    (tmp_path / "here").mkdir()
+    diff = found(tmp_path)
+    assert {(c.column, c.metric) for c in lacking(diff.cells)} == PLACES
+    assert {cell.reasons for cell in diff.cells} == {("not here",)}
+    assert exceeding(diff.cells, 0) == []
+    made = save(tmp_path / "here")
+    hole = replace(made.subsets[0], status="failed", metrics={}, error="boom", predictions="")
+    save_record(tmp_path / "here", replace(made, subsets=(hole,), mean=means((hole,))))
+    assert {(c.column, c.metric) for c in lacking(found(tmp_path).cells)} == PLACES
+
+
+def test_what_must_be_said_of_equal_numbers_is_said(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        made = save(tmp_path / name)
+    skipped = replace(made.subsets[0], skipped=("x.png",))
+    save_record(tmp_path / "here", replace(made, subsets=(skipped,)))
+    cells, _ = compare(tmp_path)
+    assert cells["began", "AP"].status == "equal"
+    (said,) = cells["began", "AP"].reasons
+    assert said == "1 of 2001 images could not be read and are left out: x.png"
 
 
 def test_errors(tmp_path: Path) -> None:

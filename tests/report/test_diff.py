@@ -11,6 +11,7 @@ from harness.report.diff import (
     against_paper,
     exceeding,
     judge,
+    treated,
     wilson,
 )
 from harness.report.measured import Measured
@@ -116,9 +117,7 @@ def test_wilson() -> None:
     ("changes", "reason"),
     [
         ({"weights": WeightsRef(label="mine.pth", sha256="b")}, "other weights: mine.pth"),
-        ({"preprocess": "native"}, "other preprocess: native"),
         ({"precision": "bf16"}, "other precision: bf16"),
-        ({"perturbation": "blur(1)"}, "perturbed: blur(1)"),
         ({"limit": 7}, "partial: at most 7 images"),
     ],
 )
@@ -139,10 +138,12 @@ def off(subset: str, **changes: object) -> tuple[str, ...]:
 
 def test_reasons_of_the_data() -> None:
     assert off("began") == (NO_REASON,)
-    assert off("began", expected_real=2000, expected_fake=1000) == (
-        "other counts: began has 1000 real images, 2000 expected",
+    assert off("began", expected_real=2000, expected_fake=1000, counts="documented") == (
+        "1000 real and 1000 fake images, declared are 2000 and 1000",
     )
-    assert off("began", skipped=("a", "b")) == ("2 unreadable images of began left out",)
+    assert off("began", skipped=("a", "b")) == (
+        "2 of 2002 images could not be read and are left out: a, b",
+    )
 
 
 def test_reasons_of_the_reference() -> None:
@@ -153,17 +154,90 @@ def test_reasons_of_the_reference() -> None:
     assert cells["npr", "STGAN", "AP"].reasons == (NO_REASON,)  # repaired, same digits
 
 
-def test_reason_of_another_ap_rule() -> None:
-    values = metrics(acc=0.9, ap=0.91, ap_sigmoid32=1.0)
-    (reason,) = off("began", metrics=values)
-    assert reason.startswith("AP by another rule: on float32 sigmoids")
-    assert off("began", metrics=metrics(acc=0.9, ap=0.91, ap_sigmoid32=0.95)) == (NO_REASON,)
+def test_ap_is_by_the_rule_of_the_release() -> None:
+    run = paper_like("gangen", published_ap="ap_sigmoid32")
+    values = metrics(acc=0.999, ap=0.91, ap_sigmoid32=1.0)
+    cell = diff(changed(run, "began", metrics=values))["lfm", "BEGAN", "AP"]
+    assert (cell.measured, cell.status) == (100.0, "equal")
+    (reason,) = cell.reasons
+    assert reason.endswith("of the raw scores it is 91.0")
 
 
 def test_several_reasons() -> None:
-    run = changed(paper_like("gangen", shift=-9, precision="bf16"), "began", expected_fake=3)
+    run = paper_like("gangen", shift=-9, precision="bf16")
+    run = changed(run, "began", expected_real=3, expected_fake=3)
     reasons = diff(run)["lfm", "BEGAN", "AP"].reasons
-    assert [reason.split(":")[0] for reason in reasons] == ["other precision", "other counts"]
+    assert [reason[:15] for reason in reasons] == ["other precision", "1000 real and 1"]
+
+
+VERIFIED = WeightsRef(label="released", sha256="a" * 64, verified=True)
+PUBLISHED = {"expected_real": 1000, "expected_fake": 1000, "counts": "documented"}
+
+
+def test_the_papers_numbers_are_no_samples_to_the_same_weights_on_the_same_images() -> None:
+    run = changed(paper_like("gangen"), "s3gan", metrics=metrics(acc=0.875, ap=0.955))
+    assert diff(run)["lfm", "S3GAN", "ACC"].status == "within the sampling interval"
+    run = changed(replace(run, weights=VERIFIED), "s3gan", **PUBLISHED)
+    cell = diff(run)["lfm", "S3GAN", "ACC"]
+    assert (cell.status, cell.low, cell.high) == ("off", None, None)
+    assert cell.reasons == (NO_REASON,)
+    other = changed(run, "s3gan", n_fake=990, counts="inferred")
+    assert diff(other)["lfm", "S3GAN", "ACC"].status == "within the sampling interval"
+
+
+def test_fail_over_counts_the_difference_whatever_the_interval_holds() -> None:
+    wide = changed(paper_like("gangen"), "s3gan", metrics=metrics(acc=0.875, ap=0.955))
+    cells = diff(wide)
+    assert cells["lfm", "S3GAN", "ACC"].status == "within the sampling interval"
+    assert cells["lfm", "S3GAN", "ACC"] in exceeding(list(cells.values()), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"n_real": 0, "n_fake": 4}, "no real images"),
+        ({**PUBLISHED, "n_real": 4, "n_fake": 4}, "4 real and 4 fake images, declared are 1000"),
+    ],
+)
+@pytest.mark.parametrize("shift", [0.0, -0.04, -0.6])
+def test_other_images_are_never_counted_as_reproduced(
+    changes: dict[str, object], said: str, shift: float
+) -> None:
+    run = paper_like("gangen", shift=shift)
+    cells = diff(changed(run, "began", **changes))
+    cell = cells["lfm", "BEGAN", "ACC"]
+    assert cell.verdict == "not comparable"
+    assert any(said in reason for reason in cell.reasons)
+    assert cells["lfm", "mean", "ACC"].verdict == "not comparable"
+    assert cell not in exceeding(list(cells.values()), 0.0)
+    assert cells["lfm", "STGAN", "ACC"].verdict == cells["lfm", "STGAN", "ACC"].status
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"verified": False, "note": "no sha256"}, "weights not verified: no sha256"),
+        ({"verified": True, "not_papers": "a face model"}, "not that row's weights: a face model"),
+    ],
+)
+def test_weights_that_are_not_the_rows_fail_nothing(changes: dict[str, object], said: str) -> None:
+    weights = replace(VERIFIED, **changes)  # type: ignore[arg-type]
+    cells = diff(paper_like("gangen", shift=-9, weights=weights))
+    cell = cells["lfm", "BEGAN", "ACC"]
+    assert (cell.status, cell.verdict) == ("off", "not comparable")
+    assert said in cell.reasons
+    assert exceeding(list(cells.values()), 1.0) == []
+
+
+@pytest.mark.parametrize("change", [{"preprocess": "native"}, {"perturbation": "blur(1)"}])
+def test_treated_records_are_named_and_not_compared(change: dict[str, object]) -> None:
+    specs = list(SPECS.values())
+    plain, other = paper_like("gangen"), paper_like("gangen", shift=-9, **change)
+    found = against_paper(specs, sources(plain, other))
+    assert found == against_paper(specs, sources(plain))
+    (one,) = treated(specs, sources(plain, other))
+    ((name, text),) = change.items()
+    assert (one.suite, one.detector, one.reasons) == ("gangen", "lfm", (f"{name} {text}",))
 
 
 def test_fail_over_counts_comparable_cells_only() -> None:

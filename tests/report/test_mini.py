@@ -63,13 +63,13 @@ def test_intervals_are_asked_for_the_mean_over_sets_and_seeds() -> None:
     )
     title = "LFM (2 seeds)"
     shown = cell(built, title, "all fakes", "AP")
-    assert (shown.low, shown.high, shown.half_width) == pytest.approx((20, 50, 15))
+    assert (shown.low, shown.high) == pytest.approx((20, 50))
     assert (2, 13, "ap") in asked
     assert cell(built, title, "real photographs", "ACC").low == pytest.approx(20)
     false_alarms = cell(built, title, "controls", "called fake")
     assert (false_alarms.low, false_alarms.high) == pytest.approx((50, 80))
-    assert "half the width" in built.caption
-    assert "half the width" not in table(*three("lfm", 0.9)).caption
+    assert "Brackets" in built.caption
+    assert "Brackets" not in table(*three("lfm", 0.9)).caption
 
 
 def test_resampled_sets_are_said() -> None:
@@ -195,6 +195,36 @@ def test_variants_are_named_where_they_differ() -> None:
         "LFM (algorithm1, 1 seed)",
         "LFM (released, 1 seed)",
     ]
+
+
+def test_two_recipes_are_no_two_seeds_of_one_row() -> None:
+    """The same label, and everything equal but one value of the recipe."""
+    one, two, three_ = three("lfm", 0.9, 0.8, 0.7)
+    other = replace(two, weights=replace(two.weights, recipe={"val_preprocess": "native"}))
+    built = table(one, other, three_)
+    assert [r.title for r in built.rows if r.detector == "lfm"] == [
+        "LFM (val preprocess none, 2 seeds)",
+        "LFM (val preprocess native, 1 seed)",
+    ]
+    found = {"val_ap": 0.9, "weights_epoch": 3}
+    same = replace(two, weights=replace(two.weights, recipe=found))
+    assert [r.title for r in table(one, same).rows if r.detector == "lfm"] == ["LFM (2 seeds)"]
+    newer = replace(two, version=2)
+    titles = [r.title for r in table(one, newer).rows if r.detector == "lfm"]
+    assert titles == ["LFM (version 1, 1 seed)", "LFM (version 2, 1 seed)"]
+
+
+def test_what_must_be_said_of_a_set_is_said_at_the_number() -> None:
+    one = mini_record("lfm", 0, 0.9, 0.8)
+    results = (replace(one.subsets[0], skipped=("a.png",)), *one.subsets[1:])
+    weights = replace(one.weights, verified=False, note="no sha256")
+    built = table(replace(one, subsets=results, weights=weights))
+    for column in ("gan", "all fakes"):
+        (note,) = cell(built, "LFM (1 seed)", column, "AP").notes
+        assert note.endswith("1 of 201 images could not be read and are left out: a.png")
+        assert note.startswith("gan_tconv: ")
+    assert cell(built, "LFM (1 seed)", "diffusion", "AP").notes == ()
+    assert row(built, "LFM (1 seed)").notes == ("weights not verified: no sha256",)
 
 
 def test_two_checkpoints_of_one_label_are_said() -> None:

@@ -21,6 +21,7 @@ from harness.report.page.detail import (
     facts,
     file_name,
     recipe,
+    sessions,
     subset_table,
     title_of,
 )
@@ -152,7 +153,7 @@ def test_facts_of_a_run_that_departs() -> None:
     assert found["Threshold of another set"] == "0.5, the best on ufd:dalle"
     assert found["Images"] == "1,000 real and 1,000 fake in 1 of 2 subsets, shared ones in each"
     assert found["Intervals"] == (
-        "95 %, 2,000 resamples of the images, in means the subsets as well, seed 4"
+        "95 %, 2,000 resamples (images taken as independent), in means the subsets as well, seed 4"
     )
     assert found["Metrics"].startswith("of schema 1: ")
     away = found["Departs from the published conditions"]
@@ -225,7 +226,7 @@ def test_table_of_kept_scores(tmp_path: Path) -> None:
             assert cell.text == f"{100 * metric.value:.1f}"
             if name == "auc":
                 assert metric.low is not None and metric.high is not None
-                assert cell.interval == f"{100 * metric.low:.1f} to {100 * metric.high:.1f}"
+                assert cell.interval == f"[{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
     assert table.lines[2].notes == ("no fake images",)
     assert table.lines[0].notes == ()
     assert table.mean.name == "mean"
@@ -249,15 +250,18 @@ def lines_of(*results: SubsetResult, **changes: object) -> dict[str, Line]:
 
 def test_notes_say_why_there_is_no_number_and_what_else_is_known() -> None:
     lines = lines_of(
-        result("whole", seen="generator gan", skipped=("x", "y"), expected_real=1002),
+        result("whole", seen="generator gan", skipped=("x", "y")),
+        result("fewer", expected_real=1002),
         result("gone", status="missing", metrics={}, error="no folder"),
         result("broken", status="failed", metrics={}, error="out of memory\nmore"),
         result("half", metrics={**metrics(acc=0.5), "ap": Metric(value=None, note="one class")}),
     )
     assert lines["whole"].notes == (
+        "2 of 2002 images could not be read and are left out: x, y",
         "seen in training: generator gan",
-        "2 unreadable images left out",
-        "published counts: 1,002 real, unknown fake",
+    )
+    assert lines["fewer"].notes == (
+        "1000 real and 1000 fake images, declared are 1002 and unknown (that count is unknown)",
     )
     assert lines["gone"].notes == ("no data for this subset",)
     assert lines["broken"].notes == ("failed: out of memory",)
@@ -265,7 +269,8 @@ def test_notes_say_why_there_is_no_number_and_what_else_is_known() -> None:
     assert [cell.text for cell in lines["half"].cells] == ["50.0", HOLE]
     assert lines["half"].notes == ("one class",)
     assert [cell.value for cell in lines["mean"].cells] == [None, None]
-    assert lines["mean"].notes == ("not whole: gone, broken",)
+    assert lines["mean"].notes[0] == "not whole: gone, broken"
+    assert "whole: seen in training: generator gan" in lines["mean"].notes
 
 
 def test_notes_of_a_limited_run_and_of_other_resampling() -> None:
@@ -275,9 +280,11 @@ def test_notes_of_a_limited_run_and_of_other_resampling() -> None:
         mean={},
         resampling=Resampling(unit="subsets"),
     )
-    assert (lines["a"].notes, lines["a"].status, lines["a"].group) == ((), "partial", "gan")
+    assert (lines["a"].status, lines["a"].group) == ("partial", "gan")
+    assert lines["a"].notes == ("only 10 real and 10 fake images scored",)
     assert lines["mean"].notes == (
         "no subset was scored whole",
+        "a: only 10 real and 10 fake images scored",
         "The intervals of its means resample the sets as well as the images",
     )
 
@@ -287,7 +294,7 @@ def test_intervals_of_no_width_are_not_printed() -> None:
     cells = lines_of(result("a", metrics=flat))["a"].cells
     assert [(cell.text, cell.interval) for cell in cells] == [
         ("100.0", ""),
-        ("50.0", "40.0 to 60.0"),
+        ("50.0", "[40.0, 60.0]"),
     ]
 
 
@@ -319,3 +326,16 @@ def test_the_page_counts_shared_reals_once(tmp_path: Path) -> None:
     )
     assert "Not defined on any subset: <code>tpr_at_fpr1</code>" in html
     assert html.count('<tr><th scope="row">') == 4
+
+
+def test_a_record_of_several_sessions_shows_several() -> None:
+    here, there = (Made(environment={"threads": n}, settings={"batch_size": n}) for n in ("1", "2"))
+    own = replace(
+        BASE,
+        subsets=(result("a", made=(here.digest,)), result("b", made=(here.digest, there.digest))),
+        made={each.digest: each for each in (here, there)},
+    )
+    assert sessions(own) == [
+        ("a, b", (("threads", "1"),), (("batch_size", "1"),)),
+        ("b", (("threads", "2"),), (("batch_size", "2"),)),
+    ]

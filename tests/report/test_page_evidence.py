@@ -148,7 +148,7 @@ def test_roc_in_words() -> None:
     metrics = {"auc": Metric(value=0.931, low=0.9023, high=0.9541)}
     point = OperatingPoint(threshold=0.0, fpr=0.05, tpr=0.87, precision=0.9)
     text = (
-        "AUC 93.1 (95 % interval 90.2 to 95.4). "
+        "AUC 93.1 [90.2, 95.4]. "
         "At the declared threshold 0, 87.0 % of fakes and 5.0 % of reals are called fake."
     )
     assert say_roc(metrics, point) == text
@@ -173,7 +173,7 @@ def test_precision_and_recall_in_words() -> None:
     metrics = {"ap": Metric(value=0.5, low=0.4, high=0.6), "fake_share": Metric(value=0.4)}
     point = OperatingPoint(threshold=0.0, fpr=0.05, tpr=0.87, precision=0.9)
     assert say_precision_recall(metrics, point) == (
-        "AP 50.0 (95 % interval 40.0 to 60.0); chance gives 40.0, the share of fakes. "
+        "AP 50.0 [40.0, 60.0]; chance gives 40.0, the share of fakes. "
         "At the declared threshold 0, 90.0 % of what is called fake is fake (precision), "
         "and 87.0 % of the fakes are found (recall)."
     )
@@ -199,7 +199,7 @@ def test_reliability_in_words() -> None:
     metrics = {"ece": Metric(value=0.046, low=0.02, high=0.07), "brier": Metric(value=0.041)}
     assert say_reliability(metrics, IMAGES, "logit") == (
         "The sigmoid of the logit as the probability of fake: expected calibration error 4.6 "
-        "(95 % interval 2.0 to 7.0), Brier score 4.1; for both, lower is better. "
+        "[2.0, 7.0], Brier score 4.1; for both, lower is better. "
         "50.0 % of these images are fake: another share gives other numbers."
     )
     assert say_reliability(metrics, IMAGES, "probability").startswith("The probability of fake: ")

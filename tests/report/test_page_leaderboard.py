@@ -16,7 +16,7 @@ from harness.report.page.board import START, Board, BoardRow, Entry, Material
 from harness.report.page.costs import cost_panels
 from harness.report.page.detail import file_name
 from harness.report.page.leaderboard import build_leaderboard, other_pages, targets, tone
-from harness.results.records import RunRecord, WeightsRef
+from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import PAPER, SPECS, mini_record, paper_like
 
@@ -117,8 +117,10 @@ def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:
     assert entry(found, published, "gangen", "AP").hole
     assert entry(found, published, "gangen", "AP", "paper").value is not None
     gap = entry(found, mine, "gangen", "ACC", "difference")
-    assert gap.tone == "down3"
-    assert "other weights: mini-train/seed0, published: released" in gap.why
+    assert gap.why.startswith(
+        "not comparable, off\nother weights: mini-train/seed0, published: rel"
+    )
+    assert (gap.tone, gap.text[:2], gap.text[-1]) == ("", "(−", ")")
     assert entry(found, mine, "ufd", "AP", "paper") == Entry()
 
 
@@ -233,3 +235,28 @@ def test_real_registry_and_specs_make_a_board(tmp_path: Path) -> None:
     )
     assert {line.detector for line in made.rows} == set(found.published)
     assert {column.group for column in made.columns} >= {"mini", *SUITES}
+
+
+def test_two_recipes_are_no_two_seeds_of_one_row() -> None:
+    one, two = mini_record("gap", 0, 0.8, 0.7), mini_record("gap", 1, 0.84, 0.7)
+    two = replace(two, weights=replace(two.weights, recipe={"val_preprocess": "center_crop(64)"}))
+    found = board(one, two)
+    lines = [line for line in found.rows if line.detector == "gap"]
+    assert [entry(found, line, *START).value for line in lines] == pytest.approx([84, 80])
+    assert {tuple(line.tags) for line in lines} == {
+        ("val preprocess none",),
+        ("val preprocess center_crop(64)",),
+    }
+
+
+def test_reservations_and_the_rule_of_ap_are_said() -> None:
+    own = paper_like("gangen", published_ap="ap_sigmoid32")
+    values = {**own.mean, "ap": Metric(value=0.678), "ap_sigmoid32": Metric(value=0.507)}
+    results = (replace(own.subsets[0], skipped=("a.png",)), *own.subsets[1:])
+    found = board(replace(own, mean=values, subsets=results))
+    line = row(found, "lfm", "released")
+    shown = entry(found, line, "gangen", "AP")
+    assert shown.value == pytest.approx(50.7)
+    assert "could not be read" in shown.why and "of the raw scores it is 67.8" in shown.why
+    assert any(note.startswith("Official suites: AP ranks float32") for note in line.notes)
+    assert entry(found, line, "gangen", "AP", "difference").why.startswith("not comparable")

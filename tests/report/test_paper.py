@@ -21,12 +21,31 @@ TABLES = {
 FOUND = {finding.key: finding for finding in findings(PAPER)}
 
 
+# The reference prefers another source's 99.8 to what the poster prints cleanly and its mean fits.
+THE_POSTER_STANDS = ("forensynths", "NPR", "stylegan", "AP")
+
+
+def test_what_the_poster_prints_cleanly_stands() -> None:
+    cell = PAPER.cells[THE_POSTER_STANDS]
+    assert (cell.value, cell.printed, cell.certainty) == (99.6, "99.6", "exact")
+    row = [
+        c.value
+        for key, c in PAPER.cells.items()
+        if key[:2] == THE_POSTER_STANDS[:2] and key[3] == "AP" and key[2] != "mean"
+    ]
+    assert round(sum(row) / len(row), 2) in (96.07, 96.08)  # printed: 96.1
+
+
 def test_copy_equals_the_reference(shared: Path) -> None:
     with (shared / "reference" / "paper_results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 922
     for row in rows:
-        cell = PAPER.cells[TABLES[row["table"]], row["method"], row["subset"], row["metric"]]
+        key = (TABLES[row["table"]], row["method"], row["subset"], row["metric"])
+        cell = PAPER.cells[key]
+        if key == THE_POSTER_STANDS:
+            assert (cell.printed, row["value"]) == (row["printed"], "99.8")
+            continue
         assert (cell.value, cell.printed, cell.certainty, cell.note) == (
             float(row["value"]),
             row["printed"],

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness.report.build import build_paper_table
 from harness.report.findings import findings
-from harness.report.layout import lay_out, signed
+from harness.report.layout import bracketed, lay_out, signed
 from harness.report.mini import build_mini_table
 from harness.report.render import Renderer, escape_markdown, escape_tex, render_csv
 from harness.report.spec import TableSpec
@@ -87,7 +87,7 @@ def test_markdown_shows_the_three_lines() -> None:
     at = next(i for i, line in enumerate(lines) if line.startswith("| **LFM** | paper"))
     cells = [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines[at : at + 3]]
     assert cells[0][:2] == ["paper", "**100.0** / **100.0**"]
-    assert cells[1][0] == "ours"
+    assert cells[1][0].startswith("ours")
     assert cells[2][:2] == ["difference", "0.0 / 0.0"]
     widths = {line.count("|") for line in lines if line.startswith("|")}
     assert widths == {6}
@@ -96,8 +96,51 @@ def test_markdown_shows_the_three_lines() -> None:
 def test_holes_are_shown_with_their_reason() -> None:
     text = RENDERED["small-paper.md"]
     number = next(line[0] for line in text.splitlines() if "no data for this subset" in line)
-    assert f"—<sup>{number}</sup> / —<sup>{number}</sup>" in text
-    assert "detector not implemented yet" in text
+    assert f"ours<sup>1 {number}</sup>" in text
+    assert f"{number}. Empty: S3GAN: no data for this subset; " in text
+    assert "Without a number of ours: CNNDetection (detector not implemented yet)." in text
+    assert "—" not in text
+
+
+def test_rows_without_a_number_are_one_line() -> None:
+    text = RENDERER.markdown(lay_out(build_paper_table(SPECS["gangen"], sources())))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 11  # the header, and the paper's
+    assert "—" not in text and "| ours" not in text
+    (said,) = [line for line in text.splitlines() if line.startswith("Without a number of ours")]
+    assert "NPR, LFM (not run with its published weights (released))" in said
+
+
+def test_reservations_stand_in_every_format() -> None:
+    made = paper_like("gangen")
+    skipped = replace(made.subsets[1], skipped=("a_b.png",))
+    weights = replace(made.weights, verified=False, note="no sha256 is known")
+    results = tuple(skipped if r.subset == "began" else r for r in made.subsets)
+    table = build_paper_table(
+        SPECS["gangen"], sources(replace(made, subsets=results, weights=weights))
+    )
+    layout = lay_out(table)
+    for text in (RENDERER.markdown(layout), RENDERER.tex(layout), RENDERER.html(layout)):
+        assert "1 of 2001 images could not be read and are left out: a" in text
+        assert "weights not verified: no sha256 is known" in text
+    (began,) = [
+        line
+        for line in csv.DictReader(io.StringIO(render_csv(table)))
+        if (line["row"], line["column"], line["metric"]) == ("LFM", "BEGAN", "ACC")
+    ]
+    assert (began["value"], began["paper"], began["difference"]) == ("99.9000", "99.9000", "")
+    assert began["comparable"] == "no"
+    assert "a_b.png" in began["notes"] and "not verified" in began["notes"]
+
+
+def test_intervals_in_brackets() -> None:
+    assert bracketed(90.21, 95.38) == "[90.2, 95.4]"
+    assert bracketed(-1.26, 0.5, plus=True) == "[−1.3, +0.5]"
+    assert bracketed(None, 95.0) == bracketed(100.0, 100.0) == ""
+    assert bracketed(99.97, 100.0) == "[99.9, 100.0]"  # no width is never printed
+    assert bracketed(50.01, 50.02) == "[50.0, 50.1]"
+    assert escape_markdown("93.0 [91.8, 94.2] (sd 0.4)") == "93.0 [91.8, 94.2] (sd 0.4)"
+    assert escape_markdown("[1](x) [2]: y") == r"\[1\](x) \[2\]: y"
 
 
 class _Grid(HTMLParser):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from harness.__main__ import main
 from harness.commands import _sources
 from harness.errors import SchemaError
 from harness.report.build import Cost
+from harness.results.records import SubsetResult
 from harness.results.store import save_record
 
+from ..evidence import keep, scores_of
 from .synthetic import SPECS, mini_record, paper_like
 
 
@@ -77,6 +80,101 @@ def test_diff_against_a_run(out: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert main([*arguments, "--fail-over", "1"]) == 1
     assert main([*arguments, "--fail-over", "2.5"]) == 0
     assert main(["diff", "--out", str(out), "--against", str(tmp_path / "nothing")]) == 2
+
+
+def test_a_check_against_a_run_cannot_pass_on_nothing(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--against", str(out), "--fail-over", "0.5"]
+    assert main(["diff", "--out", str(tmp_path / "empty"), *flags]) == 1
+    text = capsys.readouterr().out
+    assert f"in {out} and not in {tmp_path / 'empty'}: gangen  lfm:released (attgan ACC, " in text
+    assert "mini  lfm:mini-train/seed0 (gan_tconv ACC, gan_tconv AP, " in text
+    assert "no comparable number: not here" in text
+    assert main(["diff", "--out", str(out), *flags]) == 0
+    save_record(tmp_path / "part", paper_like("gangen", shift=-3))
+    assert main(["diff", "--out", str(tmp_path / "part"), *flags]) == 1
+    assert "no comparable number" not in capsys.readouterr().out
+    assert main(["diff", "--out", str(tmp_path / "part"), *flags, "--suite", "gangen"]) == 0
+    assert (
+        main(["diff", "--out", str(tmp_path / "empty"), "--against", str(out)]) == 0
+    )  # to look at
+
+
+def test_a_check_against_the_paper_cannot_pass_on_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sources, "MEASURED", tmp_path / "none")
+    flags = ["diff", "--out", str(tmp_path), "--fail-over", "0.5"]
+    assert main(flags) == 1
+    assert "no comparable number: not run" in capsys.readouterr().out
+    save_record(tmp_path, paper_like("gangen", perturbation="jpeg(90)"))
+    assert main(flags) == 1
+    text = capsys.readouterr().out
+    assert "not compared:\n  perturbation jpeg(90)\n      gangen  lfm:released\n" in text
+    save_record(tmp_path, paper_like("gangen"))
+    assert main([*flags, "--method", "npr"]) == 1
+    assert main([*flags, "--method", "lfm:released"]) == 0
+
+
+def test_a_line_for_each_reason_and_only_what_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(tmp_path, "lfm", {"mine": scores_of(4, 1.0)})
+    assert main(["diff", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    part = next(part for part in text.split("\n\n") if part.startswith("no data:"))
+    lines = part.splitlines()
+    reasons = [line.split(": ")[0] for line in lines[1:]]
+    assert len(reasons) == len(set(reasons)) <= 3
+    assert "numbers of bihpf, " in part and " on diffusion, forensynths, " in part
+    assert main(["diff", "--out", str(tmp_path), "--suite", "ufd", "--method", "npr"]) == 0
+    text = capsys.readouterr().out
+    assert "numbers of npr on ufd" in text and "lfm" not in text and "gangen" not in text
+    assert main(["diff", "--out", str(tmp_path), "--suite", "uvd"]) == 2
+    assert "did you mean 'ufd'" in capsys.readouterr().err
+    assert main(["diff", "--out", str(tmp_path), "--method", "nrp"]) == 2
+    assert "did you mean 'npr'" in capsys.readouterr().err
+
+
+def test_reservations_stand_below_equal_numbers_and_outside_the_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sources, "MEASURED", tmp_path / "none")
+    made = paper_like("gangen")
+    few = [replace(r, n_real=0, n_fake=4) if r.subset == "began" else r for r in made.subsets]
+    save_record(tmp_path, replace(made, subsets=tuple(few)))
+    assert main(["diff", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "shown, but not comparable and not counted: equal: 3" in text
+    block = next(part for part in text.split("\n\n") if part.startswith("not off, but:"))
+    assert "gangen  lfm:released: BEGAN ACC, BEGAN AP" in block
+    assert "no real images" in block
+
+
+def test_measured_cells_stand_in_the_holes_of_the_output_folder(tmp_path: Path) -> None:
+    out, measured = tmp_path / "out", tmp_path / "measured"
+    strong = {"a": scores_of(1, 3.0), "b": scores_of(2, 3.0)}
+    there = keep(measured, "lfm", strong, suite="gangen")
+    keep(measured, "npr", {"a": scores_of(3, 1.0)}, suite="gangen")
+    own = keep(out, "lfm", strong, suite="gangen")
+    hole = SubsetResult(subset="b", status="missing", error="not run")
+    save_record(out, replace(own, subsets=(own.subsets[0], hole), mean={}))
+    found = {record.detector: record for record in _sources.gather(out, measured).records}
+    assert set(found) == {"lfm", "npr"}
+    assert found["lfm"].subsets == there.subsets
+    assert found["lfm"].mean["ap"].value == there.mean["ap"].value
+    committed = _sources.gather(out, measured).committed
+    assert there.subsets[1].scores in committed
+    assert own.subsets[0].scores not in committed
+    # Of other conditions, and in place of a failure, nothing is taken.
+    broken = replace(hole, status="failed", error="boom")
+    save_record(out, replace(own, subsets=(own.subsets[0], broken), mean={}))
+    (record,) = [r for r in _sources.gather(out, measured).records if r.detector == "lfm"]
+    assert record.subsets[1] == broken
+    save_record(out, replace(own, version=2, subsets=(own.subsets[0], hole), mean={}))
+    kept = [r for r in _sources.gather(out, measured).records if r.detector == "lfm"]
+    assert [r.subsets[1].status for r in kept] == ["missing", "ok"]
 
 
 def test_other_conditions_fail_no_diff(

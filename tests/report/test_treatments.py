@@ -104,7 +104,7 @@ def test_differences_are_printed_with_their_sign() -> None:
     row = Treated(records={FIRST: [_record(0.9, 0.95)], "resize": [_record(0.95, 0.95)]})
     layout = lay_out(build_treatment_table(QUESTION, [row]))
     texts = [cell.text for cell in layout.blocks[0].lines[0].cells]
-    assert texts == ["90.0 ± 10.0", "95.0 ± 10.0", "+5.0 ± 20.0"]
+    assert texts == ["90.0 [10.0, 30.0]", "95.0 [10.0, 30.0]", "+5.0 [−60.0, −20.0]"]
 
 
 def test_families_get_axes_with_the_untouched_pictures_at_their_place() -> None:

@@ -8,19 +8,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.layout import HOLE
+from harness.report.layout import HOLE, bracketed
 from harness.report.measured import (
     PLAIN,
+    RULES,
     Measured,
     about_resampling,
+    about_units,
     conditions,
     departures,
     run_identity,
     subset_value,
     suite_value,
 )
-from harness.report.table import NO_WIDTH
 from harness.results.records import SCHEMA, RunRecord, SubsetResult, WeightsRef
+from harness.results.reservations import of_mean, reservations
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -136,6 +138,7 @@ def facts(record: RunRecord, published: str) -> Facts:
         ("Precision", record.precision),
         ("Threshold", f"{record.threshold:g}: an image is called fake above it"),
         ("Scores", record.score_kind),
+        ("AP beside the paper's numbers", f"{record.published_ap}: {RULES[record.published_ap]}"),
         ("Threshold of another set", _calibration(record)),
         ("Images", _images(record)),
         ("Limit", f"at most {record.limit:,} images of each class" if record.limit else ""),
@@ -192,7 +195,11 @@ def _weights(weights: WeightsRef, published: str) -> Iterator[tuple[str, str]]:
         yield "Weights", "none"
         return
     if weights.label == published:
-        standing = "the published ones"
+        standing = {
+            True: "the published ones, by their sha256",
+            False: "under a published name, not verified",
+            None: "the published ones",
+        }[weights.verified]
     elif published:
         standing = f"not the published: {published}"
     else:
@@ -205,6 +212,7 @@ def _weights(weights: WeightsRef, published: str) -> Iterator[tuple[str, str]]:
     yield "Training seed", "" if weights.seed is None else str(weights.seed)
     yield "Licence of the weights", weights.licence
     yield "Note on the weights", weights.note
+    yield "Not the paper's weights", weights.not_papers
 
 
 def _preprocess(record: RunRecord) -> str:
@@ -230,7 +238,8 @@ def _intervals(record: RunRecord) -> str:
     if how is None:
         return "none: python -m harness rescore makes them"
     means = ", in means the subsets as well" if how.unit == "subsets" else ""
-    return f"95 %, {how.resamples:,} resamples of the images{means}, seed {how.seed}"
+    drawn = about_units([record])
+    return f"95 %, {how.resamples:,} resamples ({drawn}){means}, seed {how.seed}"
 
 
 def _schema(record: RunRecord) -> str:
@@ -263,7 +272,7 @@ def _line(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -
         status=result.status,
         n_real=result.n_real,
         n_fake=result.n_fake,
-        notes=(*_reasons(values), *_remarks(record, result)),
+        notes=(*_reasons(values), *(each.text for each in reservations(record, result))),
     )
 
 
@@ -272,6 +281,7 @@ def _mean(record: RunRecord, names: Iterable[str]) -> Line:
     reasons = _reasons(values) if record.mean else ("no subset was scored whole",)
     controls = any(result.group == "controls" for result in record.subsets)
     notes = [*reasons, *(["without the controls"] if controls else [])]
+    notes += [each.text for each in of_mean(record)]
     notes += [note.removesuffix(".") for note in about_resampling([record])]
     return Line(name="mean", cells=tuple(map(_cell, values)), notes=tuple(notes))
 
@@ -279,12 +289,10 @@ def _mean(record: RunRecord, names: Iterable[str]) -> Line:
 def _cell(measured: Measured) -> Cell:
     if measured.value is None:
         return Cell(value=None, text=HOLE)
-    low, high = measured.low, measured.high
-    wide = low is not None and high is not None and high - low >= NO_WIDTH
     return Cell(
         value=measured.value,
         text=f"{measured.value:.1f}",
-        interval=f"{low:.1f} to {high:.1f}" if wide else "",
+        interval=bracketed(measured.low, measured.high),
     )
 
 
@@ -300,23 +308,24 @@ def _why_nowhere(record: RunRecord, values: Sequence[Measured]) -> str:
     return "; ".join(_reasons(scored or values)) or "no subsets"
 
 
-def _remarks(record: RunRecord, result: SubsetResult) -> Iterator[str]:
-    """What else there is to know of a subset."""
-    if result.seen:
-        yield f"seen in training: {result.seen}"
-    if result.skipped:
-        yield f"{len(result.skipped)} unreadable images left out"
-    wanted = (result.expected_real, result.expected_fake)
-    counted = (result.n_real, result.n_fake)
-    differ = any(w is not None and w != n for w, n in zip(wanted, counted, strict=True))
-    if differ and result.metrics and not record.limit:
-        real, fake = ("unknown" if n is None else f"{n:,}" for n in wanted)
-        yield f"published counts: {real} real, {fake} fake"
-
-
 def _meaning(record: RunRecord, name: str, meaning: str) -> str:
     if name == "acc":
         return f"{meaning}, {record.threshold:g}"
     if name == "acc_calibrated" and record.calibration is not None:
         return f"{meaning}: {_calibration(record)}"
     return meaning
+
+
+def sessions(record: RunRecord) -> list[tuple[str, Facts, Facts]]:
+    """Where and how its scores were made: (subsets, environment, settings) of each session."""
+    found = []
+    for name, made in record.made.items():
+        subsets = [result.subset for result in record.subsets if name in result.made]
+        found.append(
+            (
+                ", ".join(subsets),
+                tuple(sorted(made.environment.items())),
+                tuple(sorted(made.settings.items())),
+            )
+        )
+    return found

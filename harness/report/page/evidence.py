@@ -12,7 +12,7 @@ from harness.metrics import bootstrap
 from harness.metrics.classification import Rule
 from harness.metrics.points import Histogram, OperatingPoint, most_wrong
 from harness.metrics.values import Floats, Labels
-from harness.report.table import NO_WIDTH
+from harness.report.layout import bracketed
 from harness.results.records import Metric, Resampling
 
 _PROBABILITY = {
@@ -252,15 +252,13 @@ def say_subset(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
 
 
 def _named(name: str, metric: Metric | None) -> str:
-    """``AUC 93.1 (95 % interval 90.2 to 95.4)``, or why there is none."""
+    """``AUC 93.1 [90.2, 95.4]``, or why there is none."""
     if metric is None:
         return f"{name} not in the record"
     if metric.value is None:
         return f"{name} not defined ({metric.note or 'no reason recorded'})"
-    text = f"{name} {_percent(metric.value)}"
-    if metric.low is None or metric.high is None or metric.high - metric.low < NO_WIDTH:
-        return text
-    return f"{text} (95 % interval {_percent(metric.low)} to {_percent(metric.high)})"
+    low, high = (None if edge is None else 100 * edge for edge in (metric.low, metric.high))
+    return f"{name} {_percent(metric.value)} {bracketed(low, high)}".rstrip()
 
 
 def _decisions(point: OperatingPoint) -> str:

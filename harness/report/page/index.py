@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.diff import STATUSES, DiffCell
+from harness.report.diff import VERDICTS, DiffCell, compared
 from harness.report.findings import findings
 from harness.report.layout import lay_out
 from harness.report.page.artefacts import Part, Picture
@@ -25,8 +25,9 @@ class Verdict:
 
     Args:
         suite, detector, weights: which; weights is "" where nothing was run.
-        counts: numbers by status.
-        farthest: the largest difference in percentage points; None where there is none.
+        counts: numbers by verdict.
+        farthest: the largest difference of comparable numbers in percentage points; None where
+            there is none.
         reasons: (reason, numbers) of what is off or absent, the commonest first.
     """
 
@@ -70,8 +71,8 @@ def index_page(
             f"parameters, both on log axes, {shown} points; the tables below hold the numbers.",
         ),
         parts=parts,
-        statuses=STATUSES,
-        totals=Counter(cell.status for cell in material.cells),
+        statuses=VERDICTS,
+        totals=Counter(cell.verdict for cell in material.cells),
         verdicts=verdicts(material.cells),
         findings=findings(material.sources.paper),
         detectors=material.detectors,
@@ -88,14 +89,14 @@ def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
         groups.setdefault((cell.suite, cell.detector, cell.weights), []).append(cell)
     found = []
     for (suite, detector, weights), members in groups.items():
-        deltas = [cell.delta for cell in members if cell.delta is not None]
+        deltas = [cell.delta for cell in compared(members) if cell.delta is not None]
         reasons = Counter(reason for cell in members for reason in cell.reasons)
         found.append(
             Verdict(
                 suite=suite,
                 detector=detector,
                 weights=weights,
-                counts=Counter(cell.status for cell in members),
+                counts=Counter(cell.verdict for cell in members),
                 farthest=max(deltas, key=abs, default=None),
                 reasons=reasons.most_common(),
             )
@@ -104,6 +105,12 @@ def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
 
 
 def environments(records: Sequence[RunRecord]) -> list[tuple[dict[str, str], int]]:
-    """Every environment in which records were made, and of how many, the commonest first."""
-    counts = Counter(tuple(sorted(record.environment.items())) for record in records)
+    """Every environment in which scores were made, and of how many records, the commonest first.
+
+    A record of several sessions counts for each of their environments.
+    """
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for record in records:
+        made = record.made.values()
+        counts.update({tuple(sorted(each.environment.items())) for each in made})
     return [(dict(items), count) for items, count in counts.most_common()]

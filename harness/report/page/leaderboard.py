@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from harness.report.build import over_seeds, paper_notes
-from harness.report.diff import DiffCell
+from harness.report.diff import NOT_COMPARABLE, DiffCell
 from harness.report.findings import marks
-from harness.report.layout import HOLE, signed
+from harness.report.layout import HOLE, bracketed, signed
 from harness.report.measured import (
     METRICS,
     PLAIN,
+    RULES,
+    Measured,
     about_resampling,
     about_training,
+    about_weights,
     conditions,
     is_scored,
     newest,
     overall_value,
+    published_metric,
     suite_value,
-    weights_kind,
+    with_raw,
 )
-from harness.report.mini import row_identity, row_key, shown_records
+from harness.report.mini import row_key, shown_records
 from harness.report.page.board import (
     START,
     Board,
@@ -35,6 +41,7 @@ from harness.report.paper import CellKey, PaperValue
 from harness.report.spec import RowSpec, TableSpec
 from harness.report.table import Cell, Row
 from harness.results.records import RunRecord
+from harness.results.rows import seed_group, told_apart, weights_kind
 
 MINI = "mini-all"
 """The table with every detector on the embedded suite."""
@@ -50,8 +57,20 @@ TONES = (1.0, 5.0)
 """Percentage points from which a difference is coloured more strongly."""
 _TAGS = {"control": "control", "trivial": "trivial reference"}
 _NO_RECORD = "not run"
-RunKey = tuple[str, str, str]
-"""Detector, variant, weights without the seed: what a row is about."""
+
+
+class RunKey(NamedTuple):
+    """What a row is about: records that differ in nothing but the seed, or a run that is missing.
+
+    Args:
+        detector, variant, weights: weights without the seed.
+        group: :func:`harness.results.rows.seed_group`; None where nothing was run.
+    """
+
+    detector: str
+    variant: str
+    weights: str
+    group: Hashable = None
 
 
 def build_leaderboard(material: Material) -> Board:
@@ -107,11 +126,17 @@ class _Builder:
             if record.suite in self.suites and conditions(record) == PLAIN
         )
 
+        self.groups = dict.fromkeys([*self.mini_records, *self.official])
+        self.apart = told_apart(
+            {key.group: self.mini_records.get(key) or self.official[key] for key in self.groups}
+        )
+
     @staticmethod
     def _by_key(records: Iterable[RunRecord]) -> dict[RunKey, list[RunRecord]]:
         found: dict[RunKey, list[RunRecord]] = {}
         for record in records:
-            key = (record.detector, record.variant, weights_kind(record))
+            kind = weights_kind(record)
+            key = RunKey(record.detector, record.variant, kind, seed_group(record))
             found.setdefault(key, []).append(record)
         return found
 
@@ -152,16 +177,16 @@ class _Builder:
         """Every run; and where the paper prints numbers of a detector, or where there is no run of
         it at all, the row of its published weights.
         """
-        keys = dict.fromkeys([*self.mini_records, *self.official])
+        keys = dict(self.groups)
         for detector, label in self.sources.published.items():
-            has = [key for key in keys if key[0] == detector]
+            has = [key for key in keys if key.detector == detector]
             printed = any(
                 self._method(spec, detector)
                 for target in self.targets
                 for spec, _ in target.printed
             )
-            if not has or (printed and not any(key[2] == label for key in has)):
-                keys[(detector, has[0][1] if has else "", label)] = None
+            if not has or (printed and not any(key.weights == label for key in has)):
+                keys[RunKey(detector, has[0].variant if has else "", label)] = None
         return list(keys)
 
     @staticmethod
@@ -169,16 +194,17 @@ class _Builder:
         return next((row for row in spec.rows if row.detector == detector and row.paper), None)
 
     def _row(self, key: RunKey) -> BoardRow:
-        detector, variant, weights = key
+        detector, variant, weights, group = key
         mini = self.mini_records.get(key, [])
         official = self.official.get(key, [])
-        built = self.mini_rows.get(row_key(row_identity(mini[0]))) if mini else None
+        built = self.mini_rows.get(row_key(mini[0])) if mini else None
         records = [*mini, *official]
         plain = built or next((r for r in self.mini.rows if r.detector == detector), None)
         kind = plain.kind if plain else "method"
-        several = {k[1] for k in (*self.mini_records, *self.official) if k[::2] == key[::2]}
+        several = {k.variant for k in self.groups if k[:3:2] == key[:3:2]}
         tags = [_TAGS[kind]] if kind in _TAGS else []
         tags += [variant] if variant and len(several) > 1 else []
+        tags += self.apart.get(group, ())
         seeds = len({record.weights.sha256 for record in mini})
         tags += [f"{seeds} seeds"] if seeds > 1 else []
         entries = self._mini_entries(built)
@@ -201,7 +227,14 @@ class _Builder:
     @staticmethod
     def _notes(built: Row | None, official: Sequence[RunRecord]) -> list[str]:
         notes = list(built.notes) if built else []
-        return [*notes, *about_training(official), *about_resampling(official)]
+        rules = dict.fromkeys(RULES[r.published_ap] for r in official if is_scored(r))
+        return [
+            *notes,
+            *about_weights(official),
+            *about_training(official),
+            *(f"Official suites: {rule}" for rule in rules),
+            *about_resampling(official),
+        ]
 
     def _gaps(self, built: Row | None, official: Sequence[RunRecord]) -> list[str]:
         """Suites without numbers, each with its reason, those of one reason together."""
@@ -262,24 +295,29 @@ class _Builder:
         return [_ours(cell), paper, _difference(cell.value - printed.value, compared)]
 
     def _cell(self, records: Sequence[RunRecord], target: Target, metric: str) -> Cell:
-        name = METRICS[metric]
-        if target.suite:
-            found = [
-                suite_value(record, name) for record in records if record.suite == target.suite
-            ]
-        else:
-            runs: dict[str, dict[str, RunRecord]] = {}
-            for record in records:
-                runs.setdefault(record.weights.label, {})[record.suite] = record
-            found = [
-                overall_value(run, self.suites, name, over_sets=False) for run in runs.values()
-            ]
+        """A mean of an official suite, or of all of them; AP by the rule of the release."""
+        runs: dict[str, dict[str, RunRecord]] = {}
+        for record in records:
+            runs.setdefault(record.weights.label, {})[record.suite] = record
+        found = []
+        for run in runs.values():
+            if target.suite and target.suite not in run:
+                continue
+            rules = {published_metric(record, metric) for record in run.values()}
+            by_rule = [self._mean(run, target, name) for name in (*rules, METRICS[metric])]
+            found.append(with_raw(by_rule[0], by_rule[-1]))
         if not found:
             return Cell(status="hole", reason=_NO_RECORD)
         only = found[0]
         edges = None if only.low is None or only.high is None else (only.low, only.high)
         # Of several seeds only the mean and its spread: their intervals are not of one run.
-        return over_seeds(found, lambda: edges if len(found) == 1 else None)
+        cell = over_seeds(found, lambda: edges if len(found) == 1 else None)
+        return replace(cell, comparable=all(each.comparable for each in found))
+
+    def _mean(self, run: dict[str, RunRecord], target: Target, name: str) -> Measured:
+        if target.suite:
+            return suite_value(run[target.suite], name)
+        return overall_value(run, self.suites, name, over_sets=False)
 
     def _printed(
         self, detector: str, target: Target, metric: str
@@ -311,17 +349,28 @@ def _ours(cell: Cell) -> Entry:
         return Entry()
     if cell.value is None:
         return Entry(text=HOLE, why=cell.reason, hole=True)
-    parts = []
-    if cell.half_width is not None:
-        parts.append(f"± {cell.half_width:.1f}")
+    parts = [bracketed(cell.low, cell.high)]
     if cell.spread is not None:
         parts.append(f"(sd {cell.spread:.1f})")
-    return Entry(text=f"{cell.value:.1f}", value=cell.value, spread=" ".join(parts))
+    return Entry(
+        text=f"{cell.value:.1f}",
+        value=cell.value,
+        spread=" ".join(filter(None, parts)),
+        why="\n".join(cell.notes),
+    )
 
 
 def _difference(delta: float, compared: DiffCell | None) -> Entry:
-    why = "" if compared is None else "\n".join((compared.status, *compared.reasons))
-    return Entry(text=signed(delta, 1), value=delta, why=why, tone=tone(delta))
+    """A difference; one of two numbers that are not comparable has no colour, and says so."""
+    if compared is None:
+        return Entry(text=signed(delta, 1), value=delta, tone=tone(delta))
+    verdict = [compared.status] if compared.comparable else [NOT_COMPARABLE, compared.status]
+    return Entry(
+        text=signed(delta, 1) if compared.comparable else f"({signed(delta, 1)})",
+        value=delta,
+        why="\n".join((", ".join(verdict), *compared.reasons)),
+        tone=tone(delta) if compared.comparable else "",
+    )
 
 
 def tone(delta: float) -> str:
