@@ -23,6 +23,7 @@ def specs() -> list[TableSpec]:
 
 def gather(out: Path) -> Sources:
     """Everything that tables are built from, for one output folder."""
+    kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
     return Sources(
         records=load_records(out),
         paper=load_paper(TABLES / "paper"),
@@ -31,7 +32,8 @@ def gather(out: Path) -> Sources:
             for name, spec in registry.detectors().items()
         },
         costs=load_costs(out / "cost.json"),
-        interval=Replicates(out, ("ap", "acc", "real_acc", "fake_acc")).interval,
+        interval=kept.interval,
+        tell=kept.tell,
     )
 
 

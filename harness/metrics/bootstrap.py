@@ -74,7 +74,7 @@ def _mixed(hashes: Keys) -> Keys:
 
 
 def _poisson(uniform: np.ndarray[Any, np.dtype[np.uint16]]) -> Weights:
-    counts = (uniform >= _STEPS[0]).view(np.uint8)
+    counts: Weights = (uniform >= _STEPS[0]).view(np.uint8)
     reached = np.empty(uniform.shape, dtype=np.bool_)
     for step in _STEPS[1:]:
         np.greater_equal(uniform, step, out=reached)
@@ -126,15 +126,23 @@ def mean_draws(draws: Sequence[Draws], *, subsets_seed: int | None = None) -> Dr
     values = np.stack([each.values for each in draws])
     masses = np.stack([each.masses for each in draws])
     if subsets_seed is not None:
-        generator = np.random.default_rng(subsets_seed)
-        chosen = generator.integers(0, len(values), size=values.shape)
-        values = np.take_along_axis(values, chosen, axis=0)
-        masses = np.take_along_axis(masses, chosen[:, None, :], axis=0)
+        values, masses = redrawn(values, subsets_seed), redrawn(masses, subsets_seed)
     return Draws(
         value=float(np.mean([each.value for each in draws])),
         values=np.asarray(values.mean(axis=0)),
         masses=np.asarray(masses.mean(axis=0)),
     )
+
+
+def redrawn(values: Floats, seed: int) -> Floats:
+    """(K, ..., R) of K subsets -> the same with subsets drawn anew in each resample.
+
+    Which ones follows from K, R and the seed alone.
+    """
+    subsets, resamples = len(values), values.shape[-1]
+    chosen = np.random.default_rng(seed).integers(0, subsets, size=(subsets, resamples))
+    chosen = chosen.reshape(subsets, *[1] * (values.ndim - 2), resamples)
+    return np.asarray(np.take_along_axis(values, chosen, axis=0))
 
 
 def percentiles(draws: ArrayLike) -> tuple[float, float]:

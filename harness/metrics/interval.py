@@ -1,4 +1,4 @@
-"""95 % intervals of rates: Wilson's, with the number of images that the bootstrap says they are worth.
+"""95 % intervals of rates: Wilson's, with as many images as the bootstrap says they are worth.
 
 A rate v whose bootstrap variance is V is as sure as a share of ``n = v (1 - v) / V`` independent
 images; Wilson's interval of such a share keeps inside [0, 1], is as skewed as the rate is near an
@@ -160,7 +160,10 @@ def p_value(parts: Sequence[Part], errors: float) -> float:
     top = 2 * float(stdtr(heaviest, -errors))
     if top < 1e-12:
         return top
-    gap = lambda p: critical(parts, p) - errors  # noqa: E731
+
+    def gap(p: float) -> float:
+        return critical(parts, p) - errors
+
     bottom = 1e-15
     if gap(bottom) <= 0:
         return bottom
@@ -173,4 +176,8 @@ def freedom_of(parts: Sequence[Part]) -> float:
     low, high = (f(part.freedom for part in parts) for f in (min, max))
     if high - low < 1e-9 or reach <= float(stdtrit(high, 1 - LEVEL / 2)) + 1e-12:
         return high
-    return float(brentq(lambda df: float(stdtrit(df, 1 - LEVEL / 2)) - reach, low, high))
+
+    def gap(freedom: float) -> float:
+        return float(stdtrit(freedom, 1 - LEVEL / 2)) - reach
+
+    return float(brentq(gap, low, high))

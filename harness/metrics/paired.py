@@ -90,7 +90,9 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> DeLong:
     error = float(np.sqrt(variance))
     if error == 0:
         # Without any spread (two fakes, two reals, all ranked alike) there is nothing to judge by.
-        return DeLong(difference=gap, error=0.0, p=None if gap else 1.0, note=NO_SPREAD if gap else "")
+        return DeLong(
+            difference=gap, error=0.0, p=None if gap else 1.0, note=NO_SPREAD if gap else ""
+        )
     return DeLong(difference=gap, error=error, p=float(2 * ndtr(-abs(gap) / error)))
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from harness.metrics.bootstrap import LANES, Draws, Keys, Weights, unit_keys, we
 from harness.metrics.calibration import bin_of, probabilities
 from harness.metrics.classification import Rule, sigmoid32
 from harness.metrics.thresholds import five_fold_right
-from harness.metrics.values import Floats, checked
+from harness.metrics.values import Floats, Labels, checked
 
 _ELEMENTS = 1 << 18  # weights of a block of resamples: they stay in the processor's cache
 _WORTH_THREADS = 1 << 23  # weights in all from which a second thread pays
@@ -69,7 +70,7 @@ def replicates(
     images = _Sorted(fake, values, unit_keys(units), rule)
     rows = max(LANES, _ELEMENTS // fake.size // LANES * LANES)
     edges = [*range(0, resamples, rows), -(-resamples // LANES) * LANES]
-    blocks = list(zip(edges[:-1], edges[1:], strict=True))
+    blocks = list(pairwise(edges))
     threads = min(os.cpu_count() or 1, len(blocks))
     if threads > 1 and resamples * fake.size >= _WORTH_THREADS:
         with ThreadPoolExecutor(threads) as pool:  # numpy releases the interpreter's lock
@@ -93,12 +94,15 @@ class _Ends:
     """Where the threshold at each fake's own score lies, equal scores entering together.
 
     Args:
-        hits: (F,) fakes that score at least as much; None where no two fakes tie: 1, 2, 3, ...
+        hits: (F,) fakes that score at least as much.
         alarms: (F,) reals that score at least as much.
     """
 
-    hits: Places | None
+    hits: Places
     alarms: Places
+
+    def equals(self, other: _Ends) -> bool:
+        return np.array_equal(self.hits, other.hits) and np.array_equal(self.alarms, other.alarms)
 
 
 class _Class:
@@ -129,7 +133,7 @@ class _Class:
 class _Sorted:
     """Both classes, sorted once; canonical, so that no order of the images shows in any bit."""
 
-    def __init__(self, fake: Floats, values: Floats, keys: Keys, rule: Rule) -> None:
+    def __init__(self, fake: Labels, values: Floats, keys: Keys, rule: Rule) -> None:
         self.rule = rule
         self.images = int(fake.size)
         order = np.lexsort((keys, -values))
@@ -167,7 +171,7 @@ class _Sorted:
         self.released: _Ends | None = None
         if self.rule.kind == "logit":
             joined = _ends(sigmoid32(self.real.values), sigmoid32(self.fake.values))
-            if not _same(joined, self.ends):
+            if not joined.equals(self.ends):
                 self.released = joined
         distinct = np.unique(np.concatenate([self.real.values, self.fake.values]))[::-1]
         self.hits_at, self.alarms_at = (
@@ -183,7 +187,7 @@ class _Sorted:
                 if each.size:
                     drawn[name] = _Drawn(each, weights(each.keys, seed, start, stop))
             found = {name: each.total / each.of.size for name, each in drawn.items()}
-            found["all"] = sum(each.total for each in drawn.values()) / self.images
+            found["all"] = np.sum([each.total for each in drawn.values()], axis=0) / self.images
             found |= self._decisions(drawn) | self._sums(drawn)
             if len(drawn) == 2:
                 found |= self._ranks(drawn["real"], drawn["fake"])
@@ -202,7 +206,7 @@ class _Sorted:
             found[f"acc{suffix}"] = self._pooled(drawn, right)
             if not suffix:
                 found |= {f"{name}_acc": share for name, share in right.items()}
-                found["balanced_acc"] = sum(right.values()) / len(right)
+                found["balanced_acc"] = np.mean(list(right.values()), axis=0)
         return found
 
     def _sums(self, drawn: dict[str, _Drawn]) -> dict[str, Floats]:
@@ -221,7 +225,8 @@ class _Sorted:
 
     def _pooled(self, drawn: dict[str, _Drawn], means: dict[str, Floats]) -> Floats:
         """The mean over all images from the means of the classes, at the classes' own sizes."""
-        return np.asarray(sum(drawn[n].of.size * mean for n, mean in means.items()) / self.images)
+        summed = [drawn[name].of.size * mean for name, mean in means.items()]
+        return np.asarray(np.sum(summed, axis=0) / self.images)
 
     def _ranks(self, real: _Drawn, fake: _Drawn) -> dict[str, Floats]:
         hits, alarms = fake.up_to(self.ends.hits), real.up_to(self.ends.alarms)
@@ -298,9 +303,9 @@ class _Drawn:
     def share_above(self, threshold: float) -> Floats:
         return np.asarray(self.counts[:, self.of.above(threshold)] / self.total)
 
-    def up_to(self, places: Places | None) -> Counts:
-        """(B, P) weight of the first n images, for P numbers n; None = 1, 2, 3, ..."""
-        return self.counts[:, 1:] if places is None else np.take(self.counts, places, axis=1)
+    def up_to(self, places: Places) -> Counts:
+        """(B, P) weight of the first n images, for P numbers n."""
+        return np.take(self.counts, places, axis=1)
 
     def at(self, places: Places) -> Counts:
         """(B,) weight of the first n images, each resample with an n of its own."""
@@ -328,16 +333,10 @@ def _average_precision(fake: _Drawn, hits: Counts, alarms: Counts, ratio: Floats
 
 def _ends(reals: Any, fakes: Any) -> _Ends:
     """Scores of both classes, in falling order."""
-    hits = np.searchsorted(-fakes, -fakes, side="right")
-    plain = np.array_equal(hits, np.arange(1, hits.size + 1))
-    return _Ends(None if plain else hits, np.searchsorted(-reals, -fakes, side="right"))
-
-
-def _same(one: _Ends, other: _Ends) -> bool:
-    if (one.hits is None) != (other.hits is None):
-        return False
-    alike = one.hits is None or np.array_equal(one.hits, other.hits)
-    return bool(alike and np.array_equal(one.alarms, other.alarms))
+    return _Ends(
+        hits=np.searchsorted(-fakes, -fakes, side="right"),
+        alarms=np.searchsorted(-reals, -fakes, side="right"),
+    )
 
 
 def _first(reached: Any, size: int, rows: int) -> Places:

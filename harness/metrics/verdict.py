@@ -11,7 +11,7 @@ coverage`` simulates how often equal rows are told apart.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ MARGIN = 0.01
 """A difference that certainly lies within this (one point) hardly matters."""
 _ROUNDING = 1e-9
 
-Seeds = Mapping[object, Draws]
+Seeds = Mapping[Hashable, Draws]
 """Training seed -> its metric with its resamples (none where the scores are not at hand)."""
 
 
@@ -43,7 +43,7 @@ class Verdict:
     """Whether two rows are told apart.
 
     Args:
-        value: first minus second, fractions.
+        value: first minus second, fractions; None where a row has no number.
         low, high: 95 % interval; None where there is none, ``reason`` says why.
         p: two-sided p of "equal"; below 0.05 where the interval leaves out 0.
         p_holm: ``p`` adjusted for the family that was tested with it.
@@ -56,7 +56,7 @@ class Verdict:
         reason: why there is neither interval nor p.
     """
 
-    value: float
+    value: float | None = None
     low: float | None = None
     high: float | None = None
     p: float | None = None
@@ -127,9 +127,7 @@ def tell_apart(first: Seeds, second: Seeds, *, margin: float = MARGIN) -> Verdic
     gaps = _gaps(first, second, paired=paired)
     value = float(np.mean([gap.value for gap in gaps]))
     value = 0.0 if abs(value) < _ROUNDING else value
-    about = Verdict(
-        value=value, seeds=(len(first), len(second)), paired=paired, margin=margin
-    )
+    about = Verdict(value=value, seeds=(len(first), len(second)), paired=paired, margin=margin)
     parts = _seed_parts(first, second, gaps, paired=paired)
     images = image_part(gaps)
     if images is not None:
@@ -138,7 +136,7 @@ def tell_apart(first: Seeds, second: Seeds, *, margin: float = MARGIN) -> Verdic
         images = Part(variance=max(images.variance, value**2 / units), freedom=units - 1)
         parts.insert(0, images)
         about = dataclasses.replace(about, units=units, least=_least(units, images.freedom))
-    return _judged(about, parts)
+    return _judged(about, value, parts)
 
 
 def _gaps(first: Seeds, second: Seeds, *, paired: bool) -> list[Draws]:
@@ -153,31 +151,29 @@ def _minus(one: Draws, other: Draws) -> Draws:
         one, other = (
             Draws(value=d.value, values=np.empty(0), masses=np.empty((1, 0))) for d in (one, other)
         )
-    return Draws(
-        value=one.value - other.value, values=one.values - other.values, masses=one.masses
-    )
+    return Draws(value=one.value - other.value, values=one.values - other.values, masses=one.masses)
 
 
 def _seed_parts(first: Seeds, second: Seeds, gaps: list[Draws], *, paired: bool) -> list[Part]:
     if paired:
         return [seed_part([gap.value for gap in gaps])]
-    return [seed_part([d.value for d in side.values()]) for side in (first, second) if len(side) > 1]
+    return [
+        seed_part([d.value for d in side.values()]) for side in (first, second) if len(side) > 1
+    ]
 
 
-def _judged(about: Verdict, parts: list[Part]) -> Verdict:
+def _judged(about: Verdict, value: float, parts: list[Part]) -> Verdict:
     if not parts:
         return dataclasses.replace(about, reason="neither images nor seeds to draw")
     error = sum(part.variance for part in parts) ** 0.5
-    freedom = freedom_of(parts)
-    if error == 0 and about.value != 0:
+    if error == 0 and value != 0:
         return dataclasses.replace(about, reason="the seeds do not differ: no spread to judge by")
-    p = p_value(parts, abs(about.value) / error) if error else 1.0
-    about = dataclasses.replace(about, p=p, p_holm=p, freedom=freedom)
+    p = p_value(parts, abs(value) / error) if error else 1.0
+    about = dataclasses.replace(about, p=p, p_holm=p, freedom=freedom_of(parts))
     if error == 0 and not about.units:
         return about
     reach = critical(parts) * error or _unseen(about.units)
-    low, high = max(about.value - reach, -1.0), min(about.value + reach, 1.0)
-    return dataclasses.replace(about, low=low, high=high)
+    return dataclasses.replace(about, low=max(value - reach, -1.0), high=min(value + reach, 1.0))
 
 
 def _unseen(units: float) -> float:

@@ -23,6 +23,7 @@ from harness.report.measured import (
 from harness.report.paper import CellKey, Paper, PaperValue
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
 from harness.report.table import Cell, Column, Row, Table, finished
+from harness.report.words import Tell, no_verdict
 from harness.results.records import RunRecord
 
 _COSTS = {"flops": ("FLOPs", 1e9, "B"), "params": ("Params", 1e6, "M")}
@@ -61,6 +62,7 @@ class Sources:
         costs: detector -> cost, as far as counted.
         interval: 95 % interval, as fractions, of a metric's plain mean over subsets and over
             records (seeds); None where there is none.
+        tell: judges whether two rows are told apart.
     """
 
     records: Sequence[RunRecord]
@@ -68,6 +70,7 @@ class Sources:
     published: Mapping[str, str]
     costs: Mapping[str, Cost]
     interval: Callable[[Sequence[RunRecord], Sequence[str], str], Edges | None] = no_interval
+    tell: Tell = no_verdict
 
 
 def build_paper_table(spec: TableSpec, sources: Sources) -> Table:
