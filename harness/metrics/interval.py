@@ -58,7 +58,7 @@ def interval(draws: Draws | Sequence[Draws]) -> tuple[float, float] | None:
         (0.96, 1.0)
     """
     seeds = [draws] if isinstance(draws, Draws) else list(draws)
-    images = image_part(seeds)
+    images = image_part(seeds, together=False)
     if images is None:
         return None
     mean = mean_draws(seeds)
@@ -107,11 +107,13 @@ def wilson(share: float, count: float, z: float = 1.959964) -> tuple[float, floa
     return min(low, share), max(high, share)
 
 
-def image_part(seeds: Sequence[Draws]) -> Part | None:
+def image_part(seeds: Sequence[Draws], *, together: bool = True) -> Part | None:
     """The variance, over images, of a mean over seeds; None without resamples or units.
 
-    What images and seeds do together (a seed that suits some images) is in here and in the spread
-    of the seeds as well: it counts twice, which errs on the safe side.
+    Args:
+        seeds: one for each, on the same images.
+        together: with what images and seeds do together (a seed that suits some images). That is
+            in the spread of the seeds as well and then counts twice, which makes tests careful.
     """
     mean = mean_draws(seeds)
     there = ~np.isnan(mean.values)
@@ -119,6 +121,9 @@ def image_part(seeds: Sequence[Draws]) -> Part | None:
     if int(there.sum()) < 2 or not freedom >= 1:
         return None
     variance = float(np.var(mean.values[there]))
+    if len(seeds) > 1 and not together:
+        own = np.stack([each.values[there] - each.value for each in seeds])
+        variance = max(0.0, variance - float(np.var(own, axis=0, ddof=1).mean()) / len(seeds))
     # A bootstrap's variance is that of n units with divisor n.
     return Part(variance=variance * mean.units / max(mean.units - 1, 1.0), freedom=freedom)
 

@@ -146,9 +146,10 @@ class _Sorted:
         for label, each in enumerate((self.real, self.fake)):
             self._prepare(each, label)
         if few > 1:
-            right = five_fold_right(fake, values).astype(np.float64)
-            self.real.sums["acc_5fold"] = right[order[~fake[order]]]
-            self.fake.sums["acc_5fold"] = right[order[fake[order]]]
+            # In sorted order: which of several tied images is in which fold hangs on it.
+            right = five_fold_right(fake[order], values[order]).astype(np.float64)
+            self.real.sums["acc_5fold"] = right[~fake[order]]
+            self.fake.sums["acc_5fold"] = right[fake[order]]
         if few:
             self._rank()
 
@@ -247,7 +248,8 @@ class _Sorted:
         found["eer"] = self._equal_error_rate(real, fake)
         for name, allowed in (("tpr_at_fpr5", 0.05), ("tpr_at_fpr1", 0.01)):
             found[name] = self._found_at(real, fake, allowed)
-        return found
+        whole = (real.total > 0) & (fake.total > 0)
+        return {name: np.where(whole, draws, np.nan) for name, draws in found.items()}
 
     def _equal_error_rate(self, real: _Drawn, fake: _Drawn) -> Floats:
         """Where the rates cross; straight between neighbouring distinct scores."""
@@ -278,7 +280,7 @@ class _Sorted:
 
         last = _first(beyond, self.hits_at.size, real.total.size) - 1
         found = fake.at(self.hits_at[np.maximum(last, 0)]) / fake.total
-        return np.asarray(np.where((last < 0) & ~np.isnan(found), 0.0, found))
+        return np.asarray(np.where(last < 0, 0.0, found))
 
 
 class _Drawn:
