@@ -12,7 +12,7 @@ ones because every metric here is a ratio (Hanley and MacGibbon 2006).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -92,11 +92,13 @@ class Draws:
         masses: (M, R) summed weights of the images that it is a share of, over their number; for a
             metric of two classes one row each. The variance of a row is 1 / the number of
             independent units, whatever the images share (Kish's effective size).
+        sets: subsets that it is the mean over.
     """
 
     value: float
     values: Floats
     masses: Floats
+    sets: int = 1
 
     @property
     def units(self) -> float:
@@ -116,7 +118,7 @@ class Draws:
 
 
 def mean_draws(draws: Sequence[Draws], *, subsets_seed: int | None = None) -> Draws:
-    """The plain mean over subsets, or over training seeds, of the same resamples.
+    """The plain mean over subsets, of the same resamples.
 
     Args:
         draws: of one metric.
@@ -131,7 +133,13 @@ def mean_draws(draws: Sequence[Draws], *, subsets_seed: int | None = None) -> Dr
         value=float(np.mean([each.value for each in draws])),
         values=np.asarray(values.mean(axis=0)),
         masses=np.asarray(masses.mean(axis=0)),
+        sets=len(draws),
     )
+
+
+def seed_mean(draws: Sequence[Draws]) -> Draws:
+    """The plain mean over training seeds, of the same images and resamples."""
+    return replace(mean_draws(draws), sets=draws[0].sets)
 
 
 def redrawn(values: Floats, seed: int) -> Floats:

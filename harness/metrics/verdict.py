@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from harness.metrics.bootstrap import Draws, mean_draws
+from harness.metrics.bootstrap import Draws, seed_mean
 from harness.metrics.interval import (
     LEVEL,
     Part,
@@ -131,7 +131,7 @@ def tell_apart(first: Seeds, second: Seeds, *, margin: float = MARGIN) -> Verdic
     parts = _seed_parts(first, second, gaps, paired=paired)
     images = image_part(gaps)
     if images is not None:
-        units = mean_draws(gaps).units
+        units = seed_mean(gaps).units
         # Where all units say the same they show no variance; then as for a count of `units`.
         images = Part(variance=max(images.variance, value**2 / units), freedom=units - 1)
         parts.insert(0, images)
@@ -143,7 +143,7 @@ def _gaps(first: Seeds, second: Seeds, *, paired: bool) -> list[Draws]:
     """One for each pair of seeds, else the one of the means."""
     if paired:
         return [_minus(first[seed], second[seed]) for seed in first]
-    return [_minus(mean_draws(list(first.values())), mean_draws(list(second.values())))]
+    return [_minus(seed_mean(list(first.values())), seed_mean(list(second.values())))]
 
 
 def _minus(one: Draws, other: Draws) -> Draws:
