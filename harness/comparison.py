@@ -1,4 +1,4 @@
-"""Detectors against each other on the same images: paired differences and their tests."""
+"""Detectors against each other on the same images: one verdict for each metric and subset."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ import numpy as np
 from harness.errors import UsageError
 from harness.intervals import Replicates
 from harness.metrics import paired
-from harness.metrics.paired import Difference
 from harness.metrics.ranks import Ranks, friedman
+from harness.metrics.verdict import MARGIN, Verdict, adjusted, hopeless
 from harness.predict import read_predictions
 from harness.results.records import Resampling, RunRecord, SubsetResult
 
 METRICS = ("ap", "acc", "auc")
 MEAN = "mean"
-BOOTSTRAP = "paired bootstrap"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +54,22 @@ class Contender:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossCheck:
+    """A textbook test of one checkpoint against one, of independent images.
+
+    Args:
+        test: ``McNemar, mid-p`` or ``DeLong``.
+        p: two-sided; None where it is not defined, ``note`` says why.
+        discordant: images that only the first, and only the second, judges rightly (McNemar).
+    """
+
+    test: str
+    p: float | None
+    note: str = ""
+    discordant: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowTest:
     """One difference between two rows.
 
@@ -63,11 +78,9 @@ class RowTest:
         subset: or ``mean`` over the subsets that are in it.
         metric: ``ap``, ``acc`` or ``auc``.
         values: of the first and the second, fractions.
-        difference: first minus second, with its paired bootstrap interval.
-        test: which test gave ``p``.
-        p: two-sided.
-        p_holm: adjusted over all subsets and pairs of the metric, means apart.
-        discordant: images that only the first, and only the second, judges rightly (McNemar).
+        verdict: the difference; its p is adjusted over all subsets and pairs of the metric, means
+            apart.
+        check: of ACC and AUC by another test, where that is made for such rows and images.
     """
 
     first: str
@@ -75,11 +88,8 @@ class RowTest:
     subset: str
     metric: str
     values: tuple[float, float]
-    difference: Difference
-    test: str
-    p: float
-    p_holm: float = 1.0
-    discordant: tuple[int, int] | None = None
+    verdict: Verdict
+    check: CrossCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +102,7 @@ class Comparison:
         left_out: subset -> why it is not compared.
         tests: every pair, subset and metric that is defined.
         ranks: metric -> Friedman's test, for three rows or more.
+        notes: what a reader must know of all tests.
     """
 
     suite: str
@@ -100,15 +111,22 @@ class Comparison:
     left_out: dict[str, str]
     tests: tuple[RowTest, ...]
     ranks: dict[str, Ranks]
+    notes: tuple[str, ...] = ()
 
 
-def compare(out: Path, contenders: Sequence[Contender], resampling: Resampling) -> Comparison:
+def compare(
+    out: Path,
+    contenders: Sequence[Contender],
+    resampling: Resampling,
+    margin: float = MARGIN,
+) -> Comparison:
     """Compares rows of one suite on the subsets that all of them scored.
 
     Args:
         out: output folder with the kept scores.
         contenders: two or more.
-        resampling: of the paired bootstrap.
+        resampling: of the bootstrap.
+        margin: what hardly matters, a fraction.
 
     Raises:
         UsageError: they have no subset of the same images in common.
@@ -132,15 +150,16 @@ def compare(out: Path, contenders: Sequence[Contender], resampling: Resampling) 
         raise UsageError(f"{sample.suite}: no subset to compare on ({reasons})")
     averaged = tuple(result.subset for result in shared if result.group != "controls")
     subsets = tuple(result.subset for result in shared)
-    pairing = _Pairing(out, subsets, averaged)
-    tests = [t for a, b in combinations(contenders, 2) for t in pairing.tests(a, b)]
+    pairing = _Pairing(out, subsets, averaged, margin)
+    tests = _adjusted([t for a, b in combinations(contenders, 2) for t in pairing.tests(a, b)])
     return Comparison(
         suite=sample.suite,
         subsets=subsets,
         averaged=averaged,
         left_out=left_out,
-        tests=tuple(_adjusted(tests)),
+        tests=tuple(tests),
         ranks=_ranks(contenders, averaged),
+        notes=_notes(tests, shared),
     )
 
 
@@ -163,10 +182,13 @@ def _result(record: RunRecord, subset: str) -> SubsetResult | None:
 class _Pairing:
     """Tests pairs of rows; keeps the replicates, which every pair of a row asks for."""
 
-    def __init__(self, out: Path, subsets: tuple[str, ...], averaged: tuple[str, ...]) -> None:
+    def __init__(
+        self, out: Path, subsets: tuple[str, ...], averaged: tuple[str, ...], margin: float
+    ) -> None:
         self.out = out
         self.subsets = subsets
         self.averaged = averaged
+        self.margin = margin
         self.replicates = Replicates(out, METRICS)
 
     def tests(self, first: Contender, second: Contender) -> Iterator[RowTest]:
@@ -175,7 +197,8 @@ class _Pairing:
             for subset in self.subsets:
                 found = self._test(first, second, (subset,), metric)
                 if found is not None:
-                    yield self._exact(found, first, second)
+                    check = self._check(found, first, second)
+                    yield dataclasses.replace(found, check=check)
             mean = self._test(first, second, self.averaged, metric)
             if mean is not None:
                 yield dataclasses.replace(mean, subset=MEAN)
@@ -183,56 +206,74 @@ class _Pairing:
     def _test(
         self, first: Contender, second: Contender, subsets: tuple[str, ...], metric: str
     ) -> RowTest | None:
-        draws = [self.replicates.of_mean(c.records, subsets, metric) for c in (first, second)]
         values = [[c.value(subset, metric) for subset in subsets] for c in (first, second)]
         means = [fmean(v for v in row if v is not None) for row in values if None not in row]
-        if not subsets or len(means) < 2 or draws[0] is None or draws[1] is None:
+        if not subsets or len(means) < 2:
             return None
-        gap = paired.difference(means[0] - means[1], draws[0], draws[1])
+        sides = (first.records, second.records)
+        places = [(first.records[0].suite, subset) for subset in subsets]
+        verdict = self.replicates.tell(*sides, places, metric, self.margin)
         return RowTest(
             first=first.name,
             second=second.name,
             subset=subsets[0],
             metric=metric,
             values=(means[0], means[1]),
-            difference=gap,
-            test=BOOTSTRAP,
-            p=gap.p,
+            verdict=dataclasses.replace(verdict, value=means[0] - means[1]),
         )
 
-    def _exact(self, found: RowTest, first: Contender, second: Contender) -> RowTest:
-        """McNemar's test for accuracies and DeLong's for areas, of one checkpoint against one."""
+    def _check(self, found: RowTest, first: Contender, second: Contender) -> CrossCheck | None:
+        """McNemar's test for accuracies and DeLong's for areas."""
         if found.metric == "ap" or len(first.records) > 1 or len(second.records) > 1:
-            return found
+            return None
         sides = []
         for record in (first.records[0], second.records[0]):
             result = _result(record, found.subset)
             assert result is not None  # compare() left out subsets without a result
             sides.append((read_predictions(self.out / result.predictions), record.threshold))
-        labels = sides[0][0].labels
+        kept = sides[0][0]
+        if len(set(kept.units)) < len(kept.units):
+            return None  # both take images as independent
         if found.metric == "acc":
-            right = [(kept.scores > threshold) == (labels == 1) for kept, threshold in sides]
+            right = [(each.scores > threshold) == (kept.labels == 1) for each, threshold in sides]
             mcnemar = paired.mcnemar(np.asarray(right[0]), np.asarray(right[1]))
-            return dataclasses.replace(
-                found,
-                test=f"McNemar, {mcnemar.method}",
+            return CrossCheck(
+                test="McNemar, mid-p",
                 p=mcnemar.p,
                 discordant=(mcnemar.only_first, mcnemar.only_second),
             )
-        if min(int(labels.sum()), int((labels == 0).sum())) < 2:
-            return found
-        delong = paired.delong(labels, sides[0][0].scores, sides[1][0].scores)
-        return dataclasses.replace(found, test="DeLong", p=delong.p)
+        if min(int(kept.labels.sum()), int((kept.labels == 0).sum())) < 2:
+            return None
+        delong = paired.delong(kept.labels, kept.scores, sides[1][0].scores)
+        return CrossCheck(test="DeLong", p=delong.p, note=delong.note)
 
 
 def _adjusted(tests: Sequence[RowTest]) -> list[RowTest]:
     """Holm over all subsets and pairs of a metric; means, which repeat them, are their own."""
-    adjusted = list(tests)
-    for family in dict.fromkeys((test.metric, test.subset == MEAN) for test in tests):
-        places = [i for i, t in enumerate(tests) if (t.metric, t.subset == MEAN) == family]
-        for place, p in zip(places, paired.holm([tests[i].p for i in places]), strict=True):
-            adjusted[place] = dataclasses.replace(tests[place], p_holm=p)
-    return adjusted
+    found = list(tests)
+    for places in _families(tests):
+        verdicts = adjusted([tests[i].verdict for i in places])
+        for place, verdict in zip(places, verdicts, strict=True):
+            found[place] = dataclasses.replace(tests[place], verdict=verdict)
+    return found
+
+
+def _families(tests: Sequence[RowTest]) -> list[list[int]]:
+    families: dict[tuple[str, bool], list[int]] = {}
+    for place, test in enumerate(tests):
+        families.setdefault((test.metric, test.subset == MEAN), []).append(place)
+    return list(families.values())
+
+
+def _notes(tests: Sequence[RowTest], shared: Sequence[SubsetResult]) -> tuple[str, ...]:
+    units = sorted({result.unit for result in shared})
+    drawn = ", ".join(unit or "images, taken as independent" for unit in units)
+    reasons = [
+        f"{tests[places[0]].metric.upper()}: {reason}"
+        for places in _families(tests)
+        if (reason := hopeless([tests[i].verdict for i in places]))
+    ]
+    return (f"Units drawn: {drawn}.", *reasons)
 
 
 def _ranks(contenders: Sequence[Contender], subsets: Sequence[str]) -> dict[str, Ranks]:

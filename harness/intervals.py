@@ -1,19 +1,20 @@
-"""Intervals of means over subsets and seeds, from the kept scores of records."""
+"""Intervals and verdicts of means over subsets and seeds, from the kept scores of records."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from harness.metrics import bootstrap
+from harness.metrics.bootstrap import Draws, mean_draws
 from harness.metrics.classification import Rule
+from harness.metrics.interval import interval
+from harness.metrics.replicates import replicates
+from harness.metrics.verdict import MARGIN, Verdict, tell_apart
 from harness.predict import Predictions, read_predictions
 from harness.results.records import Resampling, RunRecord
 
-Draws = np.ndarray[Any, np.dtype[np.float64]]
+Place = tuple[str, str]
+"""Suite and subset."""
 
 
 def rule_of(record: RunRecord) -> Rule:
@@ -49,10 +50,14 @@ class Replicates:
         """
         key = (kept.digest, rule, resampling.resamples, resampling.seed)
         if not kept.digest or key not in self._kept:
-            weights = bootstrap.image_weights(
-                kept.ids, kept.labels, resampling.resamples, resampling.seed
+            found = replicates(
+                kept.labels,
+                kept.scores,
+                kept.units,
+                rule,
+                resampling.resamples,
+                resampling.seed,
             )
-            found = bootstrap.replicates(kept.labels, kept.scores, rule, weights)
             wanted = self.metrics or tuple(found)
             self._kept[key] = {n: found[n] for n in wanted if n in found}
         return self._kept[key]
@@ -75,29 +80,80 @@ class Replicates:
             return {}
         return self.of(kept, rule_of(record), record.resampling)
 
-    def of_mean(
-        self, records: Sequence[RunRecord], subsets: Sequence[str], metric: str
-    ) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-        """(R,) replicates of the plain mean over subsets, averaged over records (seeds).
+    def of_seeds(
+        self, records: Sequence[RunRecord], places: Sequence[Place], metric: str
+    ) -> dict[Hashable, Draws] | None:
+        """Training seed -> the plain mean over places, with its replicates.
 
-        None where a subset has no replicates, or the records were resampled unlike each other.
+        None where a place has no replicates, or the records were resampled unlike each other.
+
+        Args:
+            records: one for each seed and suite.
+            places: suite and subset.
+            metric: its name.
         """
-        resampling = records[0].resampling
+        resampling = records[0].resampling if records else None
         if resampling is None or any(record.resampling != resampling for record in records):
             return None
         seed = resampling.seed if resampling.unit == "subsets" else None
-        means = []
-        for record in records:
-            draws = [self.of_record(record, name).get(metric) for name in subsets]
+        means: dict[Hashable, Draws] = {}
+        for training, suites in _by_training(records).items():
+            draws = [
+                self.of_record(suites[suite], subset).get(metric) if suite in suites else None
+                for suite, subset in places
+            ]
             present = [found for found in draws if found is not None]
             if not present or len(present) < len(draws):
                 return None
-            means.append(bootstrap.mean_replicates(present, subsets_seed=seed))
-        return np.asarray(np.mean(means, axis=0))
+            means[training] = mean_draws(present, subsets_seed=seed)
+        return means
 
     def interval(
         self, records: Sequence[RunRecord], subsets: Sequence[str], metric: str
     ) -> tuple[float, float] | None:
-        """95 % interval of :meth:`of_mean`, None where there is none."""
-        draws = self.of_mean(records, subsets, metric)
-        return None if draws is None else bootstrap.interval(draws)
+        """95 % interval of the mean over subsets of one suite and over its records (seeds); None
+        where there is none.
+        """
+        seeds = self.of_seeds(records, [(records[0].suite, name) for name in subsets], metric)
+        return None if seeds is None else interval(list(seeds.values()))
+
+    def tell(
+        self,
+        first: Sequence[RunRecord],
+        second: Sequence[RunRecord],
+        places: Sequence[Place],
+        metric: str,
+        margin: float = MARGIN,
+    ) -> Verdict:
+        """Whether two rows are told apart by the mean over places; a reason where none can say."""
+        if any(len(_images((*first, *second), *place)) > 1 for place in places):
+            return Verdict(reason="they were scored on other images")
+        sides = [self.of_seeds(records, places, metric) for records in (first, second)]
+        if sides[0] is None or sides[1] is None:
+            return Verdict(reason="the scores, or their resamples, are not at hand")
+        return tell_apart(sides[0], sides[1], margin=margin)
+
+
+def _by_training(records: Sequence[RunRecord]) -> dict[Hashable, dict[str, RunRecord]]:
+    """What two rows share where they were trained from one seed -> suite -> record."""
+    found: dict[Hashable, dict[str, RunRecord]] = {}
+    for record in records:
+        weights = record.weights
+        name: Hashable = weights.label if weights.seed is None else weights.seed
+        if record.suite in found.get(name, {}):
+            name = (name, weights.sha256)  # two checkpoints of one seed are two trainings
+        found.setdefault(name, {})[record.suite] = record
+    return found
+
+
+def _images(
+    records: Sequence[RunRecord], suite: str, subset: str
+) -> set[tuple[str, tuple[str, ...]]]:
+    """The sets of images that records were scored on, under one name."""
+    return {
+        (result.manifest, result.skipped)
+        for record in records
+        if record.suite == suite
+        for result in record.subsets
+        if result.subset == subset
+    }

@@ -16,8 +16,10 @@ from harness.errors import (
     UsageError,
     WeightsMissingError,
 )
-from harness.intervals import Draws, Replicates, rule_of
-from harness.metrics import aggregate, bootstrap
+from harness.intervals import Replicates, rule_of
+from harness.metrics import aggregate
+from harness.metrics.bootstrap import Draws
+from harness.metrics.interval import interval
 from harness.metrics.thresholds import best_threshold
 from harness.metrics.values import MetricValue
 from harness.predict import (
@@ -68,7 +70,7 @@ class Recorder:
         if self.resampling is not None:
             draws = self.replicates.of(predictions, rule, self.resampling)
         return {
-            name: _metric(value, bootstrap.interval(draws[name]) if name in draws else None)
+            name: _metric(value, interval(draws[name]) if name in draws else None)
             for name, value in values.items()
         }
 

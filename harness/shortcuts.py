@@ -12,8 +12,9 @@ import numpy as np
 
 from harness.api import FileHeader
 from harness.data.audit import table_name
-from harness.metrics import bootstrap
 from harness.metrics.classification import Rule
+from harness.metrics.interval import interval
+from harness.metrics.replicates import replicates
 
 FOLDS = 5
 SEED = 0
@@ -95,13 +96,11 @@ def judge(
         scores[test] = np.round(forest.predict_proba(matrix[test])[:, 1], 9)
         for name, gain in zip(names, forest.feature_importances_, strict=True):
             gains[name] += float(gain) / FOLDS
-    weights = bootstrap.image_weights(ids, fake, RESAMPLES, SEED)
-    draws = bootstrap.replicates(fake, scores, _RULE, weights)["balanced_acc"]
-    accuracy = _RULE.evaluate(fake, scores)["balanced_acc"].value
-    low, high = bootstrap.interval(draws)
+    draws = replicates(fake, scores, ids, _RULE, RESAMPLES, SEED)["balanced_acc"]
+    low, high = interval(draws) or (0.0, 1.0)
     ranked = sorted(gains.items(), key=lambda item: (-item[1], item[0]))
     return Shortcut(
-        accuracy=accuracy,
+        accuracy=draws.value,
         low=low,
         high=high,
         flagged=low > 0.5 + MARGIN,

@@ -177,6 +177,7 @@ def _scores(out: Path, record: RunRecord) -> Iterator[Scores]:
                 labels=kept.labels,
                 scores=kept.scores,
                 in_mean=result.group != "controls",
+                units=kept.units,
             )
 
 

@@ -42,6 +42,7 @@ def gather(out: Path, measured: Path | None = None) -> Sources:
     own, committed = load_records(out), load_records(measured)
     records = with_measured(out, own, committed)
     digests = [{r.scores for record in found for r in record.subsets} for found in (own, committed)]
+    kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
     return Sources(
         records=[_with_rule(record, detectors) for record in records],
         paper=load_paper(TABLES / "paper"),
@@ -49,7 +50,8 @@ def gather(out: Path, measured: Path | None = None) -> Sources:
             name: spec.weights[0].name if spec.weights else "" for name, spec in detectors.items()
         },
         costs=load_costs(out / "cost.json"),
-        interval=Replicates(out, ("ap", "acc", "real_acc", "fake_acc")).interval,
+        interval=kept.interval,
+        tell=kept.tell,
         committed=frozenset(filter(None, digests[1] - digests[0])),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.api import Recipe
+from harness.report import words
+from harness.report.layout import signed
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
@@ -62,3 +64,15 @@ def _schedule(recipe: Recipe) -> str:
 def percent(value: float | None) -> str:
     """A fraction as percent with one decimal, or a dash where it is not defined."""
     return "-" if value is None else f"{100 * value:.1f}"
+
+
+def between(low: float | None, high: float | None, *, sign: bool = False) -> str:
+    """An interval of fractions as ``[82.1, 89.0]`` percent, "" where there is none."""
+    if low is None or high is None:
+        return ""
+    return words.between(100 * low, 100 * high, sign=sign)
+
+
+def points(value: float | None) -> str:
+    """A difference of fractions as ``+2.1`` points, or a dash."""
+    return "-" if value is None else signed(100 * value, 1)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from harness.commands import _text
 from harness.commands._sources import TABLES
 from harness.data.suites import Selection
 from harness.engine import Job
 from harness.evaluate import Matrix
 from harness.intervals import Replicates
-from harness.metrics import bootstrap
 from harness.report.build import Edges
 from harness.report.layout import HOLE, bracketed, signed
 from harness.report.render import Renderer
@@ -54,10 +51,10 @@ def table(
     def gap(
         second: Sequence[RunRecord], first: Sequence[RunRecord], subsets: Sequence[str], metric: str
     ) -> Edges | None:
-        sides = [kept.of_mean(records, subsets, metric) for records in (second, first)]
-        if sides[0] is None or sides[1] is None:
-            return None
-        return bootstrap.interval(np.subtract(sides[0], sides[1]))
+        places = [(selection.suite.name, name) for name in subsets]
+        verdict = kept.tell(second, first, places, metric)
+        low, high = verdict.low, verdict.high
+        return None if low is None or high is None else (low, high)
 
     question = Question(
         name=texts["name"],

@@ -19,6 +19,7 @@ from harness.data.suites import Selection
 from harness.engine import Compute
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
+from harness.intervals import Replicates
 from harness.plan import Settings
 from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.report.render import Renderer
@@ -80,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
     failed = _run_children([cell for cell in cells if not cell.is_trained], args)
     trained = [cell for cell in cells if cell.is_trained]
     records = score(trained, selections, _settings(args, workers=usable_cores()))
-    ablation = _ablation(spec, selections, records, data, _command(args))
+    ablation = replace(
+        _ablation(spec, selections, records, data, _command(args)),
+        tell=Replicates(args.out, ("ap", "acc")).tell,
+    )
     renderer = Renderer(_sources.TABLES / "templates")
     for path in renderer.write(build_ablation_tables(ablation), args.to or args.out / "tables"):
         print(path)

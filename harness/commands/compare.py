@@ -11,16 +11,20 @@ from statistics import fmean, stdev
 from harness.commands import _contenders, _flags, _text
 from harness.comparison import MEAN, METRICS, Comparison, Contender, RowTest, compare
 from harness.errors import UsageError
+from harness.metrics.interval import LEVEL
 from harness.metrics.ranks import Ranks
+from harness.metrics.verdict import MARGIN, Verdict
+from harness.report.words import p_value
 from harness.results.store import canonical_json, load_records
 
-HELP = "paired tests between detectors, from kept scores: differences, intervals, p-values"
+HELP = "whether detectors are told apart, from kept scores: differences, intervals, p-values"
 _EXPLANATION = (
-    "Differences are the first row's less the second's, in points, with 95 % paired bootstrap "
-    "intervals over images. p: McNemar for ACC, DeLong for AUC, paired bootstrap for AP, for "
-    "means and for rows of several seeds; adjusted by Holm over the metric's subsets and pairs, "
-    "means apart. * below 0.05. With several seeds a row is the mean of their metrics; its "
-    "interval is about images, and the spread over seeds stands beside its name."
+    "Differences are the first row's less the second's, in points, with 95 % intervals. Images are "
+    "drawn (paired: the same for both rows), and training seeds where a row has several (paired "
+    "where both rows have the same). p: Student's t of the difference over its standard error; "
+    "Holm's over the metric's subsets and pairs, means apart. * told apart: Holm's p below 0.05. "
+    "= hardly matters: the interval lies inside the margin (--margin). Neither: not told apart, "
+    "which does not mean equal."
 )
 
 
@@ -31,8 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--suite", default="", help="suites, comma-separated (default: all that the rows share)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    # Holm multiplies p by the number of tests, and none is below 2 / (resamples + 1).
-    _flags.add_resampling(parser, resamples=10_000)
+    parser.add_argument(
+        "--margin",
+        type=_points,
+        default=100 * MARGIN,
+        metavar="POINTS",
+        help="a difference that certainly lies within this hardly matters (default: %(default)g)",
+    )
+    # They give a standard error, known to 1.6 % then; p has no floor that more would lower.
+    _flags.add_resampling(parser, resamples=2_000)
     _flags.add_out(parser)
 
 
@@ -53,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if not suites:
         raise UsageError(f"{', '.join(args.rows)} share no suite in {args.out}")
     sides = {suite: [row[suite] for row in rows] for suite in suites}
-    found = [compare(args.out, side, resampling) for side in sides.values()]
+    found = [compare(args.out, side, resampling, args.margin / 100) for side in sides.values()]
     if args.json:
         print(canonical_json([dataclasses.asdict(comparison) for comparison in found]), end="")
     else:
@@ -77,7 +88,7 @@ def as_text(comparison: Comparison, contenders: Sequence[Contender]) -> str:
         parts.append(f"\n{first.name} against {second.name}\n{_pair(comparison, tests)}")
     for metric, ranks in comparison.ranks.items():
         parts.append("\n" + _ranked(metric, ranks, contenders))
-    return "\n".join(parts)
+    return "\n".join([*parts, *comparison.notes])
 
 
 def _about(contender: Contender, comparison: Comparison) -> str:
@@ -104,21 +115,55 @@ def _pair(comparison: Comparison, tests: Sequence[RowTest]) -> str:
         for metric in METRICS:
             cells += _cells(by_cell.get((subset, metric)))
         rows.append(cells)
-    methods = sorted({f"{test.metric.upper()}: {test.test}" for test in tests})
-    return f"{_text.table(header, rows)}\ntests: {'; '.join(methods)}"
+    means = [f"mean {t.metric.upper()}: {_said(t.verdict)}" for t in tests if t.subset == MEAN]
+    return "\n".join([_text.table(header, rows), *means, *_checks(tests)])
 
 
 def _cells(test: RowTest | None) -> list[str]:
     if test is None:
         return ["-", "", "", ""]
-    gap = test.difference
-    star = "*" if test.p_holm < 0.05 else " "
+    verdict = test.verdict
+    mark = "*" if verdict.apart else "=" if verdict.equivalent else " "
     return [
-        f"{100 * gap.value:+.1f}",
-        f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]",
-        f"{test.p:.2g}",
-        f"{test.p_holm:.2g}{star}",
+        _text.points(verdict.value),
+        _text.between(verdict.low, verdict.high, sign=True),
+        p_value(verdict.p),
+        p_value(verdict.p_holm) + mark,
     ]
+
+
+def _said(verdict: Verdict) -> str:
+    """``not told apart (t with 2.1 degrees of freedom over images and seeds, paired by seed)``."""
+    return f"{verdict.word} ({verdict.basis})"
+
+
+def _checks(tests: Sequence[RowTest]) -> list[str]:
+    """How far McNemar's and DeLong's tests agree, where they were made."""
+    made = [(test, test.check) for test in tests if test.check is not None]
+    if not made:
+        return []
+    apart = [
+        f"{test.subset} {test.metric.upper()} ({check.test}: {p_value(check.p)}"
+        f"{f', {check.note}' if check.note else ''})"
+        for test, check in made
+        if (check.p is not None and check.p < LEVEL) != ((test.verdict.p or 1) < LEVEL)
+    ]
+    agreed = (
+        f"McNemar's (mid-p) and DeLong's tests agree in {len(made) - len(apart)} of {len(made)}"
+    )
+    return [
+        f"cross-check before Holm: {agreed}" + (f"; not in {', '.join(apart)}" if apart else "")
+    ]
+
+
+def _points(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 100:
+        raise argparse.ArgumentTypeError(f"points between 0 and 100, got {text!r}")
+    return value
 
 
 def _ranked(metric: str, ranks: Ranks, contenders: Sequence[Contender]) -> str:

@@ -7,7 +7,6 @@ import argparse
 from harness.commands import _contenders, _flags, _text
 from harness.comparison import MEAN
 from harness.errors import UsageError, unknown_name
-from harness.report.table import NO_WIDTH
 from harness.results.records import Metric, RunRecord
 from harness.results.store import load_records
 
@@ -71,11 +70,7 @@ def _table(metrics: dict[str, Metric], record: RunRecord) -> str:
         if name not in metrics:
             continue
         metric = metrics[name]
-        interval = ""
-        if metric.low is not None and metric.high is not None:
-            interval = f"[{_text.percent(metric.low)}, {_text.percent(metric.high)}]"
-            if metric.high - metric.low < NO_WIDTH:
-                interval = "[no width]"  # no resample differs: nothing said of how sure it is
+        interval = _text.between(metric.low, metric.high)
         if name == "acc":
             meaning += f", {record.threshold:g}"
         if name == "acc_calibrated" and record.calibration is not None:

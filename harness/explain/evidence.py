@@ -13,7 +13,7 @@ from harness.data.preprocess import parse, to_tensor
 from harness.engine import Job
 from harness.errors import InputSizeError
 from harness.explain.maps import Explanation, explain
-from harness.metrics.bootstrap import image_weights, interval
+from harness.metrics.bootstrap import percentiles, unit_weights
 from harness.metrics.focus import focus
 from harness.metrics.values import Floats
 
@@ -257,6 +257,7 @@ def _mean(values: Mapping[str, float], resamples: int) -> Estimate:
     numbers: Floats = np.asarray(list(values.values()), dtype=np.float64)
     if len(numbers) < 2:
         return float(numbers[0]), None, None
-    weights = image_weights(list(values), np.zeros(len(numbers)), resamples)
-    low, high = interval(weights.astype(np.float64) @ numbers / len(numbers))
+    weights = unit_weights(list(values), resamples).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a resample may draw none of few pictures
+        low, high = percentiles(weights @ numbers / weights.sum(axis=1))
     return float(numbers.mean()), low, high

@@ -1,201 +1,164 @@
-"""Bootstrap intervals of every metric, by weighting scores that are sorted once.
+"""How often each image is drawn: a Poisson bootstrap whose weights follow from the unit's name.
 
-A resample draws as many reals and as many fakes as there are, with replacement, inside each class:
-an image's weight is how often it was drawn. Weights belong to the images and not to the detector,
-so the same resamples judge all detectors and differences between them are paired; and images that
-several subsets share (the reals of a pool) are drawn together in all of them. Source: Efron and
-Tibshirani, An Introduction to the Bootstrap, 1993 (percentile interval, chapter 13).
+The weight of a unit (a photograph, a video) in resample r is a Poisson(1) number, read from a hash
+of (seed, r, unit). Nothing else enters: not the other images, their order, the subset, the detector
+or the shard. So all detectors are judged by the same resamples (differences are paired), images of
+one unit are drawn together, and a unit that several subsets share has one weight in all of them,
+whatever else they hold. No matrix of draws is kept. Source: Chamandy, Muralidharan, Najmi and
+Naidu, Estimating Uncertainty for Massive Data Streams, 2012; Poisson weights stand for multinomial
+ones because every metric here is a ratio (Hanley and MacGibbon 2006).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.metrics.calibration import bin_of, probabilities
-from harness.metrics.classification import Rule, sigmoid32
-from harness.metrics.curve import Curve, falling, run_ends
-from harness.metrics.thresholds import five_fold_right
-from harness.metrics.values import Floats, Labels, checked
+from harness.metrics.values import Floats
 
-EDGES = (2.5, 97.5)
+Keys = np.ndarray[Any, np.dtype[np.uint64]]
 Weights = np.ndarray[Any, np.dtype[np.uint8]]
-_ELEMENTS = 1 << 16  # of a block of resamples: half a megabyte of float64 stays in the cache
+
+LANES = 4
+"""Resamples that one 64-bit hash serves, 16 bits each."""
+_CHUNK = 1 << 14  # hashes at a time: they stay in the processor's cache
+# Poisson(1): a 16-bit number is worth k draws where it reaches the first k of these thresholds.
+_PROBABILITY_OF_AT_MOST = np.cumsum([np.exp(-1.0) / np.prod(np.arange(1, k + 1)) for k in range(8)])
+_STEPS = np.minimum(np.round((1 << 16) * _PROBABILITY_OF_AT_MOST), (1 << 16) - 1).astype(np.uint16)
 
 
-def image_weights(ids: Sequence[str], labels: ArrayLike, resamples: int, seed: int = 0) -> Weights:
-    """How often each image is in each resample: (R, N) uint8.
+def unit_keys(units: Sequence[str]) -> Keys:
+    """(N,) unit names -> (N,) 64-bit hashes: the same name has the same key everywhere."""
+    hashes = (blake2b(u.encode("utf-8", "surrogateescape"), digest_size=8).digest() for u in units)
+    return np.frombuffer(b"".join(hashes), dtype="<u8").astype(np.uint64)
 
-    Each class is resampled by itself; a row sums to the number of reals over the reals and to the
-    number of fakes over the fakes. The draw depends on ``seed`` and on the ids of the class alone.
+
+def weights(keys: Keys, seed: int, start: int, stop: int) -> Weights:
+    """How often each image is in resamples ``start`` to ``stop``: (stop - start, N).
 
     Args:
-        ids: (N,) of the images.
-        labels: (N,) 0 real, 1 fake.
-        resamples: R.
+        keys: (N,) from :func:`unit_keys`.
         seed: another one draws other resamples.
+        start, stop: multiples of :data:`LANES`.
     """
-    fake = np.asarray(labels) == 1
-    weights = np.zeros((resamples, fake.size), dtype=np.uint8)
-    for label in (False, True):
-        members = np.flatnonzero(fake == label)
-        text = "\n".join(ids[i] for i in members.tolist())
-        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
-        if members.size:
-            weights[:, members] = _draw(members.size, resamples, seed, digest)
-    return weights
+    drawn = np.empty((stop - start, keys.size), dtype=np.uint8)
+    salts = unit_keys([f"{seed}/{block}" for block in range(start // LANES, stop // LANES)])
+    step = max(1, _CHUNK // max(1, salts.size))
+    for first in range(0, keys.size, step):
+        hashes = _mixed(keys[first : first + step] ^ salts[:, None])
+        for lane in range(LANES):
+            uniform = (hashes >> np.uint64(16 * lane)).astype(np.uint16)
+            drawn[lane::LANES, first : first + step] = _poisson(uniform)
+    return drawn
 
 
-@lru_cache(maxsize=4)
-def _draw(count: int, resamples: int, seed: int, digest: bytes) -> Weights:
-    """(R, count) multinomial weights. Kept, because every detector asks for the same ones."""
-    generator = np.random.default_rng([seed, int.from_bytes(digest, "big")])
-    rows = max(1, _ELEMENTS // count)
-    parts = []
-    for start in range(0, resamples, rows):
-        block = min(rows, resamples - start)
-        drawn = generator.integers(0, count, size=(block, count), dtype=np.int64)
-        drawn += count * np.arange(block)[:, None]
-        counted = np.bincount(drawn.ravel(), minlength=block * count)
-        parts.append(counted.reshape(block, count).astype(np.uint8))
-    weights = np.concatenate(parts)
-    weights.flags.writeable = False
-    return weights
+def unit_weights(units: Sequence[str], resamples: int, seed: int = 0) -> Weights:
+    """How often each image is in each resample: (R, N). For few images: it is a whole matrix."""
+    rounded = -(-resamples // LANES) * LANES
+    return weights(unit_keys(units), seed, 0, rounded)[:resamples]
 
 
-def replicates(
-    labels: ArrayLike, scores: ArrayLike, rule: Rule, weights: Weights
-) -> dict[str, Floats]:
-    """Every metric that ``evaluate`` defines, in every resample.
+def _mixed(hashes: Keys) -> Keys:
+    """Every bit of the result depends on every bit: the finaliser of splitmix64 (Stafford's 13)."""
+    hashes ^= hashes >> np.uint64(30)
+    hashes *= np.uint64(0xBF58476D1CE4E5B9)
+    hashes ^= hashes >> np.uint64(27)
+    hashes *= np.uint64(0x94D049BB133111EB)
+    hashes ^= hashes >> np.uint64(31)
+    return hashes
 
-    ``acc_5fold`` keeps the decisions that the folds of the whole set gave. ``fake_share`` is left
-    out: resampling inside the classes does not change it.
+
+def _poisson(uniform: np.ndarray[Any, np.dtype[np.uint16]]) -> Weights:
+    counts: Weights = (uniform >= _STEPS[0]).view(np.uint8)
+    reached = np.empty(uniform.shape, dtype=np.bool_)
+    for step in _STEPS[1:]:
+        np.greater_equal(uniform, step, out=reached)
+        counts += reached.view(np.uint8)
+    return counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """A metric on the images as they are, and in every resample.
 
     Args:
-        labels, scores: (N,) as for ``evaluate``.
-        rule: the thresholds and what the scores are.
-        weights: (R, N) from :func:`image_weights`.
-
-    Returns:
-        Metric -> (R,).
+        value: as they are.
+        values: (R,) its replicates; NaN for a resample that lacks a class.
+        masses: (M, R) summed weights of the images that it is a share of, over their number; for a
+            metric of two classes one row each. The variance of a row is 1 / the number of
+            independent units, whatever the images share (Kish's effective size).
+        sets: subsets that it is the mean over.
     """
-    fake, values = checked(labels, scores)
-    defined = [
-        name
-        for name, metric in rule.evaluate(fake, values).items()
-        if metric.value is not None and name != "fake_share"
-    ]
-    found = _of_decisions(fake, values, rule, weights)
-    found |= _of_probabilities(fake, values, rule.kind, weights)
-    if fake.any() and not fake.all():
-        found |= _of_ranks(fake, values, weights)
-    return {name: found[name] for name in defined}
+
+    value: float
+    values: Floats
+    masses: Floats
+    sets: int = 1
+
+    @property
+    def units(self) -> float:
+        """Effective number of independent units, of the class that has fewer."""
+        return float(np.min(self._numbers(), initial=np.inf))
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of a variance over these units: their number less one a class."""
+        return float(np.sum(self._numbers() - 1)) if self.values.size else 0.0
+
+    def _numbers(self) -> Floats:
+        """(M,) effective number of units of each class."""
+        if not self.values.size:
+            return np.full(len(self.masses), np.inf)
+        return np.asarray(1 / np.maximum(np.var(self.masses, axis=-1), 1e-12))
 
 
-def interval(draws: ArrayLike) -> tuple[float, float]:
-    """The 95 % percentile interval of (R,) replicates.
-
-    Example:
-        >>> interval(np.arange(1001.0))
-        (25.0, 975.0)
-    """
-    low, high = np.percentile(np.asarray(draws, dtype=np.float64), EDGES)
-    return float(low), float(high)
-
-
-def mean_replicates(draws: Sequence[Floats], *, subsets_seed: int | None = None) -> Floats:
-    """Replicates of the plain mean over subsets: (R,).
+def mean_draws(draws: Sequence[Draws], *, subsets_seed: int | None = None) -> Draws:
+    """The plain mean over subsets, of the same resamples.
 
     Args:
-        draws: for each subset its (R,) replicates, of the same resamples.
+        draws: of one metric.
         subsets_seed: when given, each resample also draws the subsets with replacement: the
             interval is then about other generators of the same kind, not about these.
     """
-    stacked = np.stack(draws)
+    values = np.stack([each.values for each in draws])
+    masses = np.stack([each.masses for each in draws])
     if subsets_seed is not None:
-        generator = np.random.default_rng(subsets_seed)
-        chosen = generator.integers(0, len(stacked), size=stacked.shape)
-        stacked = np.take_along_axis(stacked, chosen, axis=0)
-    return np.asarray(stacked.mean(axis=0))
-
-
-def _of_decisions(fake: Labels, values: Floats, rule: Rule, weights: Weights) -> dict[str, Floats]:
-    """Shares of right decisions."""
-    right = (values > rule.threshold) == fake
-    elsewhere = right if rule.calibrated is None else (values > rule.calibrated) == fake
-    reals, fakes = int((~fake).sum()), int(fake.sum())
-    # A fold needs images of both classes; where there are too few the metric is not defined.
-    folds = five_fold_right(fake, values) if min(reals, fakes) > 1 else right
-    real, found, held_out, calibrated = _weighted(
-        weights, [right & ~fake, right & fake, folds, elsewhere]
+        values, masses = redrawn(values, subsets_seed), redrawn(masses, subsets_seed)
+    return Draws(
+        value=float(np.mean([each.value for each in draws])),
+        values=np.asarray(values.mean(axis=0)),
+        masses=np.asarray(masses.mean(axis=0)),
+        sets=len(draws),
     )
-    return {
-        "acc": (real + found) / fake.size,
-        "acc_5fold": held_out / fake.size,
-        "acc_calibrated": calibrated / fake.size,
-        "real_acc": real / max(reals, 1),
-        "fake_acc": found / max(fakes, 1),
-        "balanced_acc": (real / max(reals, 1) + found / max(fakes, 1)) / 2,
-    }
 
 
-def _of_probabilities(
-    fake: Labels, values: Floats, kind: str, weights: Weights
-) -> dict[str, Floats]:
-    chances, _ = probabilities(values, kind)
-    if chances is None:
-        return {}
-    gap = chances - fake
-    place = bin_of(chances)
-    bins = [np.where(place == i, gap, 0.0) for i in np.unique(place)]
-    sums = _weighted(weights, [gap**2, *bins])
-    return {"brier": sums[0] / fake.size, "ece": np.abs(sums[1:]).sum(axis=0) / fake.size}
+def seed_mean(draws: Sequence[Draws]) -> Draws:
+    """The plain mean over training seeds, of the same images and resamples."""
+    return replace(mean_draws(draws), sets=draws[0].sets)
 
 
-def _weighted(weights: Weights, columns: Sequence[Floats | Labels]) -> Floats:
-    """(R, N) weights and M columns of (N,) -> (M, R) weighted sums."""
-    stacked = np.stack([column.astype(np.float64) for column in columns], axis=1)
-    sums = [weights[rows].astype(np.float64) @ stacked for rows in _blocks(weights)]
-    return np.asarray(np.concatenate(sums).T)
+def redrawn(values: Floats, seed: int) -> Floats:
+    """(K, ..., R) of K subsets -> the same with subsets drawn anew in each resample.
+
+    Which ones follows from K, R and the seed alone.
+    """
+    subsets, resamples = len(values), values.shape[-1]
+    chosen = np.random.default_rng(seed).integers(0, subsets, size=(subsets, resamples))
+    chosen = chosen.reshape(subsets, *[1] * (values.ndim - 2), resamples)
+    return np.asarray(np.take_along_axis(values, chosen, axis=0))
 
 
-def _of_ranks(fake: Labels, values: Floats, weights: Weights) -> dict[str, Floats]:
-    """Metrics of the curve: one cumulative sum a block of resamples serves them all."""
-    order, ends = falling(values)
-    positive = fake[order].astype(np.float64)
-    saturated = run_ends(sigmoid32(values[order]))
-    parts: dict[str, list[Floats]] = {}
-    for rows in _blocks(weights):
-        drawn = weights[rows][:, order].astype(np.float64)
-        total = np.cumsum(drawn, axis=1)
-        hits = np.cumsum(drawn * positive, axis=1)
-        # The sigmoid never changes the order and only joins neighbours: the same sums, fewer ends.
-        released = _curve(hits, total, saturated).average_precision()
-        for name, draws in (*_ranking(_curve(hits, total, ends)), ("ap_sigmoid32", released)):
-            parts.setdefault(name, []).append(draws)
-    return {name: np.concatenate(draws) for name, draws in parts.items()}
+def percentiles(draws: ArrayLike) -> tuple[float, float]:
+    """The 2.5 % and the 97.5 % percentile of (R,) replicates, NaN left out.
 
-
-def _curve(hits: Floats, total: Floats, ends: np.ndarray[Any, np.dtype[np.int64]]) -> Curve:
-    if ends.size < total.shape[1]:
-        hits, total = hits[:, ends], total[:, ends]
-    return Curve(hits, total - hits)
-
-
-def _ranking(curve: Curve) -> Iterable[tuple[str, Floats]]:
-    yield "ap", curve.average_precision()
-    yield "auc", curve.roc_auc()
-    yield "eer", curve.equal_error_rate()
-    yield "tpr_at_fpr5", curve.tpr_at(0.05)
-    yield "tpr_at_fpr1", curve.tpr_at(0.01)
-    yield "acc_oracle", curve.best_accuracy()
-
-
-def _blocks(weights: Weights) -> Iterator[slice]:
-    rows = max(1, _ELEMENTS // weights.shape[1])
-    return (slice(start, start + rows) for start in range(0, len(weights), rows))
+    Example:
+        >>> percentiles(np.arange(1001.0))
+        (25.0, 975.0)
+    """
+    low, high = np.nanpercentile(np.asarray(draws, dtype=np.float64), (2.5, 97.5))
+    return float(low), float(high)

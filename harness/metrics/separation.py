@@ -103,8 +103,7 @@ class Resamples:
         # The first row is the photographs as they are.
         self._weights = np.ones((1 + resamples, len(names)))
         if resamples:
-            same = np.zeros(len(names), dtype=np.int64)  # one class: photographs hold both
-            self._weights[1:] = bootstrap.image_weights(names.tolist(), same, resamples, seed)
+            self._weights[1:] = bootstrap.unit_weights(names.tolist(), resamples, seed)
 
     def class_means(self, values: ArrayLike, classes: ArrayLike, chosen: Labels) -> Floats:
         """Mean over classes of the class means: (1 + R,), of the images as they are and resampled.
@@ -301,16 +300,15 @@ def _silhouette(features: Floats, classes: ArrayLike, chosen: Labels, draws: Res
 
 
 def _mean_of(single: Mapping[str, Floats], generators_seed: int | None) -> Estimate:
-    stacked = list(single.values())
-    value = bootstrap.mean_replicates([means[:1] for means in stacked])
-    if len(stacked[0]) == 1:
-        return _estimate(value)
-    drawn = bootstrap.mean_replicates([m[1:] for m in stacked], subsets_seed=generators_seed)
-    return _estimate(np.concatenate([value, drawn]))
+    stacked = np.stack(list(single.values()))
+    drawn = stacked[:, 1:]
+    if generators_seed is not None:
+        drawn = bootstrap.redrawn(drawn, generators_seed)
+    return _estimate(np.concatenate([stacked[:, :1], drawn], axis=1).mean(axis=0))
 
 
 def _estimate(means: Floats) -> Estimate:
     """From (1 + R,): the value, then its replicates."""
     drawn = means[1:][np.isfinite(means[1:])]
-    low, high = bootstrap.interval(drawn) if drawn.size else (None, None)
+    low, high = bootstrap.percentiles(drawn) if drawn.size else (None, None)
     return Estimate(value=float(means[0]), low=low, high=high, draws=means[1:])

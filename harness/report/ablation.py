@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from harness.metrics.differences import PairedTest, detectable, t_test, wilcoxon
-from harness.metrics.paired import holm
+from harness.metrics.verdict import Verdict, adjusted, hopeless
 from harness.report.measured import METRICS, Measured, subset_value
 from harness.report.table import Cell, Column, Row, Table, ranked
+from harness.report.words import Tell, no_verdict, say
 from harness.results.records import RunRecord
 
 BLOCKS = ("AP", "ACC")
@@ -63,6 +63,7 @@ class Ablation:
         reference: label of the row that the others are compared with.
         sets: the test sets, in order.
         statements: sentences below both tables (how it was made, what it is not).
+        tell: judges differences; from the kept scores.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Ablation:
     reference: str
     sets: tuple[ScoredSet, ...]
     statements: tuple[str, ...] = ()
+    tell: Tell = no_verdict
 
     @property
     def fakes(self) -> tuple[ScoredSet, ...]:
@@ -83,11 +85,6 @@ class Ablation:
     def seeds(self) -> tuple[int, ...]:
         """The seeds of every row."""
         return tuple(self.rows[0].records)
-
-    @property
-    def others(self) -> int:
-        """Rows that are compared with the reference."""
-        return len(self.rows) - 1
 
 
 def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
@@ -221,27 +218,40 @@ class _Differences:
 
 
 def _differences(ablation: Ablation) -> Table:
-    cells: dict[str, list[Cell]] = {row.label: [] for row in ablation.rows}
+    reference = next(row for row in ablation.rows if row.label == ablation.reference)
+    others = [row for row in ablation.rows if row is not reference]
+    cells: dict[str, list[Cell]] = {row.label: [] for row in others}
+    said: list[str] = []
     for block in BLOCKS:
-        for label, found in _difference_cells(ablation, block).items():
-            cells[label] += found
-    others = [row for row in ablation.rows if row.label != ablation.reference]
+        found = [_compare(row, reference, ablation.fakes, block) for row in others]
+        verdicts = _verdicts(ablation, reference, others, found, block)
+        for row, differences, verdict in zip(others, found, verdicts, strict=True):
+            cells[row.label] += _cells(differences, verdict)
+            said.append(f"{block}, {row.label}: {differences.hole or say(verdict)}.")
+        if reason := hopeless(verdicts):
+            said.append(f"{block}: {reason}")
     return Table(
         name=f"{ablation.name}-tests",
         title=f"{ablation.title}: differences to {ablation.reference}",
         caption=(
-            f"Row minus {ablation.reference}, percentage points, mean over all sets of fakes; "
-            "spread over seeds. Two-sided p-values, and the same after Holm's correction over the "
-            "rows."
+            f"Row minus {ablation.reference}, percentage points, mean over all sets of fakes. "
+            "Two-sided p-values, and the same after Holm's correction over the rows."
         ),
         by_metric=True,
         columns=tuple(
-            Column(key=title, title=title, metric=block, decimals=decimals, ranked=False)
+            Column(
+                key=title,
+                title=title,
+                metric=block,
+                decimals=decimals,
+                ranked=False,
+                signed=decimals == 1,
+            )
             for block in BLOCKS
             for title, decimals in _TEST_COLUMNS
         ),
         rows=tuple(_row(ablation, row, cells[row.label]) for row in others),
-        statements=(*_caveats(ablation), *ablation.statements),
+        statements=(*said, _ABOUT, *ablation.statements),
     )
 
 
@@ -249,27 +259,36 @@ _TEST_COLUMNS = (
     ("difference", 1),
     ("pairs better", 0),
     ("pairs worse", 0),
-    ("p, t over seeds", 4),
-    ("p, t, Holm", 4),
-    ("p, Wilcoxon over pairs", 4),
-    ("p, Wilcoxon, Holm", 4),
+    ("p", 4),
+    ("p, Holm", 4),
+)
+_ABOUT = (
+    "A p is that of Student's t of the mean difference over its standard error, for which images "
+    "and training seeds are both drawn, seeds in pairs; Holm is over the rows that have one, for "
+    "each metric by itself. With 3 seeds only differences of some 2.5 of their standard deviations "
+    "over seeds are told apart: a row that is not told apart is not shown to be equal. Pairs: sets "
+    "and seeds in which the row is better, and worse. 0.0000 is a p below 0.00005."
 )
 
 
-def _difference_cells(ablation: Ablation, block: str) -> dict[str, list[Cell]]:
-    """Row label -> a cell for each of the columns of differences."""
-    reference = next(row for row in ablation.rows if row.label == ablation.reference)
-    rows = [row for row in ablation.rows if row is not reference]
-    found = [_compare(row, reference, ablation.fakes, block) for row in rows]
-    tested = [
-        column
-        for test in (_over_seeds, _over_pairs)
-        for column in _test_columns([test(differences) for differences in found])
-    ]
-    return {
-        row.label: [*_described(differences), *(column[index] for column in tested)]
-        for index, (row, differences) in enumerate(zip(rows, found, strict=True))
-    }
+def _verdicts(
+    ablation: Ablation,
+    reference: AblationRow,
+    others: Sequence[AblationRow],
+    found: Sequence[_Differences],
+    block: str,
+) -> list[Verdict]:
+    places = [(entry.suite, entry.name) for entry in ablation.fakes]
+    against = [record for records in reference.records.values() for record in records]
+    verdicts = []
+    for row, differences in zip(others, found, strict=True):
+        if differences.hole:
+            verdicts.append(Verdict(reason=differences.hole))
+            continue
+        own = [record for records in row.records.values() for record in records]
+        verdict = ablation.tell(own, against, places, METRICS[block])
+        verdicts.append(replace(verdict, value=fmean(differences.by_seed) / 100))
+    return adjusted(verdicts)
 
 
 def _compare(
@@ -293,70 +312,27 @@ def _compare(
     return _Differences(pairs=tuple(pairs), by_seed=tuple(by_seed))
 
 
-def _described(found: _Differences) -> list[Cell]:
-    """Mean difference, pairs in which the row is better, and worse."""
+def _cells(found: _Differences, verdict: Verdict) -> list[Cell]:
+    """The columns of differences of one row."""
     if found.hole:
-        return [Cell(status="hole", reason=found.hole)] * 3
-    spread = stdev(found.by_seed) if len(found.by_seed) > 1 else None
+        return [Cell(status="hole", reason=found.hole)] * len(_TEST_COLUMNS)
     seeds = len(found.by_seed)
     counts = (sum(d > 0 for d in found.pairs), sum(d < 0 for d in found.pairs))
+    difference = Cell(
+        value=fmean(found.by_seed),
+        status="measured",
+        spread=stdev(found.by_seed) if seeds > 1 else None,
+        seeds=seeds,
+        low=None if verdict.low is None else 100 * verdict.low,
+        high=None if verdict.high is None else 100 * verdict.high,
+    )
     return [
-        Cell(value=fmean(found.by_seed), status="measured", spread=spread, seeds=seeds),
+        difference,
         *(Cell(value=float(count), status="measured", seeds=seeds) for count in counts),
-    ]
-
-
-def _over_seeds(found: _Differences) -> PairedTest:
-    return _tested(found, found.by_seed, t_test)
-
-
-def _over_pairs(found: _Differences) -> PairedTest:
-    return _tested(found, found.pairs, wilcoxon)
-
-
-def _tested(
-    found: _Differences,
-    values: Sequence[float],
-    test: Callable[[Sequence[float]], PairedTest],
-) -> PairedTest:
-    return PairedTest(reason=found.hole) if found.hole else test(values)
-
-
-def _test_columns(tests: Sequence[PairedTest]) -> tuple[list[Cell], list[Cell]]:
-    """The column of p-values and the column of corrected ones, over the tests that gave one."""
-    plain = [test.p for test in tests]
-    adjusted = iter(holm([p for p in plain if p is not None]))
-    corrected = [None if p is None else next(adjusted) for p in plain]
-    first, second = (
-        [
-            Cell(status="hole", reason=test.reason)
+        *(
+            Cell(status="hole", reason=verdict.reason)
             if p is None
             else Cell(value=p, status="measured")
-            for p, test in zip(values, tests, strict=True)
-        ]
-        for values in (plain, corrected)
-    )
-    return first, second
-
-
-def _caveats(ablation: Ablation) -> tuple[str, ...]:
-    seeds, sets = len(ablation.seeds), len(ablation.fakes)
-    power = (
-        f"{seeds} seeds are few: a t test of {seeds} differences (degrees of freedom: {seeds - 1})"
-        ", and even before the correction their mean must be "
-        f"{detectable(seeds):.1f} of their standard deviations away from 0 for p < 0.05; a large p "
-        "is no sign that two rows are equal."
-        if seeds > 1
-        else "One seed: nothing can be said of a difference by a t test over seeds."
-    )
-    return (
-        f"t: paired t test of the row's and the reference's means over {sets} sets, paired by seed "
-        f"(n = {seeds}). Wilcoxon: signed-rank test over the {seeds * sets} pairs of equal seed "
-        "and set, those without a difference left out (n = better + worse). Holm: over "
-        f"the rows that have a p, {ablation.others} at most, separately for each test and metric. "
-        "0.0000 is a p below 0.00005.",
-        "The pairs of one seed share two networks, and those of one set share its images: they are "
-        "not independent, so Wilcoxon's p is too small; it says whether the row is better on most "
-        "of these sets with these networks, not whether it would be with others. The t test over "
-        f"seeds does not have this flaw. {power}",
-    )
+            for p in (verdict.p, verdict.p_holm)
+        ),
+    ]

@@ -30,6 +30,7 @@ from harness.report.measured import (
 from harness.report.paper import CellKey, Paper, PaperValue
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
 from harness.report.table import Cell, Column, Row, Table, finished
+from harness.report.words import Tell, no_verdict
 from harness.results.records import RunRecord
 
 _COSTS = {"flops": ("FLOPs", 1e9, "B"), "params": ("Params", 1e6, "M")}
@@ -71,6 +72,7 @@ class Sources:
             records (seeds); None where there is none.
         committed: digests of the scores that are in ``tables/measured`` and not in the output
             folder.
+        tell: judges whether two rows are told apart.
     """
 
     records: Sequence[RunRecord]
@@ -79,6 +81,7 @@ class Sources:
     costs: Mapping[str, Cost]
     interval: Callable[[Sequence[RunRecord], Sequence[str], str], Edges | None] = no_interval
     committed: frozenset[str] = frozenset()
+    tell: Tell = no_verdict
 
 
 def build_paper_table(spec: TableSpec, sources: Sources) -> Table:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics import bootstrap
 from harness.metrics.classification import Rule
+from harness.metrics.interval import interval
 from harness.metrics.points import Histogram, OperatingPoint, most_wrong
+from harness.metrics.replicates import replicates
 from harness.metrics.values import Floats, Labels
 from harness.report.layout import bracketed
 from harness.results.records import Metric, Resampling
@@ -31,6 +32,7 @@ class Scores:
         labels: (N,) 0 real, 1 fake.
         scores: (N,) finite, raw, larger = more fake.
         in_mean: whether the subset counts in the suite's mean, as controls do not.
+        units: (N,) the independent unit of each image; none = each image is one.
     """
 
     subset: str
@@ -38,6 +40,7 @@ class Scores:
     labels: NDArray[np.int8]
     scores: Floats
     in_mean: bool
+    units: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ class Pool:
         subsets: (N,) where each image stands first.
         fake: (N,) whether it is fake.
         scores: (N,) raw scores.
+        units: (N,) the independent unit of each image.
         repeated: repetitions of shared reals that are left out.
     """
 
@@ -56,6 +60,7 @@ class Pool:
     subsets: tuple[str, ...]
     fake: Labels
     scores: Floats
+    units: tuple[str, ...]
     repeated: int
 
     @property
@@ -120,6 +125,7 @@ def pool(parts: Sequence[Scores]) -> Pool:
         scores=np.concatenate(
             [np.asarray(part.scores, dtype=np.float64)[rows] for part, rows in chosen]
         ),
+        units=tuple((part.units or part.ids)[i] for part, rows in chosen for i in rows),
         repeated=sum(len(part.ids) - len(rows) for part, rows in chosen),
     )
 
@@ -146,13 +152,12 @@ def pooled_metrics(images: Pool, rule: Rule, resampling: Resampling | None) -> d
     rule = replace(rule, calibrated=None)
     edges = {}
     if resampling is not None:
-        labels = images.fake.astype(np.int8)
-        weights = bootstrap.image_weights(images.ids, labels, resampling.resamples, resampling.seed)
-        draws = bootstrap.replicates(labels, images.scores, rule, weights)
-        edges = {name: bootstrap.interval(found) for name, found in draws.items()}
+        resamples, seed = resampling.resamples, resampling.seed
+        draws = replicates(images.fake, images.scores, images.units, rule, resamples, seed)
+        edges = {name: interval(found) for name, found in draws.items()}
     metrics = {}
     for name, metric in rule.evaluate(images.fake, images.scores).items():
-        low, high = edges.get(name, (None, None))
+        low, high = edges.get(name) or (None, None)
         metrics[name] = Metric(value=metric.value, low=low, high=high, note=metric.note)
     return metrics
 

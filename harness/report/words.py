@@ -1,0 +1,68 @@
+"""Intervals, p-values and verdicts in words: one way to print each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.metrics.verdict import Verdict
+from harness.report.layout import signed
+from harness.results.records import RunRecord
+
+Place = tuple[str, str]
+"""Suite and subset."""
+Tell = Callable[[Sequence[RunRecord], Sequence[RunRecord], Sequence[Place], str], Verdict]
+"""Whether the rows of two sets of records (a record a seed and suite) are told apart by a metric's
+plain mean over places."""
+
+
+def no_verdict(
+    first: Sequence[RunRecord], second: Sequence[RunRecord], places: Sequence[Place], metric: str
+) -> Verdict:
+    """What stands for a :data:`Tell` where the scores are not at hand."""
+    return Verdict(reason="the scores are not at hand")
+
+
+def between(low: float | None, high: float | None, *, sign: bool = False) -> str:
+    """An interval in percent as ``[82.1, 89.0]``, "" where there is none.
+
+    Edges that print alike get as many decimals as tell them apart: it is never without width.
+
+    Args:
+        low, high: percent, or points.
+        sign: of a difference: with + and −.
+
+    Example:
+        >>> between(82.12, 88.96), between(99.981, 100.0), between(-0.3, 4.5, sign=True)
+        ('[82.1, 89.0]', '[99.98, 100.00]', '[−0.3, +4.5]')
+    """
+    if low is None or high is None:
+        return ""
+    for digits in range(1, 9):
+        edges = [signed(v, digits) if sign else f"{v:.{digits}f}" for v in (low, high)]
+        if edges[0] != edges[1]:
+            break
+    return f"[{edges[0]}, {edges[1]}]"
+
+
+def p_value(p: float | None) -> str:
+    """``0.026``, ``<0.001``, or a dash where it is not defined."""
+    if p is None:
+        return "-"
+    return "<0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def say(verdict: Verdict) -> str:
+    """``difference +2.0 [−1.2, +5.2], p 0.13 (t with 2.4 degrees of ...): not told apart``."""
+    if verdict.value is None:
+        return f"not told apart: {verdict.reason}"
+    value, low, high = (
+        None if v is None else 100 * v for v in (verdict.value, verdict.low, verdict.high)
+    )
+    edges = f" {between(low, high, sign=True)}" if low is not None else ""
+    shown = f"difference {signed(value or 0.0, 1)}{edges}"
+    if verdict.p is None:
+        return f"{shown}: not told apart, {verdict.reason}"
+    p = f"p {p_value(verdict.p)}"
+    if verdict.p_holm != verdict.p:
+        p += f", Holm {p_value(verdict.p_holm)}"
+    return f"{shown}, {p} ({verdict.basis}): {verdict.word}"
