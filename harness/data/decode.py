@@ -160,7 +160,7 @@ def _critical_chunks(data: bytes) -> tuple[bytes, list[str]]:
     while place < len(data):
         (length,) = struct.unpack_from(">I", data[place : place + 4].ljust(4, b"\xff"))
         kind, end = data[place + 4 : place + 8], place + length + 12
-        if end > len(data) or not kind.isalpha():
+        if not kind.isalpha():
             break
         if kind[:1].isupper():
             kept.append(data[place:end])
