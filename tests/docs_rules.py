@@ -109,6 +109,9 @@ ELSEWHERE = {
         "hours, and its small form is that of the other data"
     ),
     ".venv/bin/python -m pytest -s tests/data/test_lookalikes.py -k made_set": "is a test already",
+    "python -m harness weights --fetch safe --accept-unverified": (
+        "needs the network; tests/test_download.py fetches such a file"
+    ),
     "python -m harness demo": "serves until it is stopped; tests/demo runs it",
     "python -m harness bench --memory": "20,000 images, minutes",
     "python -m harness train --method lfm --suite mini-train --measure": (

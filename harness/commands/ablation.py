@@ -198,7 +198,7 @@ def _ablation(
                 suite=selection.suite.name,
                 name=subset.name,
                 group=subset.group,
-                seen=subset.name in made,
+                seen=bool({subset.name, *subset.generators} & made),
             )
             for selection in selections
             for subset in selection.subsets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -134,7 +135,7 @@ def declared(
 
 
 def own(train: Path, val: Path, cache: Path) -> TrainingData:
-    """A user's own data.
+    """A user's own data, named after its folder and, because folders share names, its contents.
 
     Args:
         train, val: a folder with ``0_real`` and ``1_fake`` anywhere below (several such places are
@@ -145,11 +146,9 @@ def own(train: Path, val: Path, cache: Path) -> TrainingData:
         DataError: no images, or one class only in the training data.
     """
     name = "/".join(train.resolve().parts[-2:])  # short, and the same on another machine
-    data = TrainingData(
-        name=name,
-        train=_pooled(train, f"{name}/train", cache),
-        val=_pooled(val, f"{name}/val", cache),
-    )
+    sets = _pooled(train, f"{name}/train", cache), _pooled(val, f"{name}/val", cache)
+    contents = hashlib.sha256("".join(part.digest for part in sets).encode()).hexdigest()
+    data = TrainingData(name=f"{name}#{contents[:8]}", train=sets[0], val=sets[1])
     if not data.train.n_real or not data.train.n_fake:
         raise DataError(
             f"{train}: {data.train.n_real} real and {data.train.n_fake} fake images; "

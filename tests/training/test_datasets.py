@@ -29,6 +29,18 @@ def test_own_folders_are_pooled_and_hashed(tmp_path: Path) -> None:
     assert data.scaling is None
 
 
+def test_folders_of_one_name_with_other_images_are_other_training_data(tmp_path: Path) -> None:
+    names = set()
+    for place, first in (("a", 0), ("b", 50), ("copy-of-a", 0)):
+        tiny.write_class_folders(tmp_path / place / "set" / "train", 2, first=first)
+        tiny.write_class_folders(tmp_path / place / "set" / "val", 1, first=first + 10)
+        folders = (tmp_path / place / "set" / part for part in ("train", "val"))
+        names.add(datasets.own(*folders, tmp_path / "cache").name)
+    assert len(names) == 2  # equal contents are one training set, wherever they lie
+    assert all(name.startswith("set/train#") and len(name) == len("set/train#") + 8
+               for name in names)  # fmt: skip
+
+
 def test_a_manifest_file_will_do(tmp_path: Path) -> None:
     tiny.write_class_folders(tmp_path / "pictures", 2)
     rows = [f"pictures/{c}/00{i}.png,{c[2:]}" for c in ("0_real", "1_fake") for i in range(2)]
