@@ -39,14 +39,13 @@ def test_the_same_arrays_give_the_same_bytes(form: str) -> None:
 
 
 def test_titles_of_any_number_of_lines_stand_on_the_page() -> None:
-    for lines in (1, 3, 6):
+    for lines in (1, 3, 9):
         tall = [Column(title="D\n" * lines, pixels=c.pixels, heats=c.heats) for c in columns(1)]
         data = panel("t", noise(0, 128, 128), tall, "png")
         with Image.open(io.BytesIO(data)) as image:
             grey = np.asarray(image.convert("L"))
         frame = (grey[:3], grey[-3:], grey[:, :3], grey[:, -3:])
         assert min(edge.min() for edge in frame) == 255
-        assert image.height > 700 + 20 * lines
 
 
 def test_it_is_small_enough_for_a_page_and_has_no_date() -> None:
