@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from harness import registry
 from tests.conftest import CHECKOUT
 from tests.goldens import stored
-from tests.goldens.frozen import FROZEN, scores
+from tests.goldens.frozen import FROZEN, declared, scores, text
 from tests.goldens.make import committed
 
 # Detector -> the goldens of its authors' code (or of the re-implementation its card names).
@@ -61,6 +62,12 @@ def test_they_are_small() -> None:
 def test_detectors_without_authors_code_score_as_before(name: str, variant: str) -> None:
     want = stored.golden("frozen")[f"{name} {variant}".strip()]
     np.testing.assert_allclose(scores(name, variant), want, rtol=1e-4, atol=1e-5)
+
+
+def test_what_detectors_declare_is_as_before() -> None:
+    """Meant? ``python -m tests.goldens.frozen`` writes it anew; its diff is the review."""
+    kept = (stored.FOLDER / "specs.json").read_text(encoding="utf-8")
+    assert json.loads(text(declared())) == json.loads(kept)
 
 
 def test_other_pictures_than_the_authors_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,15 @@
 """Scores of detectors that no authors' code exists for, or only for another variant: our own.
 
 They prove no parity. They fail when a number moves without anyone meaning it; who means it makes
-them anew with ``make.py`` and raises the detector's version.
+them anew (``python -m tests.goldens.frozen``, from the checkout's root) and raises the detector's
+version. The same for what every detector declares: geometry, decision, recipe.
 """
 
 from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +18,7 @@ from harness import contracts, registry
 from harness.data.preprocess import to_tensor
 from tests.goldens.pictures import cnn_pictures
 from tests.goldens.rules import Values, fill
+from tests.goldens.stored import FOLDER
 
 # Detector and variant; "" where it has none.
 FROZEN = (
@@ -39,3 +45,28 @@ def scores(name: str, variant: str) -> Values:
     with torch.no_grad():
         found: Values = detector.score(images).double().numpy()
     return found
+
+
+def declared() -> dict[str, Any]:
+    """Detector -> what its numbers depend on besides its code and weights."""
+    return {
+        name: {
+            "score": asdict(spec.score),
+            "geometry": spec.geometry,
+            "smallest": spec.input_rule.smallest,
+            "multiple_of": spec.input_rule.multiple_of,
+            "variants": spec.variants,
+            "recipe": spec.recipe
+            and {k: v for k, v in asdict(spec.recipe).items() if k != "source"},
+        }
+        for name, spec in registry.detectors().items()
+    }
+
+
+def text(specs: dict[str, Any]) -> str:
+    return json.dumps(specs, indent=1, sort_keys=True, default=dict) + "\n"
+
+
+if __name__ == "__main__":
+    np.savez_compressed(FOLDER / "frozen.npz", **frozen())  # type: ignore[arg-type]
+    (FOLDER / "specs.json").write_text(text(declared()), encoding="utf-8")

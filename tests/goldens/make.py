@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from tests.goldens import pictures
-from tests.goldens.frozen import frozen
 from tests.goldens.rules import Values
 from tests.goldens.stored import FOLDER, INPUTS, SAMPLE, Input, digest
 
@@ -142,7 +141,7 @@ def committed(methods: Path) -> tuple[dict[str, dict[str, Values]], dict[str, An
 
 def main(methods: Path) -> None:
     found, listed = committed(methods)
-    for name, arrays in {**found, "frozen": frozen()}.items():
+    for name, arrays in found.items():
         np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
     text = json.dumps(listed, separators=(",", ":")).encode()
     (FOLDER / "keys.json.gz").write_bytes(gzip.compress(text, mtime=0))
