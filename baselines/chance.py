@@ -1,7 +1,7 @@
 """Chance: a score from a hash of the pixels, the pipeline's control.
 
-It must come out at ACC about 50 % and AP about the share of fakes; anything else means that the
-pipeline leaks the label or mixes up scores.
+It must come out at ACC about 50 % and AP about ``ap_chance``, just above the share of fakes;
+anything else means that the pipeline leaks the label or mixes up scores.
 """
 
 from __future__ import annotations

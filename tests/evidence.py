@@ -40,10 +40,12 @@ def keep(
     label: str = "released",
     resampling: Resampling | None = RESAMPLING,
     suite: str = "own",
+    units: list[str] | None = None,
 ) -> RunRecord:
     """Writes prediction files and the record of a detector; subsets share their reals' ids.
 
-    A subset called ``ctl...`` has the reals alone and is a control.
+    A subset called ``ctl...`` has the reals alone and is a control. ``units`` are those of the
+    images of each subset; None = every image is one.
     """
     seed = re.search(r"/seed(\d+)$", label)
     results = []
@@ -64,7 +66,10 @@ def keep(
             preprocess="native",
         )
         path = prediction_path(out, key)
-        write_predictions(path, Predictions(key=key, ids=tuple(ids), labels=labels, scores=values))
+        predictions = Predictions(
+            key=key, ids=tuple(ids), labels=labels, scores=values, units=tuple(units or ids)
+        )
+        write_predictions(path, predictions)
         results.append(
             SubsetResult(
                 subset=subset,

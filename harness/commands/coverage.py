@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.commands import _flags
+from harness.env import peak_memory, usable_cores
 from harness.errors import UsageError
 from harness.metrics.classification import Rule
 from harness.metrics.coverage import METRICS, Kind, Setting, cover, false_positives
@@ -61,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=_flags.count, default=0, help="default: %(default)s")
     parser.add_argument(
-        "--workers", type=_flags.positive, default=os.cpu_count() or 1, help="default: one a core"
+        "--workers", type=_flags.positive, default=usable_cores(), help="default: one a core"
     )
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="also into FILE, between its two marks"
@@ -248,9 +247,5 @@ def _took(what: str, wall: float, cpu: float) -> str:
 
 def _memory() -> str:
     """The largest memory of this process so far, where the system tells."""
-    try:
-        import resource
-    except ImportError:
-        return ""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f", at most {peak / (1e9 if sys.platform == 'darwin' else 1e6):.2f} GB so far"
+    peak = peak_memory()
+    return "" if peak is None else f", at most {peak / 1e9:.2f} GB so far"

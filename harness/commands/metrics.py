@@ -27,6 +27,7 @@ MEANINGS = {
     "balanced_acc": "mean of the two",
     "brier": "Brier score of the probability (lower is better)",
     "ece": "expected calibration error, 15 bins (lower is better; biased upwards on few images)",
+    "ap_chance": "average precision that random scores get on average on so many images",
     "fake_share": "share of fakes among the images",
 }
 

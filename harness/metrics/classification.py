@@ -28,6 +28,8 @@ from harness.metrics.values import (
 )
 
 REALS_FOR_1_PERCENT = 1000
+OF_THE_SET = ("fake_share", "ap_chance")
+"""Metrics that hang on the classes' sizes alone: no score moves them."""
 FEW_REALS = f"fewer than {REALS_FOR_1_PERCENT:,} real images: 1 % of them is no rate"
 
 
@@ -71,7 +73,7 @@ def evaluate(
         from held-out images ``acc_5fold``, from another set ``acc_calibrated``, at the best one
         ``acc_oracle``. Free of a threshold ``ap``, ``auc``, ``eer``, ``tpr_at_fpr5``,
         ``tpr_at_fpr1`` and, for logits, ``ap_sigmoid32``. Of probabilities ``brier`` and ``ece``.
-        And ``fake_share``.
+        And of the set itself ``fake_share`` and ``ap_chance``.
 
     Example:
         >>> result = evaluate([0, 0, 1, 1], [-2.0, 1.0, 0.5, 3.0], threshold=0.0, kind="logit")
@@ -93,6 +95,7 @@ def evaluate(
         "brier": brier_score(labels, scores, kind),
         "ece": expected_calibration_error(labels, scores, kind),
         "fake_share": fake_share(labels),
+        "ap_chance": ap_chance(labels),
     }
     if kind == "logit":
         values["ap_sigmoid32"] = ap_sigmoid32(labels, scores)
@@ -257,13 +260,36 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
 
 
 def fake_share(labels: ArrayLike) -> MetricValue:
-    """Share of fakes among the images: what AP tends to for a detector that knows nothing.
+    """Share of fakes among the images: AP where all scores are equal.
 
     Example:
         >>> fake_share([0, 0, 0, 1])
         MetricValue(value=0.25, note='')
     """
     return _share(checked_labels(labels), NO_IMAGES)
+
+
+def ap_chance(labels: ArrayLike) -> MetricValue:
+    """AP that random scores get on so many images, on average: what a detector must beat.
+
+    Formula: ``a + (1 - a) H_N / N`` with ``a = (n_fake - 1) / (N - 1)`` and H_N the N-th harmonic
+    number: each rank k holds a fake with chance n_fake / N, and then a share
+    ``(1 + (k - 1) a) / k`` of fakes is expected down to it. It lies above the share of fakes, much
+    so on few images. Source: Bestgen, Exact expected average precision of the random baseline,
+    2015.
+
+    Example:
+        >>> round(ap_chance([0, 0, 0, 1, 1, 1]).value, 6)
+        0.645
+    """
+    fake = checked_labels(labels)
+    missing = missing_class(fake)
+    if missing:
+        return MetricValue(None, missing)
+    images = fake.size
+    others = (int(fake.sum()) - 1) / (images - 1)
+    harmonic = float(np.sum(1 / np.arange(1, images + 1)))
+    return MetricValue(others + (1 - others) * harmonic / images)
 
 
 def _share(right: Labels, note_when_empty: str) -> MetricValue:

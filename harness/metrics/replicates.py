@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from harness.metrics.bootstrap import LANES, Draws, Keys, Weights, unit_keys, weights
 from harness.metrics.calibration import bin_of, probabilities
-from harness.metrics.classification import Rule, sigmoid32
+from harness.metrics.classification import OF_THE_SET, Rule, sigmoid32
 from harness.metrics.thresholds import five_fold_right
 from harness.metrics.values import Floats, Labels, checked
 
@@ -47,7 +47,8 @@ def replicates(
 
     A resample that draws nothing of a class that the metric needs has no value (NaN) and is left
     out of intervals: with m units that is a share of exp(-m). ``acc_5fold`` keeps the decisions
-    that the folds of the whole set gave. ``fake_share`` is left out: it does not vary.
+    that the folds of the whole set gave. What hangs on
+    the classes' sizes alone is left out.
 
     Args:
         labels, scores: (N,) as for ``evaluate``.
@@ -63,7 +64,7 @@ def replicates(
     found = {
         name: metric.value
         for name, metric in rule.evaluate(fake, values).items()
-        if metric.value is not None and name != "fake_share"
+        if metric.value is not None and name not in OF_THE_SET
     }
     if not found or not resamples:
         return {}

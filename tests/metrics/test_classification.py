@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sklearn import metrics as sklearn_metrics
 from harness.metrics import classification
 from harness.metrics.classification import (
     accuracy,
+    ap_chance,
     ap_sigmoid32,
     average_precision,
     balanced_accuracy,
@@ -150,12 +152,26 @@ def test_ap_sigmoid32_is_that_of_the_released_scripts_where_logits_saturate():
     assert abs(average_precision(labels, logits).value - released) > 0.005
 
 
+@pytest.mark.parametrize(("reals", "fakes"), [(3, 3), (1, 1), (4, 2), (2, 5)])
+def test_ap_of_random_scores_is_the_mean_over_all_orders(reals, fakes):
+    """Not the share of fakes: 64.5 % and not 50 % on 3 + 3 images."""
+    images = reals + fakes
+    orders = list(combinations(range(images), fakes))
+    aps = []
+    for places in orders:
+        labels = np.isin(np.arange(images), places).astype(int)
+        aps.append(sklearn_metrics.average_precision_score(labels, -np.arange(images)))
+    found = ap_chance([0] * reals + [1] * fakes).value
+    assert found == pytest.approx(np.mean(aps), abs=1e-12)
+    assert found > fakes / images
+
+
 def test_one_class_leaves_ranking_metrics_undefined():
     reals = evaluate([0, 0], [1.0, -1.0], 0.0, "logit")
     assert reals["acc"] == MetricValue(0.5)
     assert reals["real_acc"] == MetricValue(0.5)
     assert reals["fake_share"] == MetricValue(0.0)
-    for name in ("ap", "ap_sigmoid32", "auc", "fake_acc", "balanced_acc"):
+    for name in ("ap", "ap_chance", "ap_sigmoid32", "auc", "fake_acc", "balanced_acc"):
         assert reals[name] == MetricValue(None, "no fake images"), name
     fakes = evaluate([1, 1], [1.0, -1.0], 0.0, "logit")
     for name in ("ap", "ap_sigmoid32", "auc", "real_acc", "balanced_acc"):

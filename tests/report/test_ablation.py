@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from statistics import stdev
 
@@ -12,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.metrics.differences import detectable, t_test, wilcoxon
+from harness.metrics.bootstrap import Draws
 from harness.metrics.paired import holm
+from harness.metrics.verdict import Verdict, tell_apart
 from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.report.layout import lay_out
 from harness.report.render import Renderer, render_csv
@@ -43,6 +43,18 @@ def scored(aps: tuple[float, float, float], acc: float = 0.8) -> list[RunRecord]
     return [record("mini", tuple(results))]
 
 
+def seeds_alone(first, second, places, metric) -> Verdict:
+    """A verdict from the records' numbers: here no scores are kept."""
+
+    def mean(one: RunRecord) -> Draws:
+        values = {r.subset: r.metrics[metric].value for r in one.subsets}
+        found = [values[subset] for _, subset in places]
+        return Draws(value=float(np.mean(found)), values=np.empty(0), masses=np.empty((1, 0)))
+
+    sides = [{seed: mean(each) for seed, each in enumerate(rows)} for rows in (first, second)]
+    return tell_apart(*sides)
+
+
 def ablation() -> Ablation:
     """Three seeds; B is better than A by 2, 1 and 0 points on the sets, a seed adds 0, 1, 2."""
     a = {0: (0.90, 0.80, 0.70), 1: (0.91, 0.82, 0.73), 2: (0.92, 0.81, 0.70)}
@@ -69,71 +81,13 @@ def ablation() -> Ablation:
         reference="A",
         sets=SETS,
         statements=("Made by: a test.",),
+        tell=seeds_alone,
     )
 
 
 def cell(table: Table, row: str, column: str, metric: str = "AP") -> Cell:
     at = [(c.key, c.metric) for c in table.columns].index((column, metric))
     return next(r for r in table.rows if r.key == row).cells[at]
-
-
-# --- statistics -----------------------------------------------------------------------------------
-
-
-def test_t_is_the_paired_t_test() -> None:
-    rng = np.random.default_rng(0)
-    one, two = rng.normal(0.4, 1, 7), rng.normal(0, 1, 7)
-    expected = stats.ttest_rel(one, two).pvalue
-    assert t_test((one - two).tolist()).p == pytest.approx(expected, rel=1e-12)
-
-
-def test_t_of_one_two_three() -> None:
-    # t = 2 / (1 / sqrt 3) with 2 degrees of freedom, whose tail is 1/2 - t / (2 sqrt(t^2 + 2)).
-    t = 2 * 3**0.5
-    assert t_test([1.0, 2.0, 3.0]).p == pytest.approx(1 - t / (t * t + 2) ** 0.5)
-
-
-@pytest.mark.parametrize("differences", [[], [1.0], [0.5, 0.5, 0.5], [0.0, 0.0]])
-def test_t_without_a_spread_is_not_defined(differences: list[float]) -> None:
-    found = t_test(differences)
-    assert found.p is None
-    assert found.reason
-
-
-def test_wilcoxon_is_the_share_of_sign_patterns_at_least_as_extreme() -> None:
-    differences = [3.1, -0.4, 2.2, 1.7, -0.9, 4.0, 0.2]
-    ranks = stats.rankdata(np.abs(differences))
-    total = ranks.sum()
-    observed = ranks[np.array(differences) > 0].sum()
-    extreme = [
-        max(found, total - found) >= max(observed, total - observed)
-        for signs in product((0, 1), repeat=7)
-        for found in [float(ranks @ np.array(signs))]
-    ]
-    assert wilcoxon(differences).p == pytest.approx(sum(extreme) / 2**7)
-
-
-def test_wilcoxon_leaves_zeros_out_and_needs_a_difference() -> None:
-    assert wilcoxon([0.0, 1.0, 2.0, 3.0, 0.0, 4.0, 5.0]).p == 2 / 2**5
-    found = wilcoxon([0.0, 0.0])
-    assert (found.p, found.reason) == (None, "no difference other than 0")
-
-
-def test_wilcoxon_with_many_ties_is_defined() -> None:
-    found = wilcoxon([1.0] * 20 + [-1.0] * 19)
-    assert found.p is not None
-    assert found.p > 0.5
-
-
-def test_detectable_is_where_the_t_test_turns() -> None:
-    for n in (2, 3, 10):
-        values = np.random.default_rng(n).normal(size=n)
-        values = (values - values.mean()) / values.std(ddof=1)
-        least = detectable(n)
-        above, below = (t_test((values + least * factor).tolist()).p for factor in (1.001, 0.999))
-        assert above is not None and below is not None
-        assert above < 0.05 < below
-    assert detectable(1) == float("inf")
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -166,55 +120,49 @@ def test_sets_without_groups_are_columns_by_suite() -> None:
 
 def test_a_seed_that_is_not_there_is_a_hole_and_not_a_smaller_mean() -> None:
     means, tests = build_ablation_tables(ablation())
-    for table, column in ((means, "gan"), (tests, "difference"), (tests, "p, t over seeds")):
+    for table, column in ((means, "gan"), (tests, "difference"), (tests, "p")):
         shown = cell(table, "D", column)
         assert (shown.status, shown.value) == ("hole", None)
         assert shown.reason.endswith("seed 2: not trained")
 
 
-def test_differences_are_tested_over_seeds_and_over_pairs() -> None:
+def test_a_difference_is_judged_over_seeds_in_pairs() -> None:
     _, tests = build_ablation_tables(ablation())
     by_seed = [1.0, 2.0, 3.0]  # B - A: the mean of 2, 1, 0 on the sets, plus the seed
     shown = cell(tests, "B", "difference")
     assert shown.value == pytest.approx(2.0)
     assert shown.spread == pytest.approx(1.0)
-    assert cell(tests, "B", "p, t over seeds").value == pytest.approx(t_test(by_seed).p)
-    pairs = [base + seed for seed in range(3) for base in (2.0, 1.0, 0.0)]
+    expected = stats.ttest_1samp(by_seed, 0.0)
+    assert cell(tests, "B", "p").value == pytest.approx(expected.pvalue)
+    edges = expected.confidence_interval(0.95)
+    assert (shown.low, shown.high) == pytest.approx((edges.low, edges.high))
     counts = [cell(tests, "B", f"pairs {which}").value for which in ("better", "worse")]
     assert counts == [8, 0]  # nine pairs, one without a difference
-    found = cell(tests, "B", "p, Wilcoxon over pairs").value
-    assert found == pytest.approx(stats.wilcoxon([p for p in pairs if p]).pvalue, abs=0.01)
 
 
-def test_holm_is_over_the_rows_that_have_a_test() -> None:
+def test_holm_is_over_the_rows_that_have_a_p() -> None:
     _, tests = build_ablation_tables(ablation())
-    plain = [cell(tests, row, "p, Wilcoxon over pairs").value for row in "BCD"]
-    corrected = [cell(tests, row, "p, Wilcoxon, Holm").value for row in "BCD"]
-    assert plain[2] is None
-    assert corrected[2] is None
-    assert corrected[:2] == holm([p for p in plain if p is not None])
-    assert corrected[1] == pytest.approx(2 * min(p for p in plain if p is not None))
+    plain = [cell(tests, row, "p").value for row in "BCD"]
+    corrected = [cell(tests, row, "p, Holm").value for row in "BCD"]
+    assert plain[1:] == [None, None]  # C's seeds all differ alike; D lacks a seed
+    assert corrected == [holm([plain[0]])[0], None, None]
 
 
-def test_equal_rows_have_no_p_and_say_why() -> None:
-    _, tests = build_ablation_tables(ablation())
-    shown = cell(tests, "B", "p, t over seeds", "ACC")
-    assert (shown.status, shown.value) == ("hole", None)
-    assert "all differences are equal" in shown.reason
-    assert cell(tests, "B", "difference", "ACC").value == 0
-
-
-def test_what_the_tests_cannot_say_is_said() -> None:
-    _, tests = build_ablation_tables(ablation())
-    text = " ".join(tests.statements)
-    assert "n = 3" in text
-    assert "9 pairs" in text
-    assert "the rows that have a p, 3 at most" in text
-    assert "must be 2.5 of their standard deviations" in text
-    single = ablation()
-    rows = tuple(replace(r, records={0: r.records[0]}) for r in single.rows)
-    means, tests = build_ablation_tables(replace(single, rows=rows))
-    assert "One seed: nothing can be said" in " ".join(tests.statements)
+def test_what_the_tests_say_is_said_in_the_words_of_all_other_tables() -> None:
+    built = ablation()
+    _, tests = build_ablation_tables(built)
+    said = " ".join(tests.statements)
+    assert "AP, B: difference +2.0 [−0.5, +4.5], p 0.074 (t with 2.0 degrees of freedom" in said
+    assert "paired by seed): not told apart." in said
+    assert "AP, C: difference −13.3: not told apart, the seeds do not differ" in said
+    assert "ACC, B: difference 0.0, p 1" in said
+    assert "not shown to be equal" in said
+    without = replace(built, tell=Ablation.tell)
+    _, tests = build_ablation_tables(without)
+    assert cell(tests, "B", "p").reason == "the scores are not at hand"
+    rows = tuple(replace(r, records={0: r.records[0]}) for r in built.rows)
+    means, tests = build_ablation_tables(replace(built, rows=rows))
+    assert cell(tests, "B", "p").reason == "neither images nor seeds to draw"
     assert cell(means, "A", "gan").spread is None
 
 

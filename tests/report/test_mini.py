@@ -6,7 +6,8 @@ from statistics import stdev
 import pytest
 
 from harness.errors import SchemaError
-from harness.report.mini import build_mini_table, compare_means
+from harness.metrics.verdict import Verdict
+from harness.report.mini import build_mini_table
 from harness.report.table import Cell, Row, Table
 from harness.results.records import Metric, Resampling, RunRecord
 
@@ -241,19 +242,26 @@ def test_seen_columns_are_marked_and_false_alarms_not_ranked() -> None:
     assert sum(c.ranked for c in built.columns) == 2 * 13
 
 
-def test_comparison_statement() -> None:
-    built = table(*three("lfm", 0.90, 0.91, 0.92), *three("gap", 0.91, 0.92, 0.93))
-    assert built.statements[0].startswith(
+def test_the_two_compared_detectors_get_the_one_verdict() -> None:
+    records = [*three("lfm", 0.90, 0.91, 0.92), *three("gap", 0.91, 0.92, 0.93)]
+    asked = []
+
+    def tell(first, second, places, metric) -> Verdict:
+        asked.append((len(first), len(second), len(places), metric))
+        return Verdict(value=0.5, low=-0.03, high=0.01, p=0.2, p_holm=0.2, freedom=2.5, units=131)
+
+    built = build_mini_table(SPECS["mini-groups"], replace(sources(*records), tell=tell))
+    assert built.statements[0] == (
         "AP over 13 sets of fakes, lfm against gap: 91.0 (sd 1.0, 3 seeds) against "
-        "92.0 (sd 1.0, 3 seeds); difference −1.0, pooled sd 1.0, standard error 0.8; less than two"
+        "92.0 (sd 1.0, 3 seeds); difference −1.0 [−3.0, +1.0], p 0.2 "
+        "(t with 2.5 degrees of freedom over images): not told apart."
     )
+    assert asked == [(3, 3, 13, "ap"), (3, 3, 13, "acc")]
     assert "cannot be compared" in table(*three("lfm", 0.9)).statements[0]
     assert any("stand-in" in text for text in built.statements)
 
 
-def test_compare_means() -> None:
-    apart = compare_means(("a", "b"), "AP", 3, ([90.0, 90.2], [80.0, 80.2]))
-    assert "difference 10.0" in apart.replace("+", "")
-    assert "tell the two apart" in apart
-    assert "do not" not in apart
-    assert "nothing can be said" in compare_means(("a", "b"), "AP", 3, ([90.0], [80.0, 81.0]))
+def test_without_scores_nothing_is_told_apart() -> None:
+    """A table of records alone knows nothing of the images' chance: no rule of thumb instead."""
+    built = table(*three("lfm", 0.90, 0.90, 0.90), *three("gap", 0.60, 0.60, 0.60))
+    assert "difference +30.0: not told apart, the scores are not at hand." in built.statements[0]

@@ -170,10 +170,10 @@ def test_roc_in_words_without_interval_class_or_record() -> None:
 
 
 def test_precision_and_recall_in_words() -> None:
-    metrics = {"ap": Metric(value=0.5, low=0.4, high=0.6), "fake_share": Metric(value=0.4)}
+    metrics = {"ap": Metric(value=0.5, low=0.4, high=0.6), "ap_chance": Metric(value=0.4)}
     point = OperatingPoint(threshold=0.0, fpr=0.05, tpr=0.87, precision=0.9)
     assert say_precision_recall(metrics, point) == (
-        "AP 50.0 [40.0, 60.0]; chance gives 40.0, the share of fakes. "
+        "AP 50.0 [40.0, 60.0]; random scores get 40.0 on average. "
         "At the declared threshold 0, 90.0 % of what is called fake is fake (precision), "
         "and 87.0 % of the fakes are found (recall)."
     )

@@ -197,9 +197,9 @@ def say_roc(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
 def say_precision_recall(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
     """The curve of precision and recall in words."""
     ap = _named("AP", metrics.get("ap"))
-    share = metrics.get("fake_share")
-    if share is not None and share.value is not None:
-        ap += f"; chance gives {_percent(share.value)}, the share of fakes"
+    chance = metrics.get("ap_chance")
+    if chance is not None and chance.value is not None:
+        ap += f"; random scores get {_percent(chance.value)} on average"
     at = f"At the declared threshold {point.threshold:g}"
     if point.precision is None:
         return f"{ap}. {at} nothing is called fake, so there is no precision."
