@@ -269,7 +269,8 @@ def _exchanged(record: RunRecord, result: SubsetResult) -> RunRecord:
 def _declared(blank: SubsetResult) -> dict[str, Any]:
     """What the suite says of a subset today."""
     return {
-        name: getattr(blank, name) for name in ("expected_real", "expected_fake", "counts", "group")
+        name: getattr(blank, name)
+        for name in ("expected_real", "expected_fake", "also", "counts", "group")
     }
 
 
@@ -285,6 +286,7 @@ def not_scored(subset: Subset) -> SubsetResult:
         status="missing",
         expected_real=subset.n_real,
         expected_fake=subset.n_fake,
+        also=subset.also,
         counts=subset.certainty,
         error="not run",
         group=subset.group,

@@ -157,6 +157,7 @@ class SubsetResult:
             ``missing`` (no data, ``error`` says where it was looked for).
         n_real, n_fake: scored images.
         expected_real, expected_fake: the data set's published counts, None when unknown.
+        also: other pairs of counts, (real, fake), that releases of the set are said to have.
         counts: how sure these are: ``documented``, ``third party``, ``inferred``, ``unknown``.
         manifest: digest of the images, "" when missing.
         predictions: path of the prediction file, relative to the output folder. It follows from
@@ -179,6 +180,7 @@ class SubsetResult:
     n_fake: int = 0
     expected_real: int | None = None
     expected_fake: int | None = None
+    also: tuple[tuple[int, int], ...] = ()
     counts: str = "unknown"
     manifest: str = ""
     predictions: str = ""

@@ -107,14 +107,13 @@ def _of_images(result: SubsetResult) -> Iterable[Reservation]:
             f"{names(result.left_out)}",
             comparable=True,
         )
-    declared = (result.expected_real, result.expected_fake)
+    declared, found = (result.expected_real, result.expected_fake), (result.n_real, result.n_fake)
     if result.status == "partial":
         yield Reservation(
             kind="limit", text=f"only {result.n_real} real and {result.n_fake} fake images scored"
         )
-    elif not result.skipped and any(
-        wanted not in (None, found)
-        for wanted, found in zip(declared, (result.n_real, result.n_fake), strict=True)
+    elif not (result.skipped or found in result.also) and any(
+        wanted not in (None, count) for wanted, count in zip(declared, found, strict=True)
     ):
         sure = result.counts in SURE
         doubt = "" if sure else f" (that count is {result.counts})"

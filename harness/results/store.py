@@ -119,6 +119,7 @@ def _record(raw: dict[str, Any]) -> RunRecord:
                 **subset,
                 "metrics": _metrics(subset["metrics"]),
                 "skipped": tuple(subset["skipped"]),
+                "also": tuple((real, fake) for real, fake in subset.get("also", ())),
                 "left_out": tuple(subset.get("left_out", ())),
                 "made": tuple(subset.get("made", ())),
             }
