@@ -29,7 +29,7 @@ Environment:
                 PyTorch project's CPU index, which saves several gigabytes.
 
 Exit code: 0 all done; 1 a cell failed or differs from a reference that it should equal;
-2 wrong usage; 3 data or weights absent; 130 interrupted (run it again to go on).
+2 wrong usage; 3 data or weights absent; 6 the disk is full; 130 interrupted (run it again to go on).
 TEXT
 }
 

@@ -155,6 +155,8 @@ class Matrix:
         self._score(list(pending.values()), samples, bar)
         while busy := [cell for cell in pending.values() if cell.done is None]:
             self._wait(busy[0], samples)
+            if busy[0].done is not None:
+                self._skip(len(samples), bar)
             self._score([cell for cell in busy if cell.done is None], samples, bar)
         for cell in cells:
             if cell.done is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,28 @@ from harness.mark import Mark
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """What was not tested and why is the last line of all, behind pytest's own closing line."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and (skipped := reporter.stats.get("skipped")):
+        reporter.write_line(not_tested(map(reason_of, skipped)))
+
+
+def not_tested(reasons: Iterable[str]) -> str:
+    """One line: how many tests were skipped for each reason, the commonest first."""
+    counts = Counter(reasons)
+    parts = [f"{count} because {reason}" for reason, count in counts.most_common()]
+    return f"not tested: {counts.total()} tests: {'; '.join(parts)}"
+
+
+def reason_of(report: Any) -> str:
+    """Why a test was skipped."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ").strip() or "no reason was given"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,8 @@ from harness.__main__ import main
 from harness.data.own import own_name
 from harness.predict import read_predictions
 from harness.results.store import canonical_json, load_records
-from tests.conftest import CHECKOUT, write_images
+from tests import program
+from tests.conftest import write_images
 
 
 def _pictures(folder: Path, first: int = 0) -> Path:
@@ -161,15 +160,9 @@ def test_names_that_are_no_utf8_end_no_command(
 ) -> None:
     """In a process of its own: what is printed meets a real encoder there."""
     out = [] if command[0] == "score" else ["--out", str(tmp_path / "out")]
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *command, str(foreign), *out],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    printed = done.stdout.decode() + done.stderr.decode()
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", "OMP_NUM_THREADS": "1"}
+    done = program.run(*program.HARNESS, *command, foreign, *out, env=strict)
+    printed = done.stdout + done.stderr
     assert "Traceback" not in printed
     assert done.returncode == code, printed
     assert r"\xff" in printed

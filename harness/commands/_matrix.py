@@ -92,6 +92,7 @@ def request(args: argparse.Namespace) -> Request:
     """
     if args.preprocess:
         parse(args.preprocess)
+    _chosen(args)
     wanted = _jobs.selected(args)
     compute = _jobs.compute(args)
     jobs, failures = _set_up(wanted)
@@ -119,19 +120,25 @@ def request(args: argparse.Namespace) -> Request:
     )
 
 
+def _chosen(args: argparse.Namespace) -> list[Selection]:
+    """What ``--suite`` names; UsageError where that is nothing known, or no data is named."""
+    if bool(args.suite) == bool(args.images):
+        raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
+    return parse_selection(args.suite) if args.suite else []
+
+
 def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessError]]:
     """The selections whose data is there, and why the others' is not.
 
     Raises:
         HarnessError: nothing was selected or is there; without ``--skip-absent``, not all is.
     """
-    if bool(args.suite) == bool(args.images):
-        raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
+    selections = _chosen(args)
     if args.images:
         return own_selections(args.images), []
     present: list[Selection] = []
     absent: list[HarnessError] = []
-    for selection in parse_selection(args.suite):
+    for selection in selections:
         try:
             find_root(selection.suite, args.data_root)
             present.append(selection)
