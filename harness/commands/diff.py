@@ -246,10 +246,10 @@ def _holes(status: str, cells: Sequence[DiffCell]) -> str:
         shared.setdefault(reason, []).append(cell)
     lines = [f"{status}:"]
     for reason, members in shared.items():
-        rows = sorted({cell.detector + f":{cell.weights}" * bool(cell.weights) for cell in members})
+        names = sorted({cell.detector for cell in members})
         suites = dict.fromkeys(cell.suite for cell in members)
         lines.append(
-            f"  {reason}: {len(members)} numbers of {', '.join(rows)} on {', '.join(suites)}"
+            f"  {reason}: {len(members)} numbers of {', '.join(names)} on {', '.join(suites)}"
         )
     return "\n".join(lines)
 

@@ -139,8 +139,11 @@ class _Builder:
         taken = [run for _, run in paper_rows if run]
         rows = [self._paper_row(row, run) for row, run in paper_rows]
         for run in runs_of(self.sources.records, self.suites).values():
-            if run not in taken:
-                rows.append(self._extra_row(run))
+            extra = self._extra_row(run)
+            shown = any(cell.status == "measured" for cell in extra.cells)
+            # What is scored and has no number here has its numbers in another table.
+            if run not in taken and (shown or not any(map(is_scored, run.values()))):
+                rows.append(extra)
         return Table(
             name=self.spec.name,
             title=self.spec.title,

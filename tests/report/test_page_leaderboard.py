@@ -15,7 +15,8 @@ from harness.report.mini import UNLEARNED
 from harness.report.page.board import START, Board, BoardRow, Entry, Material
 from harness.report.page.costs import cost_panels
 from harness.report.page.detail import file_name
-from harness.report.page.leaderboard import build_leaderboard, other_pages, targets, tone
+from harness.report.page.entries import tone
+from harness.report.page.leaderboard import build_leaderboard, other_pages, targets
 from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import PAPER, SPECS, mini_record, paper_like
@@ -87,10 +88,22 @@ def test_ours_the_papers_and_the_difference() -> None:
     assert f"{printed:.1f}" not in ours.text
 
 
+def test_a_suite_of_which_some_sets_are_scored_says_which_and_how_they_came_out() -> None:
+    whole = paper_like("gangen")
+    holes = tuple(
+        r if r.subset == "began" else replace(r, status="missing", metrics={}, error="not run")
+        for r in whole.subsets
+    )
+    own = replace(whole, subsets=holes, mean={"ap": Metric(value=None, note="no value for attgan")})
+    shown = entry(board(own), row(board(own), "lfm", "released"), "gangen", "AP")
+    assert (shown.text, shown.value) == ("1 of 9 sets", None)
+    assert shown.why == "began: 100.0\nno value for attgan"
+
+
 def test_a_suite_that_was_not_run_is_a_hole_with_the_papers_number_beside_it() -> None:
     found = board(paper_like("gangen"))
     line = row(found, "lfm", "released")
-    assert entry(found, line, "ufd", "AP") == Entry(text="—", why="not run", hole=True)
+    assert entry(found, line, "ufd", "AP") == Entry()  # the row's gaps say why
     assert entry(found, line, "ufd", "AP", "paper").value == PAPER.value("ufd", "LFM", "mean", "AP")
     assert entry(found, line, "ufd", "AP", "difference") == Entry()
     assert any("ufd" in gap and gap.endswith(": not run") for gap in line.gaps)
@@ -114,7 +127,7 @@ def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:
     found = board(mini_record("lfm", 0, 0.8, 0.7), official)
     mine = row(found, "lfm", "mini-train")
     published = row(found, "lfm", "released")
-    assert entry(found, published, "gangen", "AP").hole
+    assert entry(found, published, "gangen", "AP") == Entry()
     assert entry(found, published, "gangen", "AP", "paper").value is not None
     gap = entry(found, mine, "gangen", "ACC", "difference")
     assert gap.why.startswith(

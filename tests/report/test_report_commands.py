@@ -102,9 +102,8 @@ def test_a_check_against_a_run_cannot_pass_on_nothing(
 
 
 def test_a_check_against_the_paper_cannot_pass_on_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_sources, "MEASURED", tmp_path / "none")
     flags = ["diff", "--out", str(tmp_path), "--fail-over", "0.5"]
     assert main(flags) == 1
     assert "no comparable number: not run" in capsys.readouterr().out
@@ -138,9 +137,8 @@ def test_a_line_for_each_reason_and_only_what_is_asked_for(
 
 
 def test_reservations_stand_below_equal_numbers_and_outside_the_counts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_sources, "MEASURED", tmp_path / "none")
     made = paper_like("gangen")
     few = [replace(r, n_real=0, n_fake=4) if r.subset == "began" else r for r in made.subsets]
     save_record(tmp_path, replace(made, subsets=tuple(few)))

@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from harness.report.build import over_seeds, paper_notes
-from harness.report.diff import NOT_COMPARABLE, DiffCell
 from harness.report.findings import marks
-from harness.report.layout import HOLE, bracketed, signed
 from harness.report.measured import (
     METRICS,
     PLAIN,
@@ -37,6 +35,7 @@ from harness.report.page.board import (
     Target,
 )
 from harness.report.page.detail import file_name, title_of
+from harness.report.page.entries import NO_RECORD, difference_of, ours_of, some_sets
 from harness.report.paper import CellKey, PaperValue
 from harness.report.spec import RowSpec, TableSpec
 from harness.report.table import Cell, Row
@@ -53,10 +52,7 @@ SHOWN = {
 """Its columns that the leaderboard shows."""
 METRICS_SHOWN = ("AP", "ACC")
 """Of the official suites."""
-TONES = (1.0, 5.0)
-"""Percentage points from which a difference is coloured more strongly."""
 _TAGS = {"control": "control", "trivial": "trivial reference"}
-_NO_RECORD = "not run"
 
 
 class RunKey(NamedTuple):
@@ -241,11 +237,11 @@ class _Builder:
         reasons: dict[str, list[str]] = {}
         if built is None or not any(cell.status == "measured" for cell in built.cells):
             holes = [cell.reason for cell in built.cells if cell.reason] if built else []
-            reasons.setdefault((holes or [_NO_RECORD])[0], []).append(self.mini_suite)
+            reasons.setdefault((holes or [NO_RECORD])[0], []).append(self.mini_suite)
         for suite in self.suites:
             own = [record for record in official if record.suite == suite]
             if not own:
-                reasons.setdefault(_NO_RECORD, []).append(suite)
+                reasons.setdefault(NO_RECORD, []).append(suite)
             elif not any(map(is_scored, own)):
                 first = suite_value(own[0], METRICS["AP"]).reason
                 reasons.setdefault(first, []).append(suite)
@@ -268,8 +264,8 @@ class _Builder:
         entries = []
         for metric, titles in SHOWN.items():
             for title in titles:
-                hole = Cell(status="hole", reason=f"{_NO_RECORD} on {self.mini_suite}")
-                entries.append(_ours(hole if row is None else row.cells[places[metric, title]]))
+                hole = Cell(status="hole", reason=f"{NO_RECORD} on {self.mini_suite}")
+                entries.append(ours_of(hole if row is None else row.cells[places[metric, title]]))
         return entries
 
     def _official_entries(
@@ -277,10 +273,13 @@ class _Builder:
     ) -> list[Entry]:
         """Ours, the paper's, the difference."""
         cell = self._cell(records, target, metric)
+        ours = ours_of(cell)
+        if cell.value is None:
+            ours = some_sets(records, target, metric, cell.reason) or ours
         place = self._printed(key[0], target, metric)
         published = self.sources.published.get(key[0], "")
         if place is None or (cell.value is None and key[2] != published):
-            return [_ours(cell), Entry(), Entry()]
+            return [ours, Entry(), Entry()]
         printed, spec, cell_key = place
         paper = Entry(
             text=f"{printed.value:.1f}",
@@ -288,11 +287,11 @@ class _Builder:
             why="\n".join(paper_notes(cell_key, printed, self.marks)),
         )
         if cell.value is None:
-            return [_ours(cell), paper, Entry()]
+            return [ours, paper, Entry()]
         labels = {record.weights.label for record in records}
         label = labels.pop() if len(labels) == 1 else ""
         compared = self.cells.get((spec.suite or spec.name, key[0], label, cell_key[2], metric))
-        return [_ours(cell), paper, _difference(cell.value - printed.value, compared)]
+        return [ours, paper, difference_of(cell.value - printed.value, compared)]
 
     def _cell(self, records: Sequence[RunRecord], target: Target, metric: str) -> Cell:
         """A mean of an official suite, or of all of them; AP by the rule of the release."""
@@ -307,7 +306,7 @@ class _Builder:
             by_rule = [self._mean(run, target, name) for name in (*rules, METRICS[metric])]
             found.append(with_raw(by_rule[0], by_rule[-1]))
         if not found:
-            return Cell(status="hole", reason=_NO_RECORD)
+            return Cell(status="hole", reason=NO_RECORD)
         only = found[0]
         edges = None if only.low is None or only.high is None else (only.low, only.high)
         # Of several seeds only the mean and its spread: their intervals are not of one run.
@@ -342,48 +341,6 @@ def _heading(metric: str, title: str) -> str:
 def _order(row: BoardRow, start: int) -> tuple[bool, float, str, str]:
     value = row.entries[start].value
     return value is None, -(value or 0.0), row.title.lower(), row.weights
-
-
-def _ours(cell: Cell) -> Entry:
-    if cell.status == "undefined":
-        return Entry()
-    if cell.value is None:
-        return Entry(text=HOLE, why=cell.reason, hole=True)
-    parts = [bracketed(cell.low, cell.high)]
-    if cell.spread is not None:
-        parts.append(f"(sd {cell.spread:.1f})")
-    return Entry(
-        text=f"{cell.value:.1f}",
-        value=cell.value,
-        spread=" ".join(filter(None, parts)),
-        why="\n".join(cell.notes),
-    )
-
-
-def _difference(delta: float, compared: DiffCell | None) -> Entry:
-    """A difference; one of two numbers that are not comparable has no colour, and says so."""
-    if compared is None:
-        return Entry(text=signed(delta, 1), value=delta, tone=tone(delta))
-    verdict = [compared.status] if compared.comparable else [NOT_COMPARABLE, compared.status]
-    return Entry(
-        text=signed(delta, 1) if compared.comparable else f"({signed(delta, 1)})",
-        value=delta,
-        why="\n".join((", ".join(verdict), *compared.reasons)),
-        tone=tone(delta) if compared.comparable else "",
-    )
-
-
-def tone(delta: float) -> str:
-    """The colour of a difference in percentage points; none for what rounds to nothing.
-
-    Example:
-        >>> tone(0.04), tone(-0.7), tone(3), tone(-12)
-        ('', 'down1', 'up2', 'down3')
-    """
-    if round(delta, 1) == 0:
-        return ""
-    steps = 1 + sum(abs(delta) >= edge for edge in TONES)
-    return f"{'up' if delta > 0 else 'down'}{steps}"
 
 
 def other_pages(material: Material, board: Board) -> list[tuple[str, str]]:

@@ -1,0 +1,90 @@
+"""One number of the leaderboard: as printed, and what a reader learns on hover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.report.diff import NOT_COMPARABLE, DiffCell
+from harness.report.layout import HOLE, bracketed, signed
+from harness.report.measured import published_metric, subset_value
+from harness.report.page.board import Entry, Target
+from harness.report.table import Cell
+from harness.results.records import RunRecord
+
+NO_RECORD = "not run"
+"""How the reason of a hole begins that is told beside the row's name."""
+TONES = (1.0, 5.0)
+"""Percentage points from which a difference is coloured more strongly."""
+
+
+def ours_of(cell: Cell) -> Entry:
+    """A number of ours with its interval; empty where nothing was run."""
+    if cell.status == "undefined":
+        return Entry()
+    if cell.value is None:
+        told = cell.reason.startswith(NO_RECORD)  # beside the row's name, once
+        return Entry() if told else Entry(text=HOLE, why=cell.reason, hole=True)
+    parts = [bracketed(cell.low, cell.high)]
+    if cell.spread is not None:
+        parts.append(f"(sd {cell.spread:.1f})")
+    return Entry(
+        text=f"{cell.value:.1f}",
+        value=cell.value,
+        spread=" ".join(filter(None, parts)),
+        why="\n".join(cell.notes),
+    )
+
+
+def some_sets(
+    records: Sequence[RunRecord], target: Target, metric: str, reason: str
+) -> Entry | None:
+    """What stands for the mean of a suite of which some sets alone have numbers; None without any.
+
+    Args:
+        records: of one row.
+        target: the suite.
+        metric: ``ACC`` or ``AP``.
+        reason: why there is no mean.
+    """
+    scored = [
+        (record, result)
+        for record in records
+        if record.suite == target.suite
+        for result in record.subsets
+        if result.metrics
+    ]
+    if not scored:
+        return None
+    numbers = []
+    for record, result in scored:
+        found = subset_value(record, result.subset, published_metric(record, metric))
+        if found.value is not None:
+            numbers.append(f"{result.subset}: {found.value:.1f}")
+    sets, names = len(scored[0][0].subsets), {result.subset for _, result in scored}
+    return Entry(text=f"{len(names)} of {sets} sets", why="\n".join((*numbers, reason)), hole=True)
+
+
+def difference_of(delta: float, compared: DiffCell | None) -> Entry:
+    """A difference; one of two numbers that are not comparable has no colour, and says so."""
+    if compared is None:
+        return Entry(text=signed(delta, 1), value=delta, tone=tone(delta))
+    verdict = [compared.status] if compared.comparable else [NOT_COMPARABLE, compared.status]
+    return Entry(
+        text=signed(delta, 1) if compared.comparable else f"({signed(delta, 1)})",
+        value=delta,
+        why="\n".join((", ".join(verdict), *compared.reasons)),
+        tone=tone(delta) if compared.comparable else "",
+    )
+
+
+def tone(delta: float) -> str:
+    """The colour of a difference in percentage points; none for what rounds to nothing.
+
+    Example:
+        >>> tone(0.04), tone(-0.7), tone(3), tone(-12)
+        ('', 'down1', 'up2', 'down3')
+    """
+    if round(delta, 1) == 0:
+        return ""
+    steps = 1 + sum(abs(delta) >= edge for edge in TONES)
+    return f"{'up' if delta > 0 else 'down'}{steps}"
