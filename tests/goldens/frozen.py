@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from harness import contracts, registry
+from harness.checkpoint_files import files_of
 from harness.data.preprocess import to_tensor
 from tests.goldens.pictures import cnn_pictures
 from tests.goldens.rules import Values, fill
@@ -56,6 +57,11 @@ def declared() -> dict[str, Any]:
             "smallest": spec.input_rule.smallest,
             "multiple_of": spec.input_rule.multiple_of,
             "variants": spec.variants,
+            "files": {
+                f"{each.name}: {file.filename}": [file.sha256, file.size]
+                for each in (*spec.weights, *spec.pretrained)
+                for file in files_of(each)
+            },
             "recipe": spec.recipe
             and {k: v for k, v in asdict(spec.recipe).items() if k != "source"},
         }

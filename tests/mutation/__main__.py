@@ -93,16 +93,18 @@ def copied(target: Path) -> None:
             shutil.copyfile(CHECKOUT / name, target / name)
 
 
-def passes(copy: Path, tests: Sequence[str]) -> bool:
-    """Whether the tests pass in the copy; with what pytest said where they did not run."""
+def failure(copy: Path, tests: Sequence[str]) -> str:
+    """What pytest says of these tests in the copy; "" where all pass."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p",
                "no:cacheprovider", *tests]  # fmt: skip
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = run(command, cwd=copy, env=environment, capture_output=True, timeout=DEADLINE_S)
+        done = run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+        )
     except TimeoutExpired:
-        return False
-    return done.returncode == 0
+        return f"no end after {DEADLINE_S} s"
+    return done.stdout[-2000:] if done.returncode else ""
 
 
 def sorted_for(file: str, copy: Path, tests: Sequence[str]) -> list[str]:
@@ -123,7 +125,7 @@ def survivors(copy: Path, group: Group, chosen: list[Change]) -> list[Change]:
         source = file.read_text(encoding="utf-8")
         file.write_text(change.applied(source), encoding="utf-8")
         begin = time.monotonic()
-        survived = passes(copy, sorted_for(change.file, copy, group.tests))
+        survived = not failure(copy, sorted_for(change.file, copy, group.tests))
         file.write_text(source, encoding="utf-8")
         word = "SURVIVED" if survived else "killed"
         print(f"{word:8} {time.monotonic() - begin:4.0f} s  line {change.line}  {change.identity}")
@@ -151,8 +153,8 @@ def main(words: Sequence[str] | None = None) -> int:
         copy = Path(folder) / "checkout"
         copied(copy)
         for name in names:
-            if not passes(copy, GROUPS[name].tests):
-                print(f"error: the tests of {name} fail before anything is changed")
+            if said := failure(copy, GROUPS[name].tests):
+                print(f"{said}\nerror: the tests of {name} fail before anything is changed")
                 return 1
             left += survivors(copy, GROUPS[name], chosen[name])
     total = sum(map(len, chosen.values()))
