@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import io
+import json
 import logging
 import os
 import pkgutil
@@ -95,7 +97,17 @@ def _prepare_streams() -> None:
         if stream is None:  # closed by the caller
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="harness.escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """``\\u00e9`` for what the encoding lacks: in JSON too it then means the same letter."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("harness.escape", _escape)
 
 
 def _give_up_stdout() -> None:

@@ -109,6 +109,7 @@ def _complete(weights: Weights, part: Path, folder: Path) -> None:
             raise WeightsError(f"{weights.url}: {error}", hint=by_hand(folder, weights)) from error
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and output_error(error):
+                error.filename = error.filename or str(part)
                 raise  # the disk is full: another attempt ends in the same way
             reason = error
         if _size(part) <= have:

@@ -14,7 +14,7 @@ import pytest
 from harness import download
 from harness.api import Weights
 from harness.download import fetch
-from harness.errors import WeightsError
+from harness.errors import WeightsError, output_error
 from harness.presence import by_hand
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB: four chunks
@@ -322,3 +322,20 @@ def test_a_right_file_under_another_name_is_enough(server, tmp_path):
     (tmp_path / "bs_model.pth").write_bytes(CONTENT)
     assert fetch(checkpoint(server.url), tmp_path) == tmp_path / "bs_model.pth"
     assert server.requests == []
+
+
+def test_a_full_disk_is_no_broken_connection(server, tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            fetch(checkpoint(server.url), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = output_error(caught.value)
+    assert "model.pth.part: File too large" in said.message
+    assert server.requests == [None]
+    assert 0 < (tmp_path / "model.pth.part").stat().st_size <= 300_000
+    assert fetch(checkpoint(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.requests[-1].startswith("bytes=")
