@@ -116,7 +116,7 @@ class WeightsRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Resampling:
-    """How a record's intervals were made: percentiles of a stratified bootstrap.
+    """How a record's intervals were made: a bootstrap of units, each class by itself.
 
     Args:
         resamples: how many.

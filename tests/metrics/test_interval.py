@@ -34,7 +34,7 @@ def test_the_interval_of_an_accuracy_of_independent_images_is_wilsons(
     expected = stats.binomtest(right, images).proportion_ci(method="wilson")
     # But for the resamples' own chance, and Student's t in place of the normal.
     assert (low, high) == pytest.approx(
-        (expected.low, expected.high), abs=0.1 * (expected.high - expected.low)
+        (expected.low, expected.high), abs=0.15 * (expected.high - expected.low)
     )
     assert 0 <= low < high <= 1
     assert (high == 1) == (right == images)
@@ -77,7 +77,7 @@ def test_seeds_that_scatter_widen_the_interval_of_their_mean() -> None:
         for by in (-0.05, 0.0, 0.05)
     ]
     low, high = interval(others)
-    assert high - low > 1.8 * (same[1] - same[0])
+    assert high - low > 1.5 * (same[1] - same[0])
 
 
 def test_critical_values_are_students_and_between_them() -> None:
