@@ -15,7 +15,7 @@ from harness.comparison import MEAN, Comparison, Contender, CrossCheck, RowTest,
 from harness.errors import UsageError
 from harness.metrics import paired
 from harness.results.records import Resampling, RunRecord
-from harness.results.store import load_records
+from harness.results.store import load_records, save_record
 from tests.evidence import RESAMPLING, keep, labels_of, scores_of
 
 RNG = np.random.default_rng(5)
@@ -222,6 +222,30 @@ def test_what_cannot_be_compared_is_said(
 ) -> None:
     assert main(["compare", *rows, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_two_recipes_are_no_two_seeds_of_one_row(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for record in load_records(out):
+        if (record.detector, record.weights.seed) == ("npr", 1):
+            weights = dataclasses.replace(record.weights, recipe={"val_preprocess": "native"})
+            save_record(out, dataclasses.replace(record, weights=weights))
+    assert main(["metrics", "npr", "--suite", "own", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "names several rows" in said and "val preprocess native" in said
+    assert main(["metrics", "npr:mini-train/seed1", "--suite", "own", "--out", str(out)]) == 0
+
+
+def test_metrics_says_what_must_be_said(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (record,) = [r for r in load_records(out) if r.weights.label == "released"]
+    skipped = dataclasses.replace(record.subsets[0], skipped=("x.png",))
+    save_record(out, dataclasses.replace(record, subsets=(skipped, *record.subsets[1:])))
+    name = skipped.subset
+    for subset, head in (("mean", f"{name}: 1 of "), (name, "1 of ")):
+        flags = ["--suite", "own", "--subset", subset, "--out", str(out)]
+        assert main(["metrics", "lfm:released", *flags]) == 0
+        assert f"  note: {head}" in capsys.readouterr().out
 
 
 def test_metrics_names_each_number(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.api import Recipe
-from harness.report import words
+from harness.report import layout
 from harness.report.layout import signed
 
 
@@ -70,7 +70,7 @@ def between(low: float | None, high: float | None, *, sign: bool = False) -> str
     """An interval of fractions as ``[82.1, 89.0]`` percent, "" where there is none."""
     if low is None or high is None:
         return ""
-    return words.between(100 * low, 100 * high, sign=sign)
+    return layout.between(100 * low, 100 * high, sign=sign)
 
 
 def points(value: float | None) -> str:

@@ -12,7 +12,7 @@ from harness.engine import Job
 from harness.evaluate import Matrix
 from harness.intervals import Replicates
 from harness.report.build import Edges
-from harness.report.layout import HOLE, bracketed, signed
+from harness.report.layout import HOLE, between, signed
 from harness.report.render import Renderer
 from harness.report.table import Cell, Column, Table
 from harness.report.treatments import (
@@ -135,5 +135,5 @@ def _shown(cell: Cell, column: Column) -> str:
         return HOLE
     if not column.signed:
         return f"{cell.value:.1f}"
-    edges = bracketed(cell.low, cell.high, plus=True)
+    edges = between(cell.low, cell.high, sign=True)
     return f"({signed(cell.value, 1)} {edges}".rstrip() + ")"

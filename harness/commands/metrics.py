@@ -8,6 +8,7 @@ from harness.commands import _contenders, _flags, _text
 from harness.comparison import MEAN
 from harness.errors import UsageError, unknown_name
 from harness.results.records import Metric, RunRecord
+from harness.results.reservations import Reservation, of_mean, reservations
 from harness.results.store import load_records
 
 HELP = "every metric of a detector with its 95 % interval, each named as what it is"
@@ -48,8 +49,16 @@ def run(args: argparse.Namespace) -> int:
     for record in rows[args.suite].records:
         label = f":{record.weights.label}" if record.weights.label else ""
         print(f"{record.detector}{label} on {args.suite}, {args.subset}; {_resampled(record)}")
-        print(_table(_metrics(record, args.subset), record) + "\n")
+        print(_table(_metrics(record, args.subset), record))
+        print("".join(f"  note: {each.text}\n" for each in _said(record, args.subset)))
     return 0
+
+
+def _said(record: RunRecord, subset: str) -> tuple[Reservation, ...]:
+    """What must be said of these numbers."""
+    if subset == MEAN:
+        return of_mean(record)
+    return reservations(record, next(r for r in record.subsets if r.subset == subset))
 
 
 def _resampled(record: RunRecord) -> str:

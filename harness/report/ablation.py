@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
+from harness.errors import SchemaError
 from harness.metrics.verdict import Verdict, adjusted, hopeless
+from harness.report.build import over_seeds
 from harness.report.measured import METRICS, Measured, subset_value
 from harness.report.table import Cell, Column, Row, Table, ranked
 from harness.report.words import Tell, no_verdict, say
 from harness.results.records import RunRecord
+from harness.results.reservations import joined
+from harness.results.rows import seed_group, told_apart
 
 BLOCKS = ("AP", "ACC")
 CONTROLS = "controls"
@@ -88,7 +92,21 @@ class Ablation:
 
 
 def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
-    """The table of means, and the table of differences to the reference row with their tests."""
+    """The table of means, and the table of differences to the reference row with their tests.
+
+    Raises:
+        SchemaError: records of one row differ in more than the seed.
+    """
+    for row in ablation.rows:
+        groups = {
+            seed_group(record): (record,) for found in row.records.values() for record in found
+        }
+        if len(groups) > 1:
+            apart = "; ".join(", ".join(texts) for texts in told_apart(groups).values())
+            raise SchemaError(
+                f"row {row.label!r} holds trainings that differ in more than the seed: {apart}",
+                hint="give the ablation another --out, or delete its folder and run again",
+            )
     return _means(ablation), _differences(ablation)
 
 
@@ -150,18 +168,19 @@ def _row(ablation: Ablation, row: AblationRow, cells: Sequence[Cell]) -> Row:
 def _mean_cell(row: AblationRow, sets: Sequence[ScoredSet], block: str) -> Cell:
     if block == "AP" and not sets[0].fakes:
         return Cell(status="undefined")
-    values = []
+    found = []
     for seed in row.records:
-        for found in (means := [_value(row, seed, entry, block) for entry in sets]):
-            if found.value is None:
-                return Cell(status="hole", reason=f"seed {seed}: {found.reason}")
-        values.append(fmean(found.value for found in means if found.value is not None))
-    return Cell(
-        value=fmean(values),
-        status="measured",
-        spread=stdev(values) if len(values) > 1 else None,
-        seeds=len(values),
-    )
+        means = {entry.name: _value(row, seed, entry, block) for entry in sets}
+        hole = next((each.reason for each in means.values() if each.value is None), "")
+        if hole:
+            return Cell(status="hole", reason=f"seed {seed}: {hole}")
+        found.append(
+            Measured(
+                value=fmean(each.value for each in means.values() if each.value is not None),
+                said=joined((name, each.said) for name, each in means.items()),
+            )
+        )
+    return over_seeds(found, lambda: None)
 
 
 def _value(row: AblationRow, seed: int, entry: ScoredSet, block: str) -> Measured:

@@ -45,7 +45,6 @@ ROUNDING = 0.05
 """Percentage points that one printed decimal hides."""
 NO_REASON = "the records show no reason"
 _TINY = 1e-6
-_Z = 1.959964
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +61,7 @@ class DiffCell:
         comparable: measured under the reference's conditions, on its images, with its weights, and
             the reference's reading is sure: only such cells count.
         low, high: the 95 % interval of ``measured`` that was used, None where there is none.
-        interval: how that interval was made, or why there is none.
+        interval: why there is no interval, "" where there is one.
         reasons: what the records show of a compared number, whatever its status, and why an
             ``off`` one may be off; for ``no data`` why there is none.
     """
@@ -282,11 +281,11 @@ def _compare(
 ) -> DiffCell:
     suite, detector, weights, column, metric = place
     found, interval = ours.found, ""
-    if not ours.is_the_papers:
-        found, interval = _with_interval(found, ours.records, ours.column, metric)
-    elif found.value is not None:
+    if ours.is_the_papers:
         found = replace(found, low=None, high=None)
         interval = "none: the same weights on the same images must give the same number"
+    elif found.low is None:
+        interval = "none: the record holds none, python -m harness rescore makes them"
     reference = None if printed is None else printed.value
     status = judge(found, reference)
     reasons: tuple[str, ...] = ()
@@ -330,53 +329,6 @@ def judge(ours: Measured, reference: float | None) -> DiffStatus:
         if ours.low - slack <= reference <= ours.high + slack:
             return "within the sampling interval"
     return "off"
-
-
-def _with_interval(
-    ours: Measured, records: Sequence[RunRecord], column: ColumnSpec, metric: str
-) -> tuple[Measured, str]:
-    """The record's own interval, else a binomial one for accuracies; AP has none without it."""
-    if ours.value is None:
-        return ours, ""
-    # Where no image is judged wrongly no resample has one either: a width of 0 says nothing.
-    if ours.low is not None and ours.high is not None and ours.high - ours.low > _TINY:
-        return ours, "from the record (bootstrap)"
-    if metric != "ACC":
-        return ours, "none: the record holds no interval with a width, and AP is no binomial share"
-    if column.over == "subset":
-        edges = wilson(ours.value / 100, ours.images)
-        name = "binomial (Wilson score, all images)"
-    else:
-        edges = _mean_interval(ours.value / 100, records)
-        name = "binomial, subsets independent (normal approximation)"
-    low, high = (100 * edge for edge in edges)
-    return replace(ours, low=low, high=high), name
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % score interval of a share among ``count`` images (the normal approximation, inverted).
-
-    Unlike the plain normal approximation it has a width at 0 and 1. Source: Wilson, JASA 1927.
-    """
-    if not count:
-        return 0.0, 1.0
-    square = _Z * _Z / count
-    middle = (share + square / 2) / (1 + square)
-    half = (_Z / (1 + square)) * ((share * (1 - share) + square / 4) / count) ** 0.5
-    return middle - half, middle + half
-
-
-def _mean_interval(mean: float, records: Sequence[RunRecord]) -> tuple[float, float]:
-    """Normal interval of a mean of subset accuracies, subsets taken as independent."""
-    variances = []
-    for result in (result for record in records for result in record.subsets):
-        metric, count = result.metrics.get("acc"), result.n_real + result.n_fake
-        if metric is not None and metric.value is not None and count:
-            variances.append(metric.value * (1 - metric.value) / count)
-    if not variances:
-        return mean, mean
-    half = _Z * sum(variances) ** 0.5 / len(variances)
-    return mean - half, mean + half
 
 
 def _reference_reasons(key: CellKey, printed: PaperValue | None, noted: _Noted) -> tuple[str, ...]:

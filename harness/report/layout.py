@@ -5,7 +5,6 @@ Every format prints this one layout, so that templates only place and mark what 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -257,33 +256,34 @@ def _measured(cell: Cell, column: Column, marks: tuple[int, ...]) -> Text:
     """``93.0 [91.8, 94.2] (sd 0.4)``: the mean, its interval, the spread over seeds."""
     text = _text(cell.value, column, cell.emphasis, marks)
     digits = column.decimals
-    parts, hover = [text.text, bracketed(cell.low, cell.high, digits, plus=column.signed)], ""
+    parts, hover = [text.text, between(cell.low, cell.high, digits, sign=column.signed)], ""
     if cell.spread is not None:
         parts.append(f"(sd {cell.spread:.{digits}f})")
         hover = f"standard deviation over {cell.seeds} seeds {cell.spread:.{digits}f}"
     return replace(text, text=" ".join(filter(None, parts)), hover=hover)
 
 
-def bracketed(
-    low: float | None, high: float | None, decimals: int = 1, *, plus: bool = False
-) -> str:
-    """``[90.2, 95.4]``: an interval as printed everywhere; "" without one, or without any width.
+def between(low: float | None, high: float | None, decimals: int = 1, *, sign: bool = False) -> str:
+    """An interval as printed everywhere: ``[90.2, 95.4]``; "" without one, or without any width.
 
-    Edges that would print alike are rounded outwards: no interval reads as if it had no width.
+    Edges that print alike get as many decimals as tell them apart: none reads as without width.
 
     Args:
         low, high: its edges.
-        decimals: digits printed.
-        plus: the edges are those of a difference: printed with their signs.
+        decimals: digits printed at least.
+        sign: of a difference: with + and −.
+
+    Example:
+        >>> between(82.12, 88.96), between(99.981, 100.0), between(-0.3, 4.5, sign=True)
+        ('[82.1, 89.0]', '[99.98, 100.00]', '[−0.3, +4.5]')
     """
     if low is None or high is None or high - low < NO_WIDTH:
         return ""
-    edges = [round(low, decimals), round(high, decimals)]
-    if edges[0] == edges[1]:
-        unit = 10**decimals
-        edges = [math.floor(low * unit) / unit, math.ceil(high * unit) / unit]
-    shown = [signed(e, decimals) if plus else f"{e:.{decimals}f}" for e in edges]
-    return f"[{', '.join(shown)}]"
+    for digits in range(decimals, decimals + 9):
+        edges = [signed(v, digits) if sign else f"{v:.{digits}f}" for v in (low, high)]
+        if edges[0] != edges[1]:
+            break
+    return f"[{edges[0]}, {edges[1]}]"
 
 
 def signed(value: float, decimals: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.metrics.verdict import Verdict
-from harness.report.layout import signed
+from harness.report.layout import between, signed
 from harness.results.records import RunRecord
 
 Place = tuple[str, str]
@@ -20,28 +20,6 @@ def no_verdict(
 ) -> Verdict:
     """What stands for a :data:`Tell` where the scores are not at hand."""
     return Verdict(reason="the scores are not at hand")
-
-
-def between(low: float | None, high: float | None, *, sign: bool = False) -> str:
-    """An interval in percent as ``[82.1, 89.0]``, "" where there is none.
-
-    Edges that print alike get as many decimals as tell them apart: it is never without width.
-
-    Args:
-        low, high: percent, or points.
-        sign: of a difference: with + and −.
-
-    Example:
-        >>> between(82.12, 88.96), between(99.981, 100.0), between(-0.3, 4.5, sign=True)
-        ('[82.1, 89.0]', '[99.98, 100.00]', '[−0.3, +4.5]')
-    """
-    if low is None or high is None:
-        return ""
-    for digits in range(1, 9):
-        edges = [signed(v, digits) if sign else f"{v:.{digits}f}" for v in (low, high)]
-        if edges[0] != edges[1]:
-            break
-    return f"[{edges[0]}, {edges[1]}]"
 
 
 def p_value(p: float | None) -> str:

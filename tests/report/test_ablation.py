@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.errors import SchemaError
 from harness.metrics.bootstrap import Draws
 from harness.metrics.paired import holm
 from harness.metrics.verdict import Verdict, tell_apart
@@ -18,7 +19,7 @@ from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_abla
 from harness.report.layout import lay_out
 from harness.report.render import Renderer, render_csv
 from harness.report.table import Cell, Table
-from harness.results.records import Metric, RunRecord
+from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import ROOT, metrics, record, result
 
@@ -178,3 +179,29 @@ def test_golden(name: str) -> None:
     if os.environ.get("LFM_UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(RENDERED[name], encoding="utf-8")
     assert (GOLDEN / name).read_text(encoding="utf-8") == RENDERED[name]
+
+
+def test_trainings_of_two_recipes_are_no_seeds_of_one_row() -> None:
+    made = ablation()
+    (first,) = made.rows[0].records[0]
+    (second,) = made.rows[0].records[1]
+    records = {}
+    for seed, (each, epochs) in enumerate(((first, 3), (second, 9))):
+        weights = WeightsRef(label=f"a/seed{seed}", seed=seed, recipe={"epochs": epochs})
+        records[seed] = [replace(each, weights=weights)]
+    row = replace(made.rows[0], records=records)
+    with pytest.raises(SchemaError, match="more than the seed: epochs 3; epochs 9"):
+        build_ablation_tables(replace(made, rows=(row, *made.rows[1:])))
+
+
+def test_what_must_be_said_of_a_set_stands_at_its_numbers() -> None:
+    made = ablation()
+    (first,) = made.rows[0].records[0]
+    results = (replace(first.subsets[0], skipped=("x.png",)), *first.subsets[1:])
+    records = {**made.rows[0].records, 0: [replace(first, subsets=results)]}
+    table, _ = build_ablation_tables(
+        replace(made, rows=(replace(made.rows[0], records=records), *made.rows[1:]))
+    )
+    said = {c.title for c, cell in zip(table.columns, table.rows[0].cells, strict=True)
+            if any("x.png" in note for note in cell.notes)}  # fmt: skip
+    assert said == {"gan", "all fakes"}

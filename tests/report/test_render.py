@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness.report.build import build_paper_table
 from harness.report.findings import findings
-from harness.report.layout import bracketed, lay_out, signed
+from harness.report.layout import between, lay_out, signed
 from harness.report.mini import build_mini_table
 from harness.report.render import Renderer, escape_markdown, escape_tex, render_csv
 from harness.report.spec import TableSpec
@@ -134,11 +134,11 @@ def test_reservations_stand_in_every_format() -> None:
 
 
 def test_intervals_in_brackets() -> None:
-    assert bracketed(90.21, 95.38) == "[90.2, 95.4]"
-    assert bracketed(-1.26, 0.5, plus=True) == "[−1.3, +0.5]"
-    assert bracketed(None, 95.0) == bracketed(100.0, 100.0) == ""
-    assert bracketed(99.97, 100.0) == "[99.9, 100.0]"  # no width is never printed
-    assert bracketed(50.01, 50.02) == "[50.0, 50.1]"
+    assert between(90.21, 95.38) == "[90.2, 95.4]"
+    assert between(-1.26, 0.5, sign=True) == "[−1.3, +0.5]"
+    assert between(None, 95.0) == between(100.0, 100.0) == ""
+    assert between(99.97, 100.0) == "[99.97, 100.00]"  # no width is never printed
+    assert between(50.0101, 50.0102) == "[50.0101, 50.0102]"
     assert escape_markdown("93.0 [91.8, 94.2] (sd 0.4)") == "93.0 [91.8, 94.2] (sd 0.4)"
     assert escape_markdown("[1](x) [2]: y") == r"\[1\](x) \[2\]: y"
 

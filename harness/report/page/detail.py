@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.layout import HOLE, bracketed
+from harness.report.layout import HOLE, between
 from harness.report.measured import (
     PLAIN,
     RULES,
@@ -292,7 +292,7 @@ def _cell(measured: Measured) -> Cell:
     return Cell(
         value=measured.value,
         text=f"{measured.value:.1f}",
-        interval=bracketed(measured.low, measured.high),
+        interval=between(measured.low, measured.high),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.report.diff import NOT_COMPARABLE, DiffCell
-from harness.report.layout import HOLE, bracketed, signed
+from harness.report.layout import HOLE, between, signed
 from harness.report.measured import published_metric, subset_value
 from harness.report.page.board import Entry, Target
 from harness.report.table import Cell
@@ -24,7 +24,7 @@ def ours_of(cell: Cell) -> Entry:
     if cell.value is None:
         told = cell.reason.startswith(NO_RECORD)  # beside the row's name, once
         return Entry() if told else Entry(text=HOLE, why=cell.reason, hole=True)
-    parts = [bracketed(cell.low, cell.high)]
+    parts = [between(cell.low, cell.high)]
     if cell.spread is not None:
         parts.append(f"(sd {cell.spread:.1f})")
     return Entry(

@@ -13,7 +13,7 @@ from harness.metrics.interval import interval
 from harness.metrics.points import Histogram, OperatingPoint, most_wrong
 from harness.metrics.replicates import replicates
 from harness.metrics.values import Floats, Labels
-from harness.report.layout import bracketed
+from harness.report.layout import between
 from harness.results.records import Metric, Resampling
 
 _PROBABILITY = {
@@ -263,7 +263,7 @@ def _named(name: str, metric: Metric | None) -> str:
     if metric.value is None:
         return f"{name} not defined ({metric.note or 'no reason recorded'})"
     low, high = (None if edge is None else 100 * edge for edge in (metric.low, metric.high))
-    return f"{name} {_percent(metric.value)} {bracketed(low, high)}".rstrip()
+    return f"{name} {_percent(metric.value)} {between(low, high)}".rstrip()
 
 
 def _decisions(point: OperatingPoint) -> str:
