@@ -122,7 +122,8 @@ def test_metadata_loses_what_it_owed_to_the_file(
     printed = capsys.readouterr().out
     assert "(−50.0" in printed
     rendered = (out / "twins" / f"twins-{own_name(images)}.md").read_text()
-    assert "jpeg96: center_crop(80)" in rendered
+    assert "jpeg96: both classes" in rendered
+    assert "real photographs fake under" not in rendered  # 7 images cannot say so
     assert "that is the geometry of the first row" in rendered
     assert sorted(path.suffix for path in (out / "twins").iterdir()) == [
         ".csv", ".html", ".md", ".tex",
