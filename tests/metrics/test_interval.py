@@ -11,7 +11,15 @@ from scipy import stats
 from harness.metrics import interval as module
 from harness.metrics.bootstrap import Draws
 from harness.metrics.classification import Rule
-from harness.metrics.interval import Part, critical, freedom_of, interval, p_value, wilson
+from harness.metrics.interval import (
+    Part,
+    critical,
+    freedom_of,
+    image_part,
+    interval,
+    p_value,
+    wilson,
+)
 from harness.metrics.replicates import replicates
 
 RULE = Rule(threshold=0.0, kind="uncalibrated")
@@ -78,6 +86,22 @@ def test_seeds_that_scatter_widen_the_interval_of_their_mean() -> None:
     ]
     low, high = interval(others)
     assert high - low > 1.5 * (same[1] - same[0])
+
+
+def test_what_images_and_seeds_do_together_counts_once() -> None:
+    """Seeds whose errors are on different images: their spread holds that chance already."""
+    rng = np.random.default_rng(0)
+    masses = 1 + rng.normal(0, 0.1, (1, 4000))
+    noise = rng.normal(0, 0.03, (3, 4000))
+    seeds = [
+        Draws(value=0.7 + by, values=0.7 + by + each, masses=masses)
+        for by, each in zip((-0.03, 0.0, 0.03), noise, strict=True)
+    ]
+    assert image_part(seeds).variance == pytest.approx(0.03**2 / 3, rel=0.1)
+    assert image_part(seeds, together=False).variance < 0.03**2 / 30
+    alone = 2 * stats.t.ppf(0.975, 2) * np.std([0.67, 0.7, 0.73], ddof=1) / 3**0.5
+    low, high = interval(seeds)
+    assert high - low < 1.02 * alone
 
 
 def test_critical_values_are_students_and_between_them() -> None:

@@ -119,6 +119,19 @@ def test_hardly_matters_needs_an_interval_inside_the_margin_and_enough_images() 
     assert tell_apart({0: right(same)}, {0: right(small)}, margin=0.004).word == "told apart"
 
 
+def test_a_tiny_spread_over_few_units_does_not_show_that_a_difference_hardly_matters() -> None:
+    """Near 100 both rows may agree on all of 20 images, and still not on others."""
+    rng = np.random.default_rng(0)
+    masses = rng.poisson(1.0, (1000, 20)).mean(axis=1)[None]
+    one, two = (
+        Draws(value=0.9999, values=0.9999 + rng.normal(0, 1e-4, 1000), masses=masses)
+        for _ in range(2)
+    )
+    found = tell_apart({0: one}, {0: two})
+    assert -0.01 < found.low < found.high < 0.01
+    assert found.word == "not told apart"
+
+
 def test_holm_is_over_those_that_have_a_p() -> None:
     verdicts = [Verdict(p=0.01, p_holm=0.01), Verdict(reason="none"), Verdict(p=0.03, p_holm=0.03)]
     assert [v.p_holm for v in adjusted(verdicts)] == [0.02, None, 0.03]
