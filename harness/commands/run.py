@@ -71,30 +71,36 @@ def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> st
     for selection in selections:
         names = [subset.name for subset in selection.subsets]
         mine = [record for record in records if record.suite == selection.suite.name]
-        remarks: dict[str, int] = {}
+        remarks: Remarks = {}
         rows = [_row(record, names, remarks) for record in mine]
         limited = " (PARTIAL: --limit)" if any(record.limit for record in mine) else ""
         title = f"{selection.suite.name}: ACC/AP in percent{limited}"
         table = _text.table(["detector", *names, "mean", "95 % interval"], rows)
-        notes = [f"[{number}] {text}" for text, number in remarks.items()]
+        notes = [
+            f"[{number}] {', '.join(about)}: {text}"
+            for number, (text, about) in enumerate(remarks.items(), start=1)
+        ]
         parts.append("\n".join([title, table, *notes]))
     return "\n\n".join(parts)
 
 
-def _row(record: RunRecord, names: Sequence[str], remarks: dict[str, int]) -> list[str]:
+Remarks = dict[str, dict[str, None]]
+"""What must be said -> of which subsets, in the order of first mention."""
+
+
+def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]:
     results = {result.subset: result for result in record.subsets}
     label = f":{record.weights.label}" if record.weights.label else ""
     cells = []
     for name in names:
         result = results[name]
-        said = [f"{name}: {each.text}" for each in _spoken(reservations(record, result))]
-        said += [f"{name}: {reason}" for reason in _undefined(result.metrics)]
+        said = [each.text for each in _spoken(reservations(record, result))]
+        said += _undefined(result.metrics)
         shown = _pair(result.metrics) if result.metrics else result.status
-        cells.append(shown + _marks(said, remarks))
+        cells.append(shown + _marks(name, said, remarks))
     said = [each.text for each in of_mean(record) if each.kind == "weights"]
-    said += [f"mean: {reason}" for reason in _undefined(record.mean)]
-    said += _averaged(record)
-    mean = _pair(record.mean) + _marks(said, remarks)
+    said += _undefined(record.mean) + _averaged(record)
+    mean = _pair(record.mean) + _marks(f"mean of {record.detector}{label}", said, remarks)
     return [f"{record.detector}{label}", *cells, mean, _interval(record.mean)]
 
 
@@ -114,9 +120,11 @@ def _averaged(record: RunRecord) -> list[str]:
     return list(dict.fromkeys(each.note for each in found if each.value is not None and each.note))
 
 
-def _marks(said: Sequence[str], remarks: dict[str, int]) -> str:
+def _marks(about: str, said: Sequence[str], remarks: Remarks) -> str:
     """`` [1,2]``: the numbers of remarks, which are told once each."""
-    numbers = [remarks.setdefault(text, len(remarks) + 1) for text in said]
+    for text in said:
+        remarks.setdefault(text, {})[about] = None
+    numbers = [list(remarks).index(text) + 1 for text in dict.fromkeys(said)]
     return f" [{','.join(map(str, numbers))}]" if numbers else ""
 
 
@@ -127,10 +135,5 @@ def _pair(metrics: Mapping[str, Metric]) -> str:
 
 def _interval(metrics: Mapping[str, Metric]) -> str:
     """The means' 95 % intervals."""
-    found = [metrics.get(name) for name in ("acc", "ap")]
-    return "/".join(
-        "-"
-        if m is None or m.low is None or m.high is None
-        else f"[{_text.percent(m.low)}, {_text.percent(m.high)}]"
-        for m in found
-    )
+    found = [metrics.get(name, Metric(value=None)) for name in ("acc", "ap")]
+    return "/".join(_text.between(each.low, each.high) or "-" for each in found)
