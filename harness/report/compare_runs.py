@@ -92,6 +92,7 @@ def against_run(
     settings: list[RecordDiff] = []
     not_compared: list[RecordDiff] = []
     met: list[RunRecord] = []
+    records, others = _settled(records), _settled(others)
     for record in records:
         other = counterpart(record, records, others)
         if other is None:
@@ -113,6 +114,16 @@ def against_run(
         settings=tuple(settings),
         not_compared=tuple(not_compared),
     )
+
+
+def _settled(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Without what a run left that found no weights, where another one found and scored them."""
+
+    def row(record: RunRecord) -> tuple[str, str, str]:
+        return record.suite, record.detector, record.weights.label
+
+    scored = {row(record) for record in records if is_scored(record)}
+    return [record for record in records if is_scored(record) or row(record) not in scored]
 
 
 def reference_records(there: Path) -> list[RunRecord]:

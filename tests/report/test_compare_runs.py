@@ -79,6 +79,16 @@ def compare(tmp_path: Path) -> tuple[dict[tuple[str, str], DiffCell], list[Image
     return {(cell.column, cell.metric): cell for cell in diff.cells}, list(diff.images)
 
 
+def test_what_a_run_without_weights_left_is_no_hole_once_they_were_found(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        save(tmp_path / name)
+    absent = result("began", status="missing", metrics={}, error="weights missing")
+    without = record("gangen", (absent,), variant="", weights=WeightsRef(label="released"))
+    save_record(tmp_path / "here", without)
+    cells, _ = compare(tmp_path)
+    assert {cell.status for cell in cells.values()} == {"equal"}
+
+
 def test_equal_runs(tmp_path: Path) -> None:
     for name in ("here", "there"):
         save(tmp_path / name)
