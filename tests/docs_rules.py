@@ -110,6 +110,11 @@ ELSEWHERE = {
     "--suite forensynths --data-root /data --out runs/ablation-forensynths": (
         "hours, and its small form is that of the other data"
     ),
+    "python -m harness explain --suite mini --limit 8 --method lfm:released,lfm,npr,gap --weights "
+    "runs/training/mini-train": "three more detectors to train; photo.jpg's is the small form",
+    "python -m harness tsne --suite mini --method lfm,gap,npr --weights runs/training/mini-train": (
+        "three more detectors to train; mini:gan's is the small form"
+    ),
     ".venv/bin/python -m pytest -s tests/data/test_lookalikes.py -k made_set": "is a test already",
     "python -m harness weights --fetch safe --accept-unverified": (
         "needs the network; tests/test_download.py fetches such a file"
