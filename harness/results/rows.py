@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 
 from harness.results.records import RunRecord
 
+LONGEST = 60
+"""Characters of a value in a row's title."""
 # Of a recipe as kept with weights: what a training found, not what it was asked to do.
 _FOUND = ("val_ap", "weights_epoch")
 
@@ -56,8 +59,15 @@ def told_apart(groups: Mapping[Hashable, Sequence[RunRecord]]) -> dict[Hashable,
         names = dict.fromkeys(name for each in facts for name in each)
         differing = [n for n in names if len({each.get(n, "") for each in facts}) > 1]
         for group, each in zip(members, facts, strict=True):
-            found[group] = tuple(f"{name} {each.get(name) or 'none'}" for name in differing)
+            found[group] = tuple(f"{name} {_short(each.get(name, ''))}" for name in differing)
     return found
+
+
+def _short(text: str) -> str:
+    """A value for a row's title: a long one as a digest, which still tells it from another."""
+    if len(text) > LONGEST:
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return text or "none"
 
 
 def _facts(record: RunRecord) -> dict[str, str]:

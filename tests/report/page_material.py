@@ -22,7 +22,7 @@ CNNDETECTION = {
     "detector": "cnndetection",
     "title": "CNNDetection",
     "variant": "",
-    "weights": WeightsRef(label="released", sha256="c" * 64),
+    "weights": WeightsRef(label="blur_jpg_prob0.5", sha256="c" * 64),
 }
 
 

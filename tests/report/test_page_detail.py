@@ -339,3 +339,11 @@ def test_a_record_of_several_sessions_shows_several() -> None:
         ("a, b", (("threads", "1"),), (("batch_size", "1"),)),
         ("b", (("threads", "2"),), (("batch_size", "2"),)),
     ]
+
+
+def test_subsets_without_a_number_are_one_line() -> None:
+    gone = {"status": "missing", "metrics": {}, "error": "not run"}
+    own = record("mini", (result("a"), result("b", **gone), result("c", **gone)))
+    table = subset_table(own, {"acc": "accuracy"})
+    assert [line.name for line in table.lines if line.has_numbers] == ["a"]
+    assert table.without == {"not run": ["b", "c"]}

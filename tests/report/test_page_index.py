@@ -14,7 +14,7 @@ from harness.__main__ import main
 from harness.errors import SchemaError
 from harness.report.diff import DiffCell
 from harness.report.page.artefacts import Part, parts
-from harness.report.page.index import environments, verdicts
+from harness.report.page.index import empty, environments, verdicts
 from harness.report.page.site import code, data_uri
 
 from ..conftest import write_images
@@ -141,6 +141,14 @@ def test_a_verdict_counts_and_names_the_farthest_and_the_reasons() -> None:
     assert first.reasons[0] == ("other counts", 2)
     assert (second.detector, second.farthest) == ("npr", 0.0)
     assert verdicts([cell("no data", None)])[0].farthest is None
+
+
+def test_runs_without_any_number_are_a_line_each_suite() -> None:
+    holes = [replace(cell("no data", None, "not run"), detector=name) for name in ("npr", "lfm")]
+    found = verdicts([*holes, cell("equal", 90.0), cell("no data", None, "no data")])
+    assert [each.is_empty for each in found] == [True, False]
+    holes[1] = replace(holes[1], weights="")
+    assert empty(verdicts(holes)) == {("not run", "gangen"): ["npr:released", "lfm"]}
 
 
 def test_environments_are_counted() -> None:

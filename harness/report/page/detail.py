@@ -80,6 +80,11 @@ class Line:
     n_fake: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any cell has a value."""
+        return any(cell.value is not None for cell in self.cells)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubsetTable:
@@ -96,6 +101,15 @@ class SubsetTable:
     lines: tuple[Line, ...]
     mean: Line
     left_out: Mapping[str, str]
+
+    @property
+    def without(self) -> Mapping[str, Sequence[str]]:
+        """Reason -> the subsets without any number; the table shows the others."""
+        found: dict[str, list[str]] = {}
+        for line in self.lines:
+            if not line.has_numbers:
+                found.setdefault("; ".join(line.notes) or line.status, []).append(line.name)
+        return found
 
 
 def file_name(record: RunRecord) -> str:

@@ -38,6 +38,11 @@ class Verdict:
     farthest: float | None
     reasons: Sequence[tuple[str, int]]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is all holes."""
+        return set(self.counts) == {"no data"}
+
 
 def index_page(
     renderer: PageRenderer,
@@ -58,6 +63,7 @@ def index_page(
     """
     tables = [material.tables[spec.name] for spec in material.specs if spec.kind != "mini"]
     shown = sum(len(panel.points) for panel in panels)
+    found = verdicts(material.cells)
     return renderer.page(
         "index.html.j2",
         title=TITLE,
@@ -73,7 +79,8 @@ def index_page(
         parts=parts,
         statuses=VERDICTS,
         totals=Counter(cell.verdict for cell in material.cells),
-        verdicts=verdicts(material.cells),
+        verdicts=[each for each in found if not each.is_empty],
+        empty=empty(found),
         findings=findings(material.sources.paper),
         detectors=material.detectors,
         suites=material.suites,
@@ -102,6 +109,17 @@ def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
             )
         )
     return found
+
+
+def empty(found: Sequence[Verdict]) -> Mapping[tuple[str, str], Sequence[str]]:
+    """(reason, suite) -> the runs of which there is no number at all."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        if each.is_empty:
+            reason = each.reasons[0][0] if each.reasons else ""
+            name = f"{each.detector}:{each.weights}" if each.weights else each.detector
+            rows.setdefault((reason, each.suite), []).append(name)
+    return rows
 
 
 def environments(records: Sequence[RunRecord]) -> list[tuple[dict[str, str], int]]:
