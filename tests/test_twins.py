@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,14 +12,17 @@ from PIL import Image
 
 from harness import registry
 from harness.__main__ import main
+from harness.commands import _treatments
 from harness.data.own import own_name, own_suite
 from harness.data.suites import Selection, get_suite
 from harness.engine import Job, make_job
 from harness.errors import UsageError
 from harness.predict import read_predictions
+from harness.results.records import WeightsRef
 from harness.results.store import load_records
 from harness.twins import Sizes, suite_sizes, twins
 from tests.conftest import noise
+from tests.report.synthetic import record, result
 
 
 def _write(path: Path, image: np.ndarray, **options: object) -> None:
@@ -167,3 +171,18 @@ def test_the_released_weights_and_photographs_that_a_resize_makes_fake(
     assert "called fake" in printed
     assert "100.0" in printed
     assert "(−100.0)" in printed
+
+
+def test_two_recipes_are_no_two_seeds_of_one_row() -> None:
+    records = {}
+    for seed, recipe in enumerate(({"epochs": 3}, {"epochs": 3}, {"epochs": 9})):
+        label = f"mini-train/seed{seed}"
+        weights = WeightsRef(label=label, sha256=str(seed), seed=seed, recipe=recipe)
+        job = SimpleNamespace(spec=SimpleNamespace(family="local"), name=label)
+        records[label] = (job, record("mini", (result("a"),), weights=weights))
+    matrix = SimpleNamespace(record=lambda job, suite: records[job.name][1])
+    rows = _treatments.treated(matrix, [job for job, _ in records.values()], [], "mini")
+    assert [row.title for row in rows] == [
+        "LFM (mini-train, epochs 3, 2 seeds)",
+        "LFM (mini-train, epochs 9)",
+    ]

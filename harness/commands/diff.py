@@ -170,7 +170,7 @@ def as_text(found: RunDiff) -> str:
         parts.append(_reasons("off", off))
     reserved = [cell for cell in both if cell.status != "off" and cell.reasons]
     if reserved:
-        parts.append(_reasons("not off, but", reserved))
+        parts.append(_reasons("said of the others", reserved))
     for status in ("no data", "no reference"):
         holes = [cell for cell in found.cells if cell.status == status]
         if holes:

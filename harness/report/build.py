@@ -140,7 +140,10 @@ class _Builder:
         rows = [self._paper_row(row, run) for row, run in paper_rows]
         for run in runs_of(self.sources.records, self.suites).values():
             extra = self._extra_row(run)
-            shown = any(cell.status == "measured" for cell in extra.cells)
+            shown = any(
+                cell.status == "measured" and metric not in _COSTS
+                for cell, (_, metric) in zip(extra.cells, self.columns, strict=True)
+            )
             # What is scored and has no number here has its numbers in another table.
             if run not in taken and (shown or not any(map(is_scored, run.values()))):
                 rows.append(extra)

@@ -184,7 +184,13 @@ def _set_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator[Dif
             key = (spec.paper, method, column.paper, metric)
             yield _compare(
                 (spec.suite, record.detector, record.weights.label, column.paper, metric),
-                _Ours(found=ours, records=[record], column=column, apart=apart),
+                _Ours(
+                    found=ours,
+                    records=[record],
+                    column=column,
+                    apart=apart,
+                    committed=sources.committed,
+                ),
                 sources.paper.get(*key),
                 _reference_reasons(key, sources.paper.get(*key), noted),
             )
@@ -228,7 +234,7 @@ def _summary_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator
             ours = measure(column, "", run, metric, suites)
             yield _compare(
                 (spec.name, row.detector, label, column.paper, metric),
-                _Ours(found=ours, records=shown, column=column),
+                _Ours(found=ours, records=shown, column=column, committed=sources.committed),
                 sources.paper.get(*key),
                 _reference_reasons(key, sources.paper.get(*key), noted),
             )
@@ -258,12 +264,22 @@ def _grid(spec: TableSpec) -> list[tuple[ColumnSpec, str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Ours:
-    """A number of ours, the records behind it, and what sets these apart from the published."""
+    """A number of ours, the records behind it, what sets these apart from the published, and the
+    digests of scores that are committed."""
 
     found: Measured
     records: Sequence[RunRecord]
     column: ColumnSpec
     apart: tuple[str, ...] = ()
+    committed: frozenset[str] = frozenset()
+
+    @property
+    def origin(self) -> tuple[str, ...]:
+        """Whether it is of committed scores, and not of the output folder."""
+        results = [result for record in self.records for result in record.subsets]
+        shown = (r for r in results if self.column.subset in ("", r.subset))
+        known = any(result.scores in self.committed for result in shown)
+        return ("scored before and committed: tables/measured",) if known else ()
 
     @property
     def is_the_papers(self) -> bool:
@@ -295,6 +311,7 @@ def _compare(
         own = [each.text for each in found.said] + [found.beside] * bool(found.beside)
         reasons = (*ours.apart, *own, *about_reference)
         reasons = reasons or ((NO_REASON,) if status == "off" else ())
+        reasons = (*reasons, *ours.origin)
     sure = printed is not None and printed.certainty != "ambiguous"
     return DiffCell(
         suite=suite,

@@ -251,3 +251,13 @@ def test_summary_cells() -> None:
     fifths = subsets_of("diffusion1k")
     assert {key[1] for key in cells} == {*(f"Test Set{n}" for n in range(1, 6)), "mean", *fifths}
     assert {cells["lfm", name, "AP"].status for name in fifths} == {"no reference"}
+
+
+def test_committed_numbers_say_so_and_an_off_one_still_has_no_reason() -> None:
+    run = changed(paper_like("gangen", shift=-9), "began", scores="d" * 64)
+    own = replace(sources(run), committed=frozenset({"d" * 64}))
+    found = against_paper([SPECS["gangen"]], own)
+    cells = {(c.column, c.metric): c for c in found if c.detector == "lfm"}
+    origin = "scored before and committed: tables/measured"
+    assert cells["BEGAN", "ACC"].reasons == (NO_REASON, origin)
+    assert cells["STGAN", "ACC"].reasons == (NO_REASON,)

@@ -145,7 +145,7 @@ def test_reservations_stand_below_equal_numbers_and_outside_the_counts(
     assert main(["diff", "--out", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "shown, but not comparable and not counted: equal: 3" in text
-    block = next(part for part in text.split("\n\n") if part.startswith("not off, but:"))
+    block = next(part for part in text.split("\n\n") if part.startswith("said of the others:"))
     assert "gangen  lfm:released: BEGAN ACC, BEGAN AP" in block
     assert "no real images" in block
 
