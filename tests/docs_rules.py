@@ -111,7 +111,7 @@ ELSEWHERE = {
         "hours, and its small form is that of the other data"
     ),
     "python -m harness explain --suite mini --limit 8 --method lfm:released,lfm,npr,gap --weights "
-    "runs/training/mini-train": "three more detectors to train; photo.jpg's is the small form",
+    "runs/training/mini-train": "two more to train; photo.jpg's is the small form",
     "python -m harness tsne --suite mini --method lfm,gap,npr --weights runs/training/mini-train": (
         "three more detectors to train; mini:gan's is the small form"
     ),
