@@ -18,7 +18,7 @@ Makes .venv, installs, regenerates the tables in tables/out and writes report/in
                     more; makes the table mini-all
   --data-root DIR   also every official suite found in DIR (or set LFM_DATA); absent ones are named
   --out DIR         predictions, results, trained weights (default: runs)
-  test              runs the tests
+  test              runs the tests, in as many processes as there are cores, 4 at most (-n 0: in one)
 
 Environment:
   LFM_DATA      folder of the official test sets
@@ -92,7 +92,8 @@ step() { # step COMMAND...: a failed cell (exit code 1) is remembered, anything 
 if [ "${1:-}" = test ]; then
     shift
     set_up dev
-    exec .venv/bin/python -m pytest "$@"
+    # A file's tests share what they have made, so a file stays whole. Each process takes a gigabyte.
+    exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
 fi
 
 out=runs quick='' all=''

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import subprocess
 import sys
 
 import numpy as np
@@ -19,6 +18,7 @@ from harness.metrics.bootstrap import (
     unit_weights,
     weights,
 )
+from tests import program
 
 UNITS = [f"photo {i}" for i in range(500)]
 KNOWN = [[1, 1, 0, 0, 2, 1, 2, 1, 2, 1, 0, 0], [2, 1, 1, 0, 0, 3, 0, 0, 2, 1, 2, 1]]
@@ -57,9 +57,7 @@ def test_a_fresh_process_draws_the_same() -> None:
         "from harness.metrics.bootstrap import unit_weights;"
         "print(unit_weights(['photo 1', 'photo 2'], 12, seed=5).tolist())"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout
+    printed = program.run(sys.executable, "-c", code).stdout
     assert printed.strip() == str(unit_weights(["photo 1", "photo 2"], 12, seed=5).tolist())
     # Known from the definition: they may change with the scheme, never with the machine.
     assert unit_weights(["photo 1", "photo 2"], 12, seed=5).T.tolist() == KNOWN
