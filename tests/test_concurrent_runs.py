@@ -44,10 +44,14 @@ def only_record(out: Path) -> RunRecord:
     return record
 
 
+@pytest.mark.parametrize("finished", [True, False])
 def test_who_finds_a_cell_taken_waits_and_takes_what_the_other_leaves(
-    command: list[object], tmp_path: Path
+    command: list[object], finished: bool, tmp_path: Path
 ) -> None:
-    """The other process is this test: it holds a journal until it is waited for."""
+    """The other process is this test: it holds a journal until it is waited for.
+
+    It leaves all scores, or none, as one that was killed at once.
+    """
     out, log = tmp_path / "out", tmp_path / "log"
     assert program.run(*command).returncode == 0
     record = only_record(out)
@@ -68,11 +72,13 @@ def test_who_finds_a_cell_taken_waits_and_takes_what_the_other_leaves(
             assert second.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        taken.write_bytes(contents[taken])
+        if finished:
+            taken.write_bytes(contents[taken])
         journal.unlink()
         held.close()
         assert second.wait(timeout=program.DEADLINE_S) == 0, log.read_text()
-    assert "48 scores computed, 24 were on disk" in log.read_text()
+    left = 24 if finished else 0
+    assert f"{72 - left} scores computed, {left} were on disk" in log.read_text()
     assert {path: path.read_bytes() for path in scores} == contents
     assert only_record(out).subsets == record.subsets
 

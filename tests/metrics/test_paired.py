@@ -106,7 +106,7 @@ def test_delong_of_a_detector_with_itself() -> None:
     assert delong(labels, one, one * 3 + 1).p == 1
     # Perfect against perfectly wrong on 2 + 2 images: no spread, so no p, and never p = 0.
     undefined = delong([0, 0, 1, 1], [0, 1, 2, 3], [3, 2, 1, 0])
-    assert (undefined.p, undefined.difference) == (None, 1.0)
+    assert (undefined.p, undefined.difference, undefined.error) == (None, 1.0, 0.0)
     assert "no variance" in undefined.note
     with pytest.raises(ValueError, match="two reals and two fakes"):
         delong([0, 1, 1], [0, 1, 2], [0, 1, 2])

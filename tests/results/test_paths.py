@@ -45,6 +45,11 @@ def test_a_name_is_one_visible_component_that_a_file_system_takes(
     assert [path.name for path in tmp_path.iterdir()] == [quoted]
 
 
+def test_only_what_is_too_long_is_cut() -> None:
+    assert place_name("a" * LONGEST) == "a" * LONGEST
+    assert place_name("a" * (LONGEST + 1)) != "a" * (LONGEST + 1)
+
+
 def test_different_names_stay_different() -> None:
     names = [*HOSTILE, "a" * 160, "a" * 162, "图" * 30, "%2E", "%2E.", "%7E", "%%"]
     assert len({place_name(name) for name in names}) == len(names)

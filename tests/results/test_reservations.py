@@ -24,6 +24,7 @@ def said(**changes: object) -> list[tuple[str, bool]]:
         ({"n_fake": 999}, [("counts", False)]),
         ({"n_fake": 999, "counts": "inferred"}, [("counts", True)]),
         ({"n_fake": 0, "counts": "inferred"}, [("counts", False), ("classes", False)]),
+        ({"n_real": 0, "counts": "inferred"}, [("counts", False), ("classes", False)]),
         ({"n_real": 2000, "n_fake": 2000, "also": ((2000, 2000),)}, []),
         ({"n_real": 2000, "n_fake": 1000, "also": ((2000, 2000),)}, [("counts", False)]),
         ({"skipped": ("a",), "n_fake": 999}, [("skipped", False)]),
