@@ -119,7 +119,7 @@ def test_a_dropped_picture_is_scored_as_by_the_score_command(
 def test_a_bad_upload_gets_a_message_and_the_page_goes_on(server: Server, visit: Open) -> None:
     visited = visit(server.address)
     for name, data, message in (
-        ("notes.png", b"not a picture at all", "is not a BMP/GIF/JPEG"),
+        ("notes.png", b"not a picture at all", "is not a AVIF/BMP/GIF/JPEG"),
         ("cut.png", picture_bytes()[:300], "is truncated or damaged"),
         ("empty.png", b"", "is empty"),
     ):
