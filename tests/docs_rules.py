@@ -95,6 +95,7 @@ ELSEWHERE = {
     "./run_all.sh": "trains for a quarter of an hour; tests/test_run_all.py has its command line, "
     "every command in it is run here or in the tests of its own",
     "python3 -m venv .venv": "makes what this test runs in",
+    "./run_all.sh test": "runs this very test",
     ".venv/bin/pip install -c constraints.txt -e .": "needs a package index",
     ".venv/bin/pip install -e '.[onnx]'": "needs a package index",
     ".venv/bin/pip install -e '.[demo]'": "needs a package index",
@@ -168,9 +169,20 @@ def small(words: list[str]) -> tuple[list[str], tuple[int, ...]]:
     for rule in RULES:
         if re.search(rule.match, f"{typed} "):
             exchanged = dict(rule.instead)
-            words = [exchanged.get(word, word) for word in words] + list(rule.add)
+            words = [exchanged.get(word, word) for word in _without(words, rule.add)]
+            words += rule.add
             codes = rule.codes if rule.codes != (0,) else codes
     return words, codes
+
+
+def _without(words: list[str], added: tuple[str, ...]) -> list[str]:
+    """The words without the flags that are added: each is given once."""
+    flags = {word for word in added if word.startswith("--")}
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if word not in flags and before not in flags
+    ]
 
 
 def folders(fence: Fence) -> list[Path]:
