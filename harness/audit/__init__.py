@@ -1,0 +1,1 @@
+"""What files and pixels give away before any detector runs."""

@@ -1,0 +1,1 @@
+"""Which file is meant, is it there, fetch it, read it without running code."""

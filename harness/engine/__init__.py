@@ -1,0 +1,1 @@
+"""A detector with its weights, ready to score on this machine."""

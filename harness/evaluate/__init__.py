@@ -1,0 +1,1 @@
+"""Detectors x suites become kept scores and records, once."""

@@ -1,0 +1,1 @@
+"""Finds detectors and suites by scanning."""
