@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from harness.api import Weights
-from harness.torchvision_cpu import ensure_torchvision
+from harness.api.torchvision import ensure_torchvision
 
 
 def without_fc(name: str) -> str | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import InputRule, TorchDetector, Weights
-from harness.torchvision_cpu import ensure_torchvision
+from harness.api.torchvision import ensure_torchvision
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from harness import commands
-from harness.config import CommandLine
+from harness.commands._config import CommandLine
 from harness.errors import HarnessError, output_error, unknown_name
 
 INTERRUPTED = 130

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import registry
-from harness.mark import Mark
+from harness.checkpoints.mark import Mark
+from harness.registry import detectors as registry
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.predict import Predictions, prediction_path, write_predictions
-from harness.recording import Recorder
+from harness.evaluate.recorder import Recorder
+from harness.results.predictions import Predictions, prediction_path, write_predictions
 from harness.results.records import (
     PredictionKey,
     Resampling,

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import registry
 from harness.__main__ import INTERRUPTED, main
 from harness.ablation import cells
 from harness.ablation.spec import AblationSpec, checked_seeds, load
 from harness.commands import ablation
-from harness.engine import Compute
+from harness.engine.scorer import Compute
 from harness.errors import UsageError
-from harness.evaluate import Matrix
-from harness.plan import Settings
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.plan import Settings
+from harness.registry import detectors as registry
 from harness.training import run_folder
 from harness.training.jobs import Job, Outcome, run_jobs
 from tests.conftest import CHECKOUT

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import accelerate as module_under_test
-from harness.accelerate import TOLERANCE, FusedConv, ScoreFunction, accelerate, same_scores
+from harness.engine import accelerate as module_under_test
+from harness.engine.accelerate import TOLERANCE, FusedConv, ScoreFunction, accelerate, same_scores
 from harness.errors import UsageError
-from harness.registry import detector
+from harness.registry.detectors import detector
 
 CPU = torch.device("cpu")
 NETWORKS = ("lfm", "npr", "gap", "gap-rgb")

@@ -1,4 +1,4 @@
-"""Who may import whom (DESIGN's table), kept true by reading the source."""
+"""Who may import whom: the floors of ``tests/architecture.py``, kept true by reading the source."""
 
 from __future__ import annotations
 
@@ -7,120 +7,84 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-OURS = ("harness", "lfm", "baselines")
-
-# Longest prefix wins. What a module may import of ours, by prefix; "" = nothing.
-ALLOWED: dict[str, tuple[str, ...]] = {
-    "harness.errors": (),
-    "harness.api": ("harness.api",),
-    "harness.allocator": (),
-    "harness.torchvision_cpu": (),
-    "harness.env": ("harness.errors",),
-    "harness.metrics": ("harness.metrics",),
-    "harness.results": ("harness.results", "harness.errors"),
-    "harness.report": (
-        "harness.report",
-        "harness.metrics",
-        "harness.predict",  # kept scores have one reader
-        "harness.results",
-        "harness.errors",
-    ),
-    "harness.figures": (
-        "harness.figures",
-        "harness.metrics",
-        "harness.report",
-        "harness.results",
-        "harness.errors",
-    ),
-    "harness.data": ("harness.data", "harness.errors", "harness.api"),
-    "harness.suites": ("harness.data", "harness.suites", "harness.errors", "harness.api"),
-    "lfm": ("lfm", "harness.api"),
-    "baselines": (
-        "baselines._",
-        "lfm.network",
-        "lfm.detector",
-        "lfm.pooling",
-        "harness.api",
-        "harness.torchvision_cpu",
-    ),
-}
-NO_TORCH = (
-    "harness.metrics",
-    "harness.results",
-    "harness.report",
-    "harness.figures",
-    "harness.errors",
+from tests.architecture import (
+    CHECKOUT,
+    CONTRIBUTING,
+    FLOORS,
+    OURS,
+    floor_of,
+    imports,
+    modules,
+    room_of,
+    written,
 )
-NOT_FOR_EVALUATION = ("harness.report", "harness.figures", "harness.commands")
 
-
-def modules() -> list[tuple[str, Path]]:
-    found = []
-    for package in OURS:
-        for path in sorted((CHECKOUT / package).rglob("*.py")):
-            parts = path.relative_to(CHECKOUT).with_suffix("").parts
-            found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
-    return found
-
-
-def imports(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            package = path.relative_to(CHECKOUT).parts[: -node.level] if node.level else ()
-            parent = ".".join([*package, *([node.module] if node.module else [])])
-            names |= {f"{parent}.{alias.name}" for alias in node.names}
-    return names
+EVERY = pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value))
+NO_TORCH = ("harness.metrics", "harness.results", "harness.report", "harness.figures")
+PAGES_AND_TABLES = ("harness.report", "harness.figures", "harness.site")
+FOR_DETECTORS = {
+    "lfm": ("lfm", "harness.api"),
+    "baselines": ("baselines._", "lfm.network", "lfm.detector", "lfm.pooling", "harness.api"),
+}
 
 
 def is_ours(name: str) -> bool:
-    return name.split(".")[0] in OURS
+    return name.split(".")[0] in OURS and "." in name
 
 
-@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value))
-def test_imports_follow_the_table(module: str, path: Path) -> None:
-    prefixes = [prefix for prefix in ALLOWED if module == prefix or module.startswith(f"{prefix}.")]
-    if not prefixes:
+def test_every_room_is_on_one_floor() -> None:
+    rooms = [room for floor in FLOORS for room in floor]
+    assert len(set(rooms)) == len(rooms)
+    assert {room_of(module) for module, _ in modules()} - {"harness"} == set(rooms) - {"harness"}
+
+
+@EVERY
+def test_nothing_is_imported_upwards_or_sideways(module: str, path: Path) -> None:
+    mine = room_of(module)
+    if mine == "harness":
+        assert not any(map(is_ours, imports(path)))
         return
-    allowed = ALLOWED[max(prefixes, key=len)]
-    for name in imports(path):
-        if is_ours(name):
-            assert name.startswith(allowed) if allowed else False, f"{module} imports {name}"
+    for name in filter(is_ours, imports(path)):
+        theirs = room_of(name)
+        if theirs != mine:
+            assert floor_of(theirs) > floor_of(mine), f"{module} imports {name}"
 
 
-@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value))
-def test_torch_and_report_stay_where_they_belong(module: str, path: Path) -> None:
+@EVERY
+def test_detectors_see_the_interface_and_their_shared_parts_only(module: str, path: Path) -> None:
+    allowed = FOR_DETECTORS.get(room_of(module))
+    for name in filter(is_ours, imports(path)):
+        if allowed is not None:
+            assert name.startswith(allowed), f"{module} imports {name}"
+        elif room_of(module) != "harness":  # detectors are reached by name
+            assert name.split(".")[0] == "harness", f"{module} imports {name}"
+
+
+@EVERY
+def test_torch_and_tables_stay_where_they_belong(module: str, path: Path) -> None:
     names = imports(path)
-    if module.startswith(NO_TORCH):
+    if module.startswith((*NO_TORCH, "harness.errors")):
         assert not {name for name in names if name.split(".")[0] in ("torch", "torchvision")}
-    is_command = module.startswith(
-        ("harness.commands", "harness.report", "harness.figures", "harness.__main__")
-    )
-    if module.startswith("harness") and not is_command and module != "harness.run":
-        assert not {name for name in names if name.startswith(NOT_FOR_EVALUATION)}
+    if room_of(module) in ("harness.evaluate", "harness.training", "harness.engine"):
+        assert not {name for name in names if name.startswith(PAGES_AND_TABLES)}
 
 
-def test_detectors_are_reached_by_name_only() -> None:
-    for module, path in modules():
-        if module.startswith("harness"):
-            named = {name for name in imports(path) if name.split(".")[0] in ("lfm", "baselines")}
-            assert not named, f"{module} imports {named}"
+def test_contributing_shows_the_rooms() -> None:
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    assert text == written(text), "python -m tests.architecture writes the table anew"
 
 
 def test_tables_folder_holds_no_python() -> None:
     assert not list((CHECKOUT / "tables").rglob("*.py"))
 
 
-@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value))
+@EVERY
 def test_files_stay_small(module: str, path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, module
     assert path.stem not in ("utils", "helpers", "common"), module
 
 
-@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value))
+@EVERY
 def test_functions_stay_small(module: str, path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef):

@@ -15,8 +15,8 @@ from PIL import Image
 
 from harness.__main__ import main
 from harness.api import FileHeader
+from harness.audit.shortcuts import file_facts, judge
 from harness.data.own import own_name
-from harness.shortcuts import file_facts, judge
 from tests.conftest import noise
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from harness import bench as module_under_test
-from harness.accelerate import TOLERANCE
-from harness.bench import BenchResult, bench, synthetic_images
-from harness.bench_loops import UNTRAINED, Machine, OurLoop, PlainLoop, Work, peak_memory_mib
 from harness.commands.bench import report
+from harness.cost import bench as module_under_test
+from harness.cost.bench import BenchResult, bench, synthetic_images
+from harness.cost.bench_loops import UNTRAINED, Machine, OurLoop, PlainLoop, Work, peak_memory_mib
+from harness.engine.accelerate import TOLERANCE
 from harness.errors import BadImageError, HarnessError, UsageError
 
 

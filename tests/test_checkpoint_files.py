@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from harness.api import Weights
-from harness.checkpoint_files import read_files, read_state, sha256_of
+from harness.checkpoints.files import read_files, read_state, sha256_of
 from harness.errors import WeightsError
 
 

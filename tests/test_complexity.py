@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from harness.api import DetectorSpec, InputRule, ScoreSpec, TorchDetector
-from harness.complexity import count, count_module
+from harness.cost.count import count, count_module
 from harness.errors import InputSizeError
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
+from harness.registry import detectors as registry
 from harness.results.lock import open_locked
 from harness.results.records import RunRecord
 from harness.results.store import load_records

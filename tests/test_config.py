@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import command_line, command_names, main
-from harness.config import CommandLine
+from harness.commands._config import CommandLine
 from harness.errors import UsageError
 from tests.conftest import CHECKOUT
 

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import contracts, registry
 from harness.api import DetectorSpec, InputRule, Recipe, ScoreSpec, Weights
+from harness.engine import contracts
 from harness.errors import DetectorError
+from harness.registry import detectors as registry
 
 # (detector, check) -> why it is known to fail; a pass is then an error (strict).
 KNOWN_FAILURES: dict[tuple[str, str], str] = {}

@@ -19,12 +19,12 @@ from safetensors.torch import save_file
 
 import baselines
 import harness.suites
-from harness import registry
 from harness.__main__ import command_line, command_names, main
 from harness.api import DetectorSpec
-from harness.checkpoint_files import sha256_of
+from harness.checkpoints.files import sha256_of
 from harness.commands import _sources
-from harness.data import suites
+from harness.registry import detectors as registry
+from harness.registry import suites
 from harness.training import datasets
 from tests import docs_rules
 from tests.conftest import CHECKOUT, marked, noise, write_images

@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harness import download
 from harness.api import Weights
-from harness.download import fetch
+from harness.checkpoints import fetch as download
+from harness.checkpoints.fetch import fetch
+from harness.checkpoints.presence import by_hand
 from harness.errors import WeightsError, output_error
-from harness.presence import by_hand
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB: four chunks
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import registry
+from harness.registry import detectors as registry
 from tests.conftest import CHECKOUT
 from tests.goldens import stored
 from tests.goldens.frozen import FROZEN, declared, scores, text

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import intervals, recording
 from harness.__main__ import main
 from harness.errors import SchemaError, UsageError
-from harness.intervals import Replicates
+from harness.evaluate import recorder as recording
 from harness.metrics.classification import OF_THE_SET, Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates
+from harness.results import intervals
+from harness.results.intervals import Replicates
 from harness.results.records import SCHEMA, Resampling
 from harness.results.store import load_records, save_record
 from tests.conftest import write_images

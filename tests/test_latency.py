@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from harness.api import DetectorSpec, InputRule, ScoreSpec, TorchDetector
+from harness.cost.latency import measure
 from harness.errors import InputSizeError
-from harness.latency import measure
 
 MIB = 2**20
 CPU = torch.device("cpu")

@@ -18,10 +18,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
-from harness.accelerate import TOLERANCE
-from harness.predict import Journal, read_predictions
+from harness.engine.accelerate import TOLERANCE
+from harness.registry import detectors as registry
+from harness.results.predictions import Journal, read_predictions
 from harness.results.records import Made, Metric, SubsetResult
 from harness.results.store import load_records
 from tests import program

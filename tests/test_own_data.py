@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
 from harness.data.own import own_name
-from harness.predict import read_predictions
+from harness.registry import detectors as registry
+from harness.results.predictions import read_predictions
 from harness.results.store import canonical_json, load_records
 from tests import program
 from tests.conftest import write_images

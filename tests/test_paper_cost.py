@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import registry
-from harness.complexity import count
-from harness.paper_cost import PRINTED, Term, _cell, explain, reconcile
-from harness.torchvision_cpu import ensure_torchvision
+from harness.api.torchvision import ensure_torchvision
+from harness.cost.count import count
+from harness.cost.printed import PRINTED, Term, _cell, explain, reconcile
+from harness.registry import detectors as registry
 
 COST_CSV = Path(__file__).resolve().parents[1] / "tables" / "paper" / "cost.csv"
 

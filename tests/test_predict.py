@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.data.sample import Sample
 from harness.errors import SchemaError, UsageError
-from harness.predict import (
+from harness.results.predictions import (
     Journal,
     Predictions,
     prediction_path,

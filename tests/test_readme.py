@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness import registry
+from harness.registry import detectors as registry
 from harness.suites import mini
 from tests.conftest import CHECKOUT
 

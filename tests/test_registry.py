@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import registry
 from harness.__main__ import main
+from harness.registry import detectors as registry
 from tests.conftest import CHECKOUT
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import registry
 from harness.__main__ import main
 from harness.env import environment
-from harness.predict import read_made, read_predictions, write_predictions
+from harness.registry import detectors as registry
+from harness.results.predictions import read_made, read_predictions, write_predictions
 from harness.results.records import RunRecord, SubsetResult
 from harness.results.store import load_records
 from tests.conftest import noise, write_images
@@ -118,7 +118,9 @@ def test_environment_and_settings_stay_with_the_scores_that_they_made(
     out = tmp_path / "out"
     assert run(images, out) == 0
     before = only(out)
-    monkeypatch.setattr("harness.evaluate.environment", lambda device: {"threads": "of another"})
+    monkeypatch.setattr(
+        "harness.evaluate.matrix.environment", lambda device: {"threads": "of another"}
+    )
     half(images, out, "chance", "--batch-size", "16")
     assert only(out) == before
     assert before.environment["batch_size"] == "1"
@@ -129,7 +131,7 @@ def test_a_record_of_two_sessions_shows_both(
 ) -> None:
     out = tmp_path / "out"
     half(images, out, "chance")
-    monkeypatch.setattr("harness.evaluate.environment", lambda device: {"cpu": "another"})
+    monkeypatch.setattr("harness.evaluate.matrix.environment", lambda device: {"cpu": "another"})
     assert run(images, out) == 0
     record = only(out)
     here = environment()["cpu"]

@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
 from harness.commands.robustness import DEFAULT
 from harness.data import decode
 from harness.data.own import own_name
 from harness.data.perturb import parse_perturbation, split_texts
 from harness.data.preprocess import to_tensor
-from harness.predict import read_predictions
+from harness.registry import detectors as registry
+from harness.results.predictions import read_predictions
 from harness.results.store import load_records
 from tests.conftest import marked, write_images
 

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
-from harness.predict import read_predictions
+from harness.registry import detectors as registry
+from harness.results.predictions import read_predictions
 from harness.results.store import load_records
 from tests import program
 from tests.conftest import marked, noise, write_images

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import registry
 from harness.api import ScoreSpec
+from harness.registry import detectors as registry
 
 
 @pytest.mark.parametrize(

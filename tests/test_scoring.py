@@ -13,10 +13,10 @@ from torch import Tensor
 
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
-from harness.engine import Compute, Scorer
-from harness.predict import Journal
+from harness.engine.scorer import Compute, Scorer
+from harness.evaluate.images import SubsetScoring, Task
+from harness.results.predictions import Journal
 from harness.results.records import PredictionKey
-from harness.scoring import SubsetScoring, Task
 from tests.conftest import write_images
 
 KEY = PredictionKey(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.checkpoints.resolve import LoadedWeights
+from harness.checkpoints.run_weights import IMAGES
 from harness.data.sample import Sample
 from harness.data.suite import Subset
-from harness.data.suites import all_suites
+from harness.evaluate.seen import seen_in_training
+from harness.registry.suites import all_suites
 from harness.results.records import WeightsRef
-from harness.seen import seen_in_training
-from harness.training.run_folder import IMAGES
-from harness.weights import LoadedWeights
 
 SAMPLES = [
     Sample(id="a", label=0, path=Path("a.png"), sha256="aa", generator="photo"),

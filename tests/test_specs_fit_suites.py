@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness import registry
 from harness.commands import _sources
-from harness.data.suites import GROUPS, all_suites
+from harness.registry import detectors as registry
+from harness.registry.suites import GROUPS, all_suites
 
 
 def test_table_columns_are_declared_subsets_in_the_papers_order() -> None:

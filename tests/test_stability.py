@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness import stability as module_under_test
 from harness.__main__ import main
-from harness.accelerate import TOLERANCE
 from harness.api import DetectorSpec, ScoreSpec
 from harness.commands import _jobs
 from harness.data.own import own_name, own_suite
-from harness.data.suites import Selection
-from harness.engine import Compute, make_job
+from harness.data.suite import Selection
+from harness.engine.accelerate import TOLERANCE
+from harness.engine.scorer import Compute, make_job
 from harness.errors import HarnessError
-from harness.plan import Settings
-from harness.predict import read_predictions
-from harness.stability import Effect, Stability
+from harness.evaluate import stability as module_under_test
+from harness.evaluate.plan import Settings
+from harness.evaluate.stability import Effect, Stability
+from harness.results.predictions import read_predictions
 from tests.conftest import write_images
 
 

@@ -11,7 +11,7 @@ USE = """
 import warnings
 warnings.simplefilter("error")
 import torch
-from harness.torchvision_cpu import ensure_torchvision
+from harness.api.torchvision import ensure_torchvision
 register_fake = torch.library.register_fake
 ensure_torchvision()
 ensure_torchvision()
@@ -32,7 +32,7 @@ assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 1000)
 # An installation whose operators load: shape functions of operators that exist are registered.
 HEALTHY = """
 import sys, types, torch
-from harness.torchvision_cpu import ensure_torchvision
+from harness.api.torchvision import ensure_torchvision
 library = torch.library.Library("torchvision", "FRAGMENT")
 library.define("present(Tensor x) -> Tensor")
 seen = []

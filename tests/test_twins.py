@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import registry
 from harness.__main__ import main
 from harness.commands import _treatments
 from harness.data.own import own_name, own_suite
-from harness.data.suites import Selection, get_suite
-from harness.engine import Job, make_job
+from harness.data.suite import Selection
+from harness.engine.scorer import Job, make_job
 from harness.errors import UsageError
-from harness.predict import read_predictions
+from harness.evaluate.twins import Sizes, suite_sizes, twins
+from harness.registry import detectors as registry
+from harness.registry.suites import get_suite
+from harness.results.predictions import read_predictions
 from harness.results.records import WeightsRef
 from harness.results.store import load_records
-from harness.twins import Sizes, suite_sizes, twins
 from tests.conftest import noise
 from tests.report.synthetic import record, result
 

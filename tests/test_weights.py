@@ -11,17 +11,18 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from harness import mark, registry, run_weights
-from harness import weights as module
 from harness.api import DetectorSpec, Recipe, ScoreSpec, TorchDetector, Weights
-from harness.checkpoint_files import files_of, sha256_of
+from harness.checkpoints import mark, run_weights
+from harness.checkpoints import resolve as module
+from harness.checkpoints.files import files_of, sha256_of
+from harness.checkpoints.presence import Presence, presence, weights_dir
+from harness.checkpoints.resolve import load_into, pretrained, resolve
 from harness.env import CHECKOUT
 from harness.errors import UsageError, WeightsError
-from harness.presence import Presence, presence, weights_dir
+from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
 from harness.results.store import canonical_json
 from harness.training import run_folder
-from harness.weights import load_into, pretrained, resolve
 
 
 class Net(nn.Module):

@@ -13,15 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import registry
 from harness.ablation.spec import AblationSpec, Row
 from harness.api import DetectorSpec
 from harness.data.own import own_suite
-from harness.data.suites import Selection, parse_selection
-from harness.engine import make_job
+from harness.data.suite import Selection
+from harness.engine.scorer import make_job
 from harness.errors import UsageError, unknown_name
-from harness.evaluate import Matrix
-from harness.plan import Settings
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.plan import Settings
+from harness.registry import detectors as registry
+from harness.registry.suites import parse_selection
 from harness.results.records import RunRecord
 from harness.training import datasets, run_folder, session
 from harness.training.datasets import TrainingData

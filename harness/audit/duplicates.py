@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.data.audit import CLASS_NAMES, EXAMPLES
-from harness.data.index import UNREADABLE
+from harness.audit.findings import CLASS_NAMES, EXAMPLES
+from harness.data.manifest import UNREADABLE
 from harness.data.sample import Manifest
 
 

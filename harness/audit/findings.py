@@ -1,7 +1,7 @@
 """What can be said of a test set before any detector sees it: pure functions of names and headers.
 
 A finding is an error (data is absent or unreadable), a warning (numbers may not mean what they
-seem to) or a note. Nothing here reads a file; ``harness.data.survey`` does.
+seem to) or a note. Nothing here reads a file; ``harness.audit.survey`` does.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.audit import CLASS_NAMES, EXAMPLES
+from harness.audit.findings import CLASS_NAMES, EXAMPLES
 from harness.data.likeness import Thumbnail, alike
 
 NEAR = 8

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.api import FileHeader
-from harness.data.audit import table_name
+from harness.audit.findings import table_name
 from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates

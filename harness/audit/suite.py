@@ -14,21 +14,22 @@ from pathlib import Path
 from tqdm import tqdm
 
 from harness.api import REAL, FileHeader
-from harness.checkpoint_files import sha256_of
+from harness.audit.duplicates import Duplicates, find_duplicates
+from harness.audit.findings import CLASS_NAMES, SubsetAudit, audit_subset, missing_subset
+from harness.audit.lookalikes import Lookalikes, Overlap, Picture, find_lookalikes, find_overlap
+from harness.audit.shortcuts import Shortcut, file_facts, judge
+from harness.audit.traces import BLOCKY, blockiness, perceptual_hashes
+from harness.checkpoints import run_weights
+from harness.checkpoints.files import sha256_of
 from harness.data import decode
 from harness.data.adapters import subset_folder
-from harness.data.audit import CLASS_NAMES, SubsetAudit, audit_subset, missing_subset
-from harness.data.duplicates import Duplicates, find_duplicates
-from harness.data.index import UNREADABLE, load_manifest
 from harness.data.likeness import Thumbnail, thumbnail
 from harness.data.loader import ordered_map
-from harness.data.lookalikes import Lookalikes, Overlap, Picture, find_lookalikes, find_overlap
+from harness.data.manifest import UNREADABLE, load_manifest
 from harness.data.sample import Manifest, Sample
-from harness.data.suites import Selection
-from harness.data.traces import BLOCKY, blockiness, perceptual_hashes
+from harness.data.suite import Selection
 from harness.errors import BadImageError, DataError, UsageError, printable
-from harness.shortcuts import Shortcut, file_facts, judge
-from harness.training import datasets, run_folder
+from harness.training import datasets
 
 _LOSSLESS = ("PNG", "BMP", "TIFF", "PPM", "GIF")
 
@@ -144,7 +145,7 @@ def audit(
 
     Args:
         selection: what to look at.
-        root: the suite's folder, from ``harness.data.suites.find_root``.
+        root: the suite's folder, from ``harness.registry.suites.find_root``.
         out: output folder, for the hash cache.
         against: training images to look for in the suite, from :func:`training_images`.
         workers: threads that read and decode.
@@ -199,7 +200,7 @@ def training_images(text: str, out: Path) -> TrainingImages:
     place = Path(text)
     if text in datasets.DECLARED:
         return _of_manifest(datasets.declared(text).train)
-    if (place / run_folder.RECORD).is_file():
+    if (place / run_weights.RECORD).is_file():
         return _of_run(place)
     if not place.exists():
         known = ", ".join(datasets.DECLARED)
@@ -220,7 +221,7 @@ def _of_run(place: Path) -> TrainingImages:
 
     A list counts only if it is the one of the record beside it: its sha256 is the digest there.
     """
-    record = json.loads((place / run_folder.RECORD).read_text(encoding="utf-8"))
+    record = json.loads((place / run_weights.RECORD).read_text(encoding="utf-8"))
     name = str(record.get("trained_on", "")) or "unknown data"
     digest = record.get("train", {}).get("digest")
     try:
@@ -229,14 +230,14 @@ def _of_run(place: Path) -> TrainingImages:
         train = None
     if train is not None and train.digest == digest:
         return _of_manifest(train)
-    listed = place / run_folder.IMAGES
+    listed = place / run_weights.IMAGES
     if not listed.is_file() or sha256_of(listed) != digest:
         raise DataError(
             f"{place}: trained on {name}, whose images the run does not list",
             hint="give --against the folder or manifest it was trained on",
         )
     return TrainingImages(
-        name=printable(f"{name} (as {listed} lists it)"), contents=run_folder.trained_on(place)
+        name=printable(f"{name} (as {listed} lists it)"), contents=run_weights.trained_on(place)
     )
 
 

@@ -9,22 +9,21 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from harness.api import FileHeader
-from harness.data.adapters import extra_folders, subset_folder
-from harness.data.audit import (
+from harness.audit.duplicates import Duplicates, find_duplicates
+from harness.audit.findings import (
     Finding,
     Headers,
     SubsetAudit,
     audit_subset,
     missing_subset,
 )
+from harness.data.adapters import extra_folders, subset_folder
 from harness.data.decode import decode, display_name, read_bytes, read_header
-from harness.data.duplicates import Duplicates, find_duplicates
 from harness.data.folders import find_folder
-from harness.data.index import load_manifest
 from harness.data.loader import ordered_map
+from harness.data.manifest import load_manifest
 from harness.data.sample import Manifest, Sample
-from harness.data.suite import Subset
-from harness.data.suites import Selection
+from harness.data.suite import Selection, Subset
 from harness.errors import BadImageError, DataError, printable
 
 
@@ -63,7 +62,7 @@ def audit_suite(
 
     Args:
         selection: what to look at.
-        root: the suite's folder, from ``harness.data.suites.find_root``.
+        root: the suite's folder, from ``harness.registry.suites.find_root``.
         out: output folder, for the hash cache.
         deep: decode every image; headers alone do not show a truncated file.
         workers: threads.

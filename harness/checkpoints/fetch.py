@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from harness.api import Weights
-from harness.checkpoint_files import is_published, sha256_of
+from harness.checkpoints.files import is_published, sha256_of
+from harness.checkpoints.mistaken import mistaken_for
+from harness.checkpoints.presence import by_hand, digits, file_presence
 from harness.errors import WeightsError, output_error
-from harness.mistaken import mistaken_for
-from harness.presence import by_hand, digits, file_presence
 
 CHUNK = 1 << 18
 ATTEMPTS = 5

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from harness.api import Weights
+from harness.checkpoints.mistaken import mistaken_for
 from harness.errors import WeightsError
-from harness.mistaken import mistaken_for
 
 FILE_TYPES = (".pth", ".pt", ".safetensors")
 DIGITS = 64  # of a sha256

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from harness.api import Weights
-from harness.checkpoint_files import DIGITS, FILE_TYPES, files_of, is_published, sha256_of
+from harness.checkpoints.files import DIGITS, FILE_TYPES, files_of, is_published, sha256_of
 from harness.env import CHECKOUT
 
 UNVERIFIED = "not verified: the sha256 of the published file is not known here"

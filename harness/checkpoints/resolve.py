@@ -12,9 +12,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from harness import mark
 from harness.api import DetectorSpec, HasState, Weights
-from harness.checkpoint_files import (
+from harness.checkpoints import mark
+from harness.checkpoints.files import (
     FILE_TYPES,
     files_of,
     identity,
@@ -23,9 +23,8 @@ from harness.checkpoint_files import (
     read_state,
     sha256_of,
 )
-from harness.errors import WeightsError, WeightsMissingError
-from harness.loaded import LoadedWeights
-from harness.presence import (
+from harness.checkpoints.loaded import LoadedWeights
+from harness.checkpoints.presence import (
     ANOTHER,
     UNVERIFIED,
     by_hand,
@@ -33,8 +32,7 @@ from harness.presence import (
     is_direct,
     weights_dir,
 )
-from harness.results.records import WeightsRef
-from harness.run_weights import (
+from harness.checkpoints.run_weights import (
     agreed,
     known_variant,
     marked_file,
@@ -42,6 +40,8 @@ from harness.run_weights import (
     run_of,
     unmarked_variant,
 )
+from harness.errors import WeightsError, WeightsMissingError
+from harness.results.records import WeightsRef
 
 __all__ = ["LOCAL", "LoadedWeights", "load_into", "pretrained", "resolve"]
 

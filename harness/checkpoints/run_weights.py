@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness import mark
 from harness.api import DetectorSpec
-from harness.checkpoint_files import read_state, sha256_of
+from harness.checkpoints import mark
+from harness.checkpoints.files import read_state, sha256_of
+from harness.checkpoints.loaded import LoadedWeights
 from harness.errors import UsageError, WeightsError, unknown_name
-from harness.loaded import LoadedWeights
 from harness.results.records import WeightsRef
 
-RUN_WEIGHTS = "weights.safetensors"
-RUN_FACTS = "run.json"
+WEIGHTS = "weights.safetensors"
+RECORD = "run.json"
+IMAGES = "train_manifest.tsv"
 # What is needed of a training run's record (see harness.training.run_folder).
 RUN_NEEDS: dict[str, type] = {
     "detector": str,
@@ -33,9 +34,22 @@ AWAY = "trained here, read away from its run folder; images that it was trained 
 
 def run_of(path: Path) -> Path | None:
     """The training run's folder that a path means: itself, or the one of its weights file."""
-    if path.name == RUN_WEIGHTS and (path.parent / RUN_FACTS).is_file():
+    if path.name == WEIGHTS and (path.parent / RECORD).is_file():
         return path.parent
     return path if path.is_dir() else None
+
+
+def trained_on(folder: Path) -> frozenset[str]:
+    """The sha256 of every image that a finished training was made of.
+
+    Empty for one of before these were listed. The list has a line ``id, label, sha256`` an image,
+    with tabs between; its own sha256 is the digest of the training data.
+    """
+    try:
+        listed = (folder / IMAGES).read_bytes()
+    except OSError:
+        return frozenset()
+    return frozenset(line.rsplit(b"\t", 1)[-1].decode() for line in listed.splitlines())
 
 
 def run_folder(spec: DetectorSpec, folder: Path, variant: str = "") -> LoadedWeights:
@@ -57,10 +71,10 @@ def run_folder(spec: DetectorSpec, folder: Path, variant: str = "") -> LoadedWei
     more = {name: said[name] for name in names if name in said}
     more["val_ap"] = facts["epochs"][said.get("weights_epoch", 0) - 1]["val_ap"]
     manifests = {f"{part}_manifest": facts[part]["digest"] for part in ("train", "val")}
-    path = folder / RUN_WEIGHTS
+    path = folder / WEIGHTS
     if sha256_of(path) != facts["weights_sha256"]:
         raise WeightsError(
-            f"{path}: sha256 {sha256_of(path)}, {RUN_FACTS} says {facts['weights_sha256']}",
+            f"{path}: sha256 {sha256_of(path)}, {RECORD} says {facts['weights_sha256']}",
             hint="run the same python -m harness train again to make it anew",
         )
     return LoadedWeights(
@@ -165,22 +179,22 @@ def _refuse_others(spec: DetectorSpec, path: Path, detector: str) -> None:
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:
-    for name in (RUN_FACTS, RUN_WEIGHTS):
+    for name in (RECORD, WEIGHTS):
         if not (folder / name).is_file():
             raise WeightsError(
                 f"{folder} is no finished training run: it has no {name}",
                 hint="run the same python -m harness train again to finish it",
             )
     try:
-        facts = json.loads((folder / RUN_FACTS).read_text(encoding="utf-8"))
+        facts = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         wrong = [name for name, kind in RUN_NEEDS.items() if not isinstance(facts[name], kind)]
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(
-            f"{folder / RUN_FACTS} is damaged ({type(error).__name__}: {error})"
+            f"{folder / RECORD} is damaged ({type(error).__name__}: {error})"
         ) from error
     if wrong:
         raise WeightsError(
-            f"{folder / RUN_FACTS}: {wrong[0]} is {facts[wrong[0]]!r}, "
+            f"{folder / RECORD}: {wrong[0]} is {facts[wrong[0]]!r}, "
             f"expected {RUN_NEEDS[wrong[0]].__name__}"
         )
     return dict(facts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from harness import registry
-from harness.comparison import Contender
 from harness.errors import UsageError
+from harness.registry import detectors as registry
 from harness.report.measured import is_scored, newest
+from harness.results.comparison import Contender
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
 

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import registry
 from harness.api import DetectorSpec
-from harness.engine import Compute
+from harness.engine.scorer import Compute
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
+from harness.registry import detectors as registry
 
 METHOD_HELP = (
     "detectors, comma-separated, or `all`; `name:WEIGHTS` picks a published checkpoint by its "
@@ -23,7 +23,7 @@ WEIGHTS_HELP = (
 
 
 class Chosen(NamedTuple):
-    """A row that was asked for: what :func:`harness.engine.make_job` takes.
+    """A row that was asked for: what :func:`harness.engine.scorer.make_job` takes.
 
     Args:
         spec: the detector.

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import recording
 from harness.api import DetectorSpec
 from harness.commands import _flags, _jobs
 from harness.data.adapters import subset_folder
 from harness.data.own import own_selections
 from harness.data.preprocess import parse
-from harness.data.suites import Selection, find_root, parse_selection
-from harness.engine import Job, make_job
+from harness.data.suite import Selection
+from harness.engine.scorer import Job, make_job
 from harness.errors import DataError, HarnessError, UsageError
-from harness.plan import Settings
+from harness.evaluate import recorder as recording
+from harness.evaluate.plan import Settings
+from harness.registry.suites import find_root, parse_selection
 from harness.results.records import RunRecord
 from harness.results.store import save_record
 

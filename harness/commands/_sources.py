@@ -7,21 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import registry
 from harness.api import DetectorSpec
 from harness.errors import SchemaError
-from harness.intervals import Replicates
-from harness.predict import digest_of
-from harness.recording import Recorder
-from harness.report.build import Cost, Sources
-from harness.report.paper import load_paper
+from harness.evaluate.recorder import Recorder
+from harness.registry import detectors as registry
+from harness.report.printed import load_paper
 from harness.report.spec import TableSpec, load_specs
-from harness.results.records import RunRecord, SubsetResult
+from harness.report.tables.paper import Cost, Sources
+from harness.results.intervals import Replicates
+from harness.results.paths import MEASURED, TABLES
+from harness.results.records import RunRecord
 from harness.results.store import load_records
-
-TABLES = Path(__file__).resolve().parents[2] / "tables"
-MEASURED = TABLES / "measured"
-"""Records and scores of official files that are committed; an output folder like any other."""
 
 
 def specs() -> list[TableSpec]:
@@ -35,7 +31,7 @@ def gather(out: Path, measured: Path | None = None) -> Sources:
 
     Args:
         out: output folder.
-        measured: in place of :data:`MEASURED`.
+        measured: in place of ``MEASURED``.
     """
     measured = measured or MEASURED
     detectors = registry.detectors()
@@ -91,14 +87,6 @@ def _with_rule(record: RunRecord, detectors: Mapping[str, DetectorSpec]) -> RunR
     if record.schema >= 3 or spec is None:
         return record
     return dataclasses.replace(record, published_ap=spec.score.published_ap)
-
-
-def scores_root(out: Path, result: SubsetResult) -> Path | None:
-    """The output folder that holds just the scores that a result was made from; None = gone."""
-    for root in (out, MEASURED):
-        if result.predictions and digest_of(root / result.predictions) == result.scores:
-            return root
-    return None
 
 
 def load_costs(path: Path) -> dict[str, Cost]:

@@ -6,25 +6,25 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from harness.commands import _text
-from harness.commands._sources import TABLES
-from harness.data.suites import Selection
-from harness.engine import Job
-from harness.evaluate import Matrix
-from harness.intervals import Replicates
-from harness.report.build import Edges
+from harness.data.suite import Selection
+from harness.engine.scorer import Job
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.twins import Twin
 from harness.report.layout import HOLE, between, signed
 from harness.report.render import Renderer
 from harness.report.table import Cell, Column, Table
-from harness.report.treatments import (
+from harness.report.tables.paper import Edges
+from harness.report.tables.treatments import (
     FIRST,
     Question,
     Treated,
     Treatment,
     build_treatment_table,
 )
+from harness.results.intervals import Replicates
+from harness.results.paths import TABLES
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart
-from harness.twins import Twin
 
 
 def table(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from harness.commands import _treatments
 from harness.commands._matrix import Request
-from harness.data.suites import Selection
-from harness.evaluate import Matrix
+from harness.data.suite import Selection
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.twins import CODEC, TWINS, Twin, require_known, twins
 from harness.report.table import Table
-from harness.report.treatments import FIRST, Treated, Treatment
+from harness.report.tables.treatments import FIRST, Treated, Treatment
 from harness.results.records import RunRecord
-from harness.twins import CODEC, TWINS, Twin, require_known, twins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

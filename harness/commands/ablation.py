@@ -14,15 +14,16 @@ import torch
 
 from harness.ablation.cells import Cell, plan, score, selections_of, train, training_data
 from harness.ablation.spec import AblationSpec, checked_seeds, load
-from harness.commands import _flags, _sources
-from harness.data.suites import Selection
-from harness.engine import Compute
+from harness.commands import _flags
+from harness.data.suite import Selection
+from harness.engine.scorer import Compute
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
-from harness.intervals import Replicates
-from harness.plan import Settings
-from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
+from harness.evaluate.plan import Settings
 from harness.report.render import Renderer
+from harness.report.tables.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
+from harness.results.intervals import Replicates
+from harness.results.paths import TABLES
 from harness.results.records import RunRecord
 from harness.training import datasets
 from harness.training.datasets import TrainingData
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         _ablation(spec, selections, records, data, _command(args)),
         tell=Replicates(args.out, ("ap", "acc")).tell,
     )
-    renderer = Renderer(_sources.TABLES / "templates")
+    renderer = Renderer(TABLES / "templates")
     for path in renderer.write(build_ablation_tables(ablation), args.to or args.out / "tables"):
         print(path)
     holes = _holes(records, selections)

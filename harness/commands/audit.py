@@ -8,19 +8,19 @@ import logging
 import sys
 from pathlib import Path
 
-from harness.audit import SuiteEvidence, audit, training_images
+from harness.audit.findings import EXAMPLES
+from harness.audit.lookalikes import Lookalikes, Overlap, Pairs
+from harness.audit.shortcuts import FOLDS, MARGIN, Shortcut
+from harness.audit.suite import SuiteEvidence, audit, training_images
 from harness.commands import _flags, _text
-from harness.commands._sources import TABLES
 from harness.commands.check import duplicate_lines
-from harness.data.audit import EXAMPLES
-from harness.data.lookalikes import Lookalikes, Overlap, Pairs
 from harness.data.own import own_selections
-from harness.data.suites import find_root, parse_selection
 from harness.env import usable_cores
 from harness.errors import DataError, UsageError
+from harness.registry.suites import find_root, parse_selection
 from harness.report.render import Renderer
+from harness.results.paths import TABLES
 from harness.results.store import canonical_json, write_atomic
-from harness.shortcuts import FOLDS, MARGIN, Shortcut
 
 HELP = "shortcuts and leaks in a test set: file facts that tell the class, JPEG traces, duplicates"
 

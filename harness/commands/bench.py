@@ -10,15 +10,15 @@ import logging
 import tempfile
 from pathlib import Path
 
-from harness import registry
-from harness.accelerate import TOLERANCE
-from harness.bench import MEMORY_COUNTS, BenchResult, bench, runtimes, synthetic_images
-from harness.bench_loops import UNTRAINED, Work, load
 from harness.commands import _flags, _text
+from harness.cost.bench import MEMORY_COUNTS, BenchResult, bench, runtimes, synthetic_images
+from harness.cost.bench_loops import UNTRAINED, Work, load
 from harness.data.folders import walk_images
 from harness.data.preprocess import parse
+from harness.engine.accelerate import TOLERANCE
 from harness.env import environment, load_average, usable_cores
 from harness.errors import UsageError, WeightsError
+from harness.registry import detectors as registry
 
 HELP = "measure images/s of the evaluation beside a plain loop and the machine's limit"
 

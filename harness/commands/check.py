@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.audit.duplicates import Duplicates
+from harness.audit.findings import ClassFacts, SubsetAudit
+from harness.audit.survey import SuiteAudit, audit_suite
 from harness.commands._flags import add_data_root, add_out
-from harness.data.audit import ClassFacts, SubsetAudit
-from harness.data.duplicates import Duplicates
 from harness.data.own import own_selections
-from harness.data.suites import find_root, parse_selection
-from harness.data.survey import SuiteAudit, audit_suite
 from harness.errors import DataError, UsageError
+from harness.registry.suites import find_root, parse_selection
 
 HELP = "look at a test set before any detector runs: counts, damage, duplicates, shortcuts"
 

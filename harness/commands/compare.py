@@ -9,12 +9,12 @@ from itertools import combinations
 from statistics import fmean, stdev
 
 from harness.commands import _contenders, _flags, _text
-from harness.comparison import MEAN, METRICS, Comparison, Contender, RowTest, compare
 from harness.errors import UsageError
+from harness.metrics.friedman import Ranks
 from harness.metrics.interval import LEVEL
-from harness.metrics.ranks import Ranks
 from harness.metrics.verdict import MARGIN, Verdict
 from harness.report.words import p_value
+from harness.results.comparison import MEAN, METRICS, Comparison, Contender, RowTest, compare
 from harness.results.store import canonical_json, load_records
 
 HELP = "whether detectors are told apart, from kept scores: differences, intervals, p-values"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from harness import registry
-from harness.contracts import CHECKS
+from harness.engine.contracts import CHECKS
 from harness.errors import DetectorError
+from harness.registry import detectors as registry
 
 HELP = "check that a detector behaves: shapes, determinism, sizes, loading (for authors)"
 

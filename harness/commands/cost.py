@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass
 import torch
 from tqdm import tqdm
 
-from harness import registry
 from harness.api import DetectorSpec
 from harness.commands._flags import positive
-from harness.complexity import ATTENTION, MACS_UNIT, Counts, Size, count
+from harness.cost.count import ATTENTION, MACS_UNIT, Counts, Size, count
+from harness.cost.latency import Speed, measure
+from harness.cost.printed import Reconciled, explain, reconcile
 from harness.env import environment, resolve_device
 from harness.errors import HarnessError
-from harness.latency import Speed, measure
-from harness.paper_cost import Reconciled, explain, reconcile
+from harness.registry import detectors as registry
 from harness.results.store import canonical_json
 
 HELP = "count MACs and parameters, time the networks, explain the paper's printed cost"

@@ -6,12 +6,12 @@ import argparse
 import importlib.util
 import logging
 
-from harness import registry
 from harness.commands import _flags, _jobs
 from harness.demo import server
 from harness.demo.verdicts import Contestant
-from harness.engine import Compute, make_job
+from harness.engine.scorer import Compute, make_job
 from harness.errors import HarnessError, UsageError
+from harness.registry import detectors as registry
 
 HELP = "a local web page: drop a picture, see scores, decisions, maps and what its file says"
 

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import registry
 from harness.commands import _flags, _sources, _text
-from harness.data.suites import all_suites
 from harness.errors import unknown_name
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
 from harness.report.compare_runs import (
     ImageDiff,
     RunDiff,

@@ -6,16 +6,17 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import registry
 from harness.api import DetectorSpec, Weights
-from harness.commands import _sources, _text
+from harness.checkpoints.presence import digits
+from harness.commands import _text
 from harness.commands.list import parameters
 from harness.data.suite import Suite
-from harness.data.suites import all_suites
-from harness.presence import digits
-from harness.report.findings import findings
-from harness.report.paper import load_paper
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
+from harness.report.inconsistencies import findings
+from harness.report.printed import load_paper
 from harness.report.render import Renderer
+from harness.results.paths import TABLES
 from harness.results.store import write_atomic
 
 HELP = "write docs/: detectors with their deviations, suites, the paper's inconsistencies"
@@ -38,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
 
 def pages() -> dict[str, str]:
     """File name -> Markdown."""
-    paper = findings(load_paper(_sources.TABLES / "paper"))
+    paper = findings(load_paper(TABLES / "paper"))
     return {
         "detectors.md": "\n".join(_detectors()) + "\n",
         "suites.md": "\n".join(_suites()) + "\n",
-        "paper.md": Renderer(_sources.TABLES / "templates").findings(paper),
+        "paper.md": Renderer(TABLES / "templates").findings(paper),
     }
 
 

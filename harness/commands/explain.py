@@ -17,14 +17,16 @@ from tqdm import tqdm
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
 from harness.data.folders import walk_images
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
-from harness.data.suites import find_root, parse_selection
-from harness.engine import make_job
+from harness.engine.scorer import make_job
 from harness.env import DEVICES, resolve_device
 from harness.errors import BadImageError, HarnessError, UsageError, printable
-from harness.explain.evidence import (
+from harness.evaluate.plan import take
+from harness.explain.gradcam import NoMapError, layer_grad_cam
+from harness.explain.maps import Explanation, ready
+from harness.explain.observer import (
     FocusDifference,
     FocusMean,
     Observer,
@@ -34,12 +36,10 @@ from harness.explain.evidence import (
     focus_differences,
     focus_means,
 )
-from harness.explain.gradcam import NoMapError, layer_grad_cam
-from harness.explain.maps import Explanation, ready
 from harness.figures.panels import Column, Heat, panel
 from harness.figures.svg import FORMS
 from harness.metrics.focus import focus
-from harness.plan import take
+from harness.registry.suites import find_root, parse_selection
 from harness.results.store import canonical_json, write_atomic
 
 HELP = "draw Grad-CAM and exact maps of pictures side by side, and measure how local they are"

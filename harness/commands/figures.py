@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.figures.dots import dot_plot
 from harness.figures.reliability import reliability_diagram
 from harness.metrics.calibration import brier_score, expected_calibration_error, reliability
-from harness.predict import read_predictions
+from harness.results.predictions import read_predictions
 from harness.results.store import canonical_json, load_records, write_atomic
 
 HELP = "draw the mini table, or how far a detector's probabilities can be trusted, as vectors"

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from harness import registry
 from harness.api import DetectorSpec, HasModule, Weights
-from harness.checkpoint_files import files_of
+from harness.checkpoints.files import files_of
+from harness.checkpoints.presence import digits, presence, weights_dir
 from harness.commands import _flags, _text
 from harness.data.suite import Suite
-from harness.data.suites import all_suites, find_root
 from harness.errors import DataError, unknown_name
-from harness.presence import digits, presence, weights_dir
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites, find_root
 
 HELP = "show detectors and suites; --long NAME tells everything of one"
 

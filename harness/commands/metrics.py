@@ -5,32 +5,14 @@ from __future__ import annotations
 import argparse
 
 from harness.commands import _contenders, _flags, _text
-from harness.comparison import MEAN
 from harness.errors import UsageError, unknown_name
+from harness.metrics.meanings import MEANINGS
+from harness.results.comparison import MEAN
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import Reservation, of_mean, reservations
 from harness.results.store import load_records
 
 HELP = "every metric of a detector with its 95 % interval, each named as what it is"
-MEANINGS = {
-    "ap": "average precision",
-    "ap_sigmoid32": "average precision of float32 sigmoids, as released scripts take it",
-    "auc": "area under the ROC curve",
-    "eer": "equal error rate",
-    "tpr_at_fpr5": "fakes found while at most 5 % of reals are called fake",
-    "tpr_at_fpr1": "fakes found while at most 1 % of reals are called fake",
-    "acc": "accuracy at the declared threshold",
-    "acc_5fold": "accuracy, each fifth at the threshold that the other four give",
-    "acc_calibrated": "accuracy at the threshold of another set (rescore --calibrate-on)",
-    "acc_oracle": "accuracy at the best threshold for these images: an upper bound",
-    "real_acc": "reals called real at the declared threshold",
-    "fake_acc": "fakes called fake at the declared threshold",
-    "balanced_acc": "mean of the two",
-    "brier": "Brier score of the probability (lower is better)",
-    "ece": "expected calibration error, 15 bins (lower is better; biased upwards on few images)",
-    "ap_chance": "average precision that random scores get on average on so many images",
-    "fake_share": "share of fakes among the images",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

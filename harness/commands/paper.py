@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from harness.commands import _sources, _text
-from harness.report.findings import findings
-from harness.report.paper import load_paper
+from harness.commands import _text
+from harness.report.inconsistencies import findings
+from harness.report.printed import load_paper
 from harness.report.render import Renderer
+from harness.results.paths import TABLES
 
 HELP = "recompute the inconsistencies inside the paper's own tables"
 
@@ -19,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints every finding."""
-    found = findings(load_paper(_sources.TABLES / "paper"))
+    found = findings(load_paper(TABLES / "paper"))
     if args.markdown:
-        print(Renderer(_sources.TABLES / "templates").findings(found), end="")
+        print(Renderer(TABLES / "templates").findings(found), end="")
         return 0
     for number, finding in enumerate(found, start=1):
         print(f"{number}. {finding.title}\n\n{finding.text}\n")

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness import registry
-from harness.commands import _detail, _flags, _sources
+from harness.commands import _flags, _sources
 from harness.commands.list import detector_facts, suite_facts
 from harness.commands.tables import build
-from harness.data.suites import all_suites
 from harness.figures.cost import cost_plot
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
 from harness.report.diff import against_paper
-from harness.report.page.artefacts import parts
-from harness.report.page.board import Material
-from harness.report.page.costs import cost_panels
-from harness.report.page.index import index_page
-from harness.report.page.leaderboard import build_leaderboard
-from harness.report.page.site import PageRenderer
+from harness.results.paths import TABLES
 from harness.results.store import write_atomic
+from harness.site import record_page as _detail
+from harness.site.board import Material
+from harness.site.costs import cost_panels
+from harness.site.front_page import index_page
+from harness.site.leaderboard import build_leaderboard
+from harness.site.renderer import PageRenderer
+from harness.site.sections import parts
 
 HELP = "write the report: one page that opens from disk, and one for each detector and suite"
 
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Writes every page and prints their names, the index last."""
     sources = _sources.gather(args.out)
     specs = _sources.specs()
-    renderer = PageRenderer(_sources.TABLES / "templates")
+    renderer = PageRenderer(TABLES / "templates")
     pages = _detail.write(args.out, args.to, sources.records, renderer, args.data_root)
     material = Material(
         specs=specs,
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     )
     board = build_leaderboard(material)
     panels = cost_panels(board, material)
-    found = parts(args.out, _sources.TABLES / "out")
+    found = parts(args.out, TABLES / "out")
     text = index_page(renderer, material, board, panels, cost_plot(panels), found)
     write_atomic(args.to / "index.html", text.encode())
     for path in (*pages, args.to / "index.html"):

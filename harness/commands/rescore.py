@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from harness import recording
 from harness.commands import _flags
+from harness.evaluate import recorder as recording
 
 HELP = "make every record's metrics anew from the kept scores, without images or a GPU"
 

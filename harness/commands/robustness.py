@@ -11,14 +11,14 @@ from pathlib import Path
 from harness.commands import _matrix, _treatments
 from harness.commands._matrix import Request
 from harness.data.perturb import CHAINS, parse_perturbation, split_texts
-from harness.data.suites import Selection
+from harness.data.suite import Selection
 from harness.errors import UsageError
-from harness.evaluate import Matrix
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.twins import Twin
 from harness.figures.curves import curves
-from harness.report.robustness import panels, treatments
-from harness.report.treatments import CONTROLS, REALS
+from harness.report.tables.robustness import panels, treatments
+from harness.report.tables.treatments import CONTROLS, REALS
 from harness.results.store import write_atomic
-from harness.twins import Twin
 
 HELP = "score under JPEG, WebP, scaling, blur, noise, crops and chains: a table and curves"
 

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.commands import _matrix, _text, _treatments, _twins
-from harness.data.shards import Shard, share
-from harness.data.suites import Selection
-from harness.evaluate import Matrix
+from harness.data.suite import Selection
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.shards import Shard, share
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import Reservation, of_mean, reservations
 

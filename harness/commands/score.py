@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import picture
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
 from harness.data.folders import file_id, is_image, say_left_out, walk_files
 from harness.data.loader import ordered_map
 from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Sample
-from harness.engine import Compute, Scorer, make_job
+from harness.engine.scorer import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError, printable
+from harness.evaluate import picture
 
 log = logging.getLogger(__name__)
 

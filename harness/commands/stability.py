@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.commands import _jobs, _matrix, _text
-from harness.engine import Compute, make_job
+from harness.engine.scorer import Compute, make_job
 from harness.env import environment
-from harness.plan import Settings
+from harness.evaluate.plan import Settings
+from harness.evaluate.stability import Effect, Stability
 from harness.results.store import canonical_json
-from harness.stability import Effect, Stability
 
 HELP = "score the same images in other orders, batches, workers, threads, shards, and compare"
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from harness.commands import _flags, _sources
 from harness.errors import unknown_name
-from harness.report.build import Sources, build_paper_table
-from harness.report.findings import findings
-from harness.report.mini import build_mini_table
+from harness.report.inconsistencies import findings
 from harness.report.render import Renderer
 from harness.report.spec import TableSpec
 from harness.report.table import Table
+from harness.report.tables.mini import build_mini_table
+from harness.report.tables.paper import Sources, build_paper_table
+from harness.results.paths import TABLES
 
 HELP = "render the tables as Markdown, LaTeX, HTML and CSV"
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         type=Path,
-        default=_sources.TABLES / "out",
+        default=TABLES / "out",
         help="folder of the rendered files (default: tables/out)",
     )
     which = parser.add_mutually_exclusive_group()
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         if name and name not in specs:
             raise unknown_name("table", name, specs)
     sources = _sources.gather(args.out)
-    renderer = Renderer(_sources.TABLES / "templates")
+    renderer = Renderer(TABLES / "templates")
     if args.table:
         written = renderer.write([build(specs[args.table], sources)], args.to)
     else:

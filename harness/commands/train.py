@@ -10,22 +10,28 @@ from pathlib import Path
 
 import torch
 
-from harness import registry
 from harness.api import DetectorSpec
 from harness.commands._flags import OUT, add_data_root, positive, require_writable
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
+from harness.registry import detectors as registry
 from harness.training import datasets, run_folder, session
-from harness.training.board import require_tensorboard
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
 from harness.training.jobs import Job, run_jobs
 from harness.training.mini_rule import SIDE
 from harness.training.overrides import OVERRIDABLE, flag, form, read
-from harness.training.ranks import Ranks, joined, local_device, processes_here, started_by_torchrun
+from harness.training.processes import (
+    Ranks,
+    joined,
+    local_device,
+    processes_here,
+    started_by_torchrun,
+)
 from harness.training.recipe import ResolvedRecipe, is_fit, resolve
 from harness.training.request import Machine, Numerics, Training, refuse_contradictions
 from harness.training.tasks import Policy, Task
+from harness.training.tensorboard import require_tensorboard
 from harness.training.throughput import measure
 
 HELP = "train detectors on the embedded training set or on your own folders"

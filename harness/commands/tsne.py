@@ -16,9 +16,10 @@ from harness.api import FAKE
 from harness.commands import _flags, _jobs, _text
 from harness.data.own import own_selections
 from harness.data.preprocess import parse
-from harness.data.suites import Selection, parse_selection
-from harness.engine import Job, make_job
+from harness.data.suite import Selection
+from harness.engine.scorer import Job, make_job
 from harness.errors import HarnessError, UsageError
+from harness.evaluate.plan import Settings
 from harness.explain.embeddings import COMPONENTS, EmbeddingStore, Picture, pictures, plane
 from harness.figures.embedding import Generator, Panel, embedding, shown
 from harness.metrics.separation import (
@@ -29,7 +30,7 @@ from harness.metrics.separation import (
     separation,
     silhouette,
 )
-from harness.plan import Settings
+from harness.registry.suites import parse_selection
 from harness.report import separability
 from harness.results.store import canonical_json, write_atomic
 

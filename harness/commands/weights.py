@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import registry
 from harness.api import DetectorSpec, Weights
-from harness.checkpoint_files import files_of, sha256_of
-from harness.download import fetch
+from harness.checkpoints.fetch import fetch
+from harness.checkpoints.files import files_of, sha256_of
+from harness.checkpoints.presence import UNVERIFIED, by_hand, digits, file_presence, weights_dir
 from harness.errors import HarnessError, UsageError, unknown_name
-from harness.presence import UNVERIFIED, by_hand, digits, file_presence, weights_dir
+from harness.registry import detectors as registry
 from harness.results.store import canonical_json
 
 HELP = "list the published checkpoints and what training starts from, or fetch them"

@@ -22,13 +22,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from harness import bench_loops as loops
-from harness.bench_loops import Lap, Limits, Work
-from harness.complexity import count
+from harness.cost import bench_loops as loops
+from harness.cost.bench_loops import Lap, Limits, Work
+from harness.cost.count import count
 from harness.data import decode
 from harness.data.preprocess import parse
 from harness.errors import HarnessError
-from harness.registry import detector
+from harness.registry.detectors import detector
 
 PLAIN = "plain loop"
 MEMORY_COUNTS = (1_000, 20_000)

@@ -19,22 +19,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.accelerate import FusedConv
 from harness.api import DetectorSpec, HasModule, HasState, Normalised
+from harness.api.torchvision import ensure_torchvision
+from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
 from harness.data import decode
-from harness.data.index import hash_samples
 from harness.data.loader import ordered_map
+from harness.data.manifest import hash_samples
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Manifest, Sample
-from harness.engine import Compute, Scorer
+from harness.engine.accelerate import FusedConv
+from harness.engine.scorer import Compute, Scorer
 from harness.env import peak_memory
 from harness.errors import UsageError, WeightsError
-from harness.predict import open_journal
-from harness.registry import detector
+from harness.evaluate.images import SubsetScoring, Task
+from harness.registry.detectors import detector
+from harness.results.predictions import open_journal
 from harness.results.records import PredictionKey, WeightsRef
-from harness.scoring import SubsetScoring, Task
-from harness.torchvision_cpu import ensure_torchvision
-from harness.weights import LoadedWeights, load_into, resolve
 
 PLAIN_BATCH = 32
 UNTRAINED = "untrained"

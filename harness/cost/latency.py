@@ -1,7 +1,7 @@
 """How fast a detector is on this machine, and how much memory it takes.
 
 The network as written, eager, at fp32, pixels already in memory: what papers call latency. The
-harness itself scores through ``harness.accelerate``, which is faster.
+harness itself scores through ``harness.engine.accelerate``, which is faster.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, HasModule
-from harness.complexity import Size, check_size
+from harness.cost.count import Size, check_size
 from harness.env import device_name, peak_memory
 
 WARM_UP = 3

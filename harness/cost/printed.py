@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from harness.api import DetectorSpec
-from harness.complexity import Counts, Size, count, count_module
+from harness.cost.count import Counts, Size, count, count_module
 
 THOP = "as thop counts"
 TRAINING = "as fvcore counts in training mode"

@@ -47,7 +47,7 @@ def load_manifest(
     Args:
         suite: the suite.
         subset: one of its subsets.
-        root: the suite's own folder, from ``harness.data.suites.find_root``.
+        root: the suite's own folder, from ``harness.registry.suites.find_root``.
         out: output folder; the hash cache lives in ``<out>/cache``.
         workers: threads that read files.
 

@@ -27,8 +27,7 @@ from harness.data.adapters import (
 )
 from harness.data.folders import Layout, file_id, layout, say_left_out
 from harness.data.sample import Listing, Sample
-from harness.data.suite import OWN, Subset, Suite
-from harness.data.suites import Selection
+from harness.data.suite import OWN, Selection, Subset, Suite
 from harness.errors import DataError, UsageError, printable
 
 log = logging.getLogger(__name__)

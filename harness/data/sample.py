@@ -76,7 +76,7 @@ class Manifest:
         """SHA-256 over id, label and content hash of every sample: which data exactly.
 
         Raises:
-            ValueError: a sample has no content hash yet (see ``harness.data.index``).
+            ValueError: a sample has no content hash yet (see ``harness.data.manifest``).
         """
         lines = []
         for sample in self.samples:

@@ -96,3 +96,11 @@ class Suite:
     aliases: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     embedded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What to score of one suite: its chosen subsets, in the declared order."""
+
+    suite: Suite
+    subsets: tuple[Subset, ...]

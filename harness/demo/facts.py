@@ -9,11 +9,11 @@ from functools import lru_cache
 from PIL import Image
 
 from harness.api import FileHeader
-from harness.data.audit import looks_like_photo_name, metadata_names
+from harness.audit.findings import looks_like_photo_name, metadata_names
+from harness.audit.traces import BLOCKY, blockiness
 from harness.data.decode import read_header
-from harness.data.traces import BLOCKY, blockiness
 from harness.errors import BadImageError
-from harness.picture import Picture
+from harness.evaluate.picture import Picture
 
 MAX_BYTES = 32 * 2**20
 """Largest file that the page takes."""

@@ -14,7 +14,7 @@ from PIL import Image
 from harness.api import Detector
 from harness.data.decode import Image8
 from harness.data.preprocess import to_tensor
-from harness.engine import Job
+from harness.engine.scorer import Job
 from harness.errors import HarnessError
 from harness.explain.maps import Explanation, explain, ready
 

@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.demo.facts import file_facts
-from harness.demo.maps import thumbnail
+from harness.demo.overlays import thumbnail
 from harness.demo.verdicts import Contestant, Reading, Verdict
 from harness.errors import BadImageError
-from harness.picture import Picture
+from harness.evaluate.picture import Picture
 
 HERE = Path(__file__).parent
 TITLE = "What detectors say of a picture"

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness import picture as pictures
 from harness.api import DetectorSpec, FileHeader
-from harness.demo.maps import Map, Mapper
-from harness.demo.treatments import Treatment, treatments
-from harness.engine import Compute, Job, Scorer
+from harness.demo.overlays import Map, Mapper
+from harness.demo.ways import Treatment, treatments
+from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError
-from harness.picture import Picture
+from harness.evaluate import picture as pictures
+from harness.evaluate.picture import Picture
 
 log = logging.getLogger(__name__)
 

@@ -65,7 +65,7 @@ def _treatment(name: str, preprocess: Preprocess, perturbation: str = "") -> Tre
 
 
 def _geometries(spec: DetectorSpec, header: FileHeader) -> dict[str, str]:
-    """Name -> preprocess text, as the geometry twins of ``harness.twins``, for one picture."""
+    """Name -> preprocess text, the geometry twins of one picture."""
     height, width = spec.evaluation_size
     multiple = spec.input_rule.multiple_of
     whole = header.width % multiple == 0 and header.height % multiple == 0

@@ -23,8 +23,8 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from harness.allocator import keep_freed_memory
 from harness.api import Detector, HasModule
+from harness.engine.allocator import keep_freed_memory
 from harness.errors import UsageError
 
 log = logging.getLogger(__name__)

@@ -26,8 +26,8 @@ from harness.api import (
     Trainable,
 )
 from harness.data.preprocess import parse
+from harness.engine.seeding import seeded
 from harness.errors import DetectorError
-from harness.seeding import seeded
 
 Check = Callable[[DetectorSpec], None]
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import registry
-from harness.accelerate import CHECK_SIZES, accelerate
 from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
+from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
+from harness.engine.accelerate import CHECK_SIZES, accelerate
 from harness.errors import DetectorError, InputSizeError, WeightsMissingError
+from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
-from harness.weights import LoadedWeights, load_into, resolve
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
 

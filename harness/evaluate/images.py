@@ -22,9 +22,9 @@ from harness.data.loader import ordered_map
 from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
-from harness.engine import Compute, Scorer
+from harness.engine.scorer import Compute, Scorer
 from harness.errors import BadImageError, HarnessError
-from harness.predict import Journal
+from harness.results.predictions import Journal
 from harness.results.records import Made
 
 Image8 = np.ndarray[Any, np.dtype[np.uint8]]

@@ -16,19 +16,22 @@ from typing import Any
 
 from tqdm import tqdm
 
-from harness import recording
 from harness.data.decode import DECODE_VERSION
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Manifest, Sample
-from harness.data.suite import Subset, Suite
-from harness.data.suites import Selection, find_root
-from harness.engine import Job, Scorer
+from harness.data.suite import Selection, Subset, Suite
+from harness.engine.scorer import Job, Scorer
 from harness.env import environment
 from harness.errors import DataError, HarnessError, SchemaError
-from harness.plan import Cell, Done, Known, Settings, take
-from harness.predict import (
+from harness.evaluate import recorder as recording
+from harness.evaluate.images import SubsetScoring, Task
+from harness.evaluate.plan import Cell, Done, Known, Settings, take
+from harness.evaluate.seen import seen_in_training
+from harness.registry.suites import find_root
+from harness.results.lock import BusyError, waited_for
+from harness.results.predictions import (
     Journal,
     Predictions,
     prediction_path,
@@ -37,11 +40,8 @@ from harness.predict import (
     unit_of,
     write_predictions,
 )
-from harness.results.lock import BusyError, waited_for
 from harness.results.records import Made, PredictionKey, RunRecord, SubsetResult
 from harness.results.store import load_record, record_path, save_record
-from harness.scoring import SubsetScoring, Task
-from harness.seen import seen_in_training
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from harness.data import decode
 from harness.data.decode import Image8
 from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
-from harness.engine import Scorer
+from harness.engine.scorer import Scorer
 
 
 class Picture:

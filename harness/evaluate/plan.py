@@ -10,7 +10,7 @@ from harness.data.perturb import Perturbation
 from harness.data.preprocess import Preprocess
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
-from harness.engine import Compute, Job
+from harness.engine.scorer import Compute, Job
 from harness.results.records import Made, PredictionKey, Resampling, SubsetResult
 
 

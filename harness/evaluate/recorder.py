@@ -16,13 +16,13 @@ from harness.errors import (
     UsageError,
     WeightsMissingError,
 )
-from harness.intervals import Replicates, rule_of
 from harness.metrics import aggregate
 from harness.metrics.bootstrap import Draws
 from harness.metrics.interval import interval
 from harness.metrics.thresholds import best_threshold
 from harness.metrics.values import MetricValue
-from harness.predict import (
+from harness.results.intervals import Replicates, rule_of
+from harness.results.predictions import (
     Predictions,
     digest_of,
     prediction_path,

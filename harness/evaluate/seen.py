@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.api import FAKE
+from harness.checkpoints.resolve import LoadedWeights
+from harness.checkpoints.run_weights import trained_on
 from harness.data.sample import Sample
 from harness.data.suite import Subset
-from harness.training.run_folder import trained_on
-from harness.weights import LoadedWeights
 
 
 def seen_in_training(loaded: LoadedWeights, samples: Sequence[Sample], subset: Subset) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.suite import Subset, Suite
-from harness.data.suites import Selection, find_root
+from harness.data.suite import Selection, Subset, Suite
 from harness.errors import DataError, UsageError
+from harness.registry.suites import find_root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def share(
     Args:
         selections: what all shards score together.
         shard: which one.
-        data_root: as for :func:`harness.data.suites.find_root`.
+        data_root: as for :func:`harness.registry.suites.find_root`.
         limit: images of each class that count, 0 = all.
 
     Raises:

@@ -19,17 +19,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from harness.accelerate import TOLERANCE
 from harness.data.adapters import sample_order
 from harness.data.sample import Manifest, Sample
-from harness.data.shards import Shard, share
-from harness.data.suite import Subset, Suite
-from harness.data.suites import Selection
-from harness.engine import Compute, Job
+from harness.data.suite import Selection, Subset, Suite
+from harness.engine.accelerate import TOLERANCE
+from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
-from harness.evaluate import Matrix
-from harness.plan import Settings, take
-from harness.predict import read_predictions
+from harness.evaluate.matrix import Matrix
+from harness.evaluate.plan import Settings, take
+from harness.evaluate.shards import Shard, share
+from harness.results.predictions import read_predictions
 from harness.results.records import RunRecord
 
 Order = Literal["sorted", "reversed", "shuffled"]

@@ -21,10 +21,10 @@ from harness.data.loader import ordered_map
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
-from harness.data.suite import Suite
-from harness.data.suites import Selection, find_root
-from harness.engine import Job
+from harness.data.suite import Selection, Suite
+from harness.engine.scorer import Job
 from harness.errors import BadImageError, DataError, unknown_name
+from harness.registry.suites import find_root
 
 CODEC = {
     "jpeg96": "both classes cropped to one size, then JPEG of quality 96",

@@ -21,21 +21,22 @@ from torch import Tensor
 from tqdm import tqdm
 
 from harness.api import FAKE, HasEmbedding, HasModule
+from harness.checkpoints.resolve import load_into
 from harness.data import decode
 from harness.data.decode import DECODE_VERSION
-from harness.data.index import UNREADABLE, load_manifest
 from harness.data.loader import ordered_map
+from harness.data.manifest import UNREADABLE, load_manifest
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Sample
-from harness.data.suites import Selection, find_root
-from harness.engine import NOT_FINITE_HINT, Job, not_finite
+from harness.data.suite import Selection
+from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite
 from harness.errors import BadImageError, DetectorError, InputSizeError, SchemaError, UsageError
+from harness.evaluate.plan import Settings, take
 from harness.metrics.separation import standardised
-from harness.plan import Settings, take
-from harness.predict import prediction_path
+from harness.registry.suites import find_root
+from harness.results.predictions import prediction_path
 from harness.results.records import PredictionKey
 from harness.results.store import write_atomic
-from harness.weights import load_into
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Known = dict[str, Vectors]

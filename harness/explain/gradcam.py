@@ -14,9 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from harness import registry
 from harness.api import Detector, HasModule, HasNoPlaces
 from harness.errors import UsageError, unknown_name
+from harness.registry import detectors as registry
 
 EXTRA = "explain"
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, HasExactMap, HasModule
-from harness.engine import NOT_FINITE_HINT, Job, make_job
+from harness.checkpoints.resolve import load_into
+from harness.engine.scorer import NOT_FINITE_HINT, Job, make_job
 from harness.errors import DetectorError
 from harness.explain.gradcam import NoMapError, grad_cam
-from harness.weights import load_into
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-3

@@ -10,7 +10,7 @@ import numpy as np
 from harness.api import Detector
 from harness.data.decode import Image8
 from harness.data.preprocess import parse, to_tensor
-from harness.engine import Job
+from harness.engine.scorer import Job
 from harness.errors import InputSizeError
 from harness.explain.maps import Explanation, explain
 from harness.metrics.bootstrap import percentiles, unit_weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 from matplotlib.axes import Axes
@@ -10,7 +11,6 @@ from matplotlib.figure import Figure
 
 from harness.figures.dots import COLOURS, MARKERS, REFERENCE
 from harness.figures.svg import draw
-from harness.report.page.costs import CostPanel, CostPoint
 
 _COSTS = (
     ("macs", "multiply-accumulates for one image"),
@@ -23,11 +23,43 @@ _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7)
 _Box = tuple[float, float, float, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CostPoint:
+    """One detector.
+
+    Args:
+        label: its name, with its weights where it has several.
+        family: of the detector.
+        macs: multiply-accumulates for one image at the size at which it is evaluated.
+        params: parameters.
+        ap: average precision, percent.
+    """
+
+    label: str
+    family: str
+    macs: float
+    params: float
+    ap: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostPanel:
+    """Detectors whose average precision is of one kind.
+
+    Args:
+        title: what their average precision is taken over.
+        points: the cheapest first.
+    """
+
+    title: str
+    points: Sequence[CostPoint]
+
+
 def cost_plot(panels: Sequence[CostPanel]) -> bytes:
     """An SVG file without timestamps; costs on a log axis, a colour and a mark a family.
 
     Args:
-        panels: from ``harness.report.page.costs``, left to right.
+        panels: left to right.
     """
     families = sorted({point.family for panel in panels for point in panel.points})
     styles = {family: _style(family, i) for i, family in enumerate(families)}

@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 
 from harness.figures.dots import COLOURS, MARKERS, REFERENCE, reach
 from harness.figures.svg import draw
-from harness.report.robustness import Panel
 from harness.report.table import Row, Table
+from harness.report.tables.robustness import Panel
 
 
 def curves(table: Table, panels: Sequence[Panel], metrics: Sequence[str]) -> bytes:
     """An SVG file without timestamps; the same table gives the same bytes.
 
     Args:
-        table: from ``harness.report.treatments``, values in percent.
+        table: from ``harness.report.tables.treatments``, values in percent.
         panels: what lies along each set of axes.
         metrics: blocks of the table, from top to bottom.
     """

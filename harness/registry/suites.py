@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
 from harness.data.adapters import subset_folder
 from harness.data.folders import find_folder
-from harness.data.suite import OWN, Subset, Suite
+from harness.data.suite import OWN, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
 
 GROUPS = {"paper": ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")}
@@ -26,14 +25,6 @@ _STAND_IN = {
     "ufd": "mini:diffusion",
     "diffusion1k": "mini:diffusion",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What to score of one suite: its chosen subsets, in the declared order."""
-
-    suite: Suite
-    subsets: tuple[Subset, ...]
 
 
 @lru_cache(maxsize=1)

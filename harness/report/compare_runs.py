@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import UsageError
-from harness.predict import Predictions, read_predictions
 from harness.report.diff import NO_REASON, DiffCell, RecordDiff, judge, record_diff
 from harness.report.measured import (
     METRICS,
@@ -21,6 +20,7 @@ from harness.report.measured import (
     subset_value,
     suite_value,
 )
+from harness.results.predictions import Predictions, read_predictions
 from harness.results.records import NOT_KNOWN, RunRecord
 from harness.results.store import load_records
 

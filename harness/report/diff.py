@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.report.build import Sources, comparable_run, measure, paper_notes
-from harness.report.findings import marks
+from harness.report.inconsistencies import marks
 from harness.report.measured import (
     METRICS,
     PLAIN,
@@ -17,8 +16,9 @@ from harness.report.measured import (
     is_treated,
     newest,
 )
-from harness.report.paper import CellKey, PaperValue
+from harness.report.printed import CellKey, PaperValue
 from harness.report.spec import ColumnSpec, TableSpec
+from harness.report.tables.paper import Sources, comparable_run, measure, paper_notes
 from harness.results.records import RunRecord
 from harness.results.reservations import is_as_declared
 

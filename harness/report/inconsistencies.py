@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from harness.report.paper import CellKey, Paper
+from harness.report.printed import CellKey, Paper
 
 SET_TABLES = ("forensynths", "gangen", "diffusion", "ufd")
 TEST_SETS = {

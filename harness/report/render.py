@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report.findings import Finding
+from harness.report.inconsistencies import Finding
 from harness.report.layout import Head, Layout, Text, lay_out
 from harness.report.table import Cell, Table
 from harness.results.store import write_atomic

@@ -12,11 +12,11 @@ from statistics import fmean
 import numpy as np
 
 from harness.errors import UsageError
-from harness.intervals import Replicates
 from harness.metrics import paired
-from harness.metrics.ranks import Ranks, friedman
+from harness.metrics.friedman import Ranks, friedman
 from harness.metrics.verdict import MARGIN, Verdict, adjusted, hopeless
-from harness.predict import read_predictions
+from harness.results.intervals import Replicates
+from harness.results.predictions import read_predictions
 from harness.results.records import Resampling, RunRecord, SubsetResult
 
 METRICS = ("ap", "acc", "auc")

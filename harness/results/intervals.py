@@ -10,7 +10,7 @@ from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates
 from harness.metrics.verdict import MARGIN, Verdict, tell_apart
-from harness.predict import Predictions, read_predictions
+from harness.results.predictions import Predictions, read_predictions
 from harness.results.records import Resampling, RunRecord
 
 Place = tuple[str, str]

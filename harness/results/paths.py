@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from urllib.parse import quote
 
+TABLES = Path(__file__).resolve().parents[2] / "tables"
+"""The specs of tables, the paper's numbers, templates and what is rendered of them."""
+MEASURED = TABLES / "measured"
+"""Records and scores of official files that are committed; an output folder like any other."""
 LONGEST = 160
 """Bytes of a name on disk. File systems take 255, and suffixes and temporary names need some."""
 

@@ -17,17 +17,16 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.sample import Sample
 from harness.errors import SchemaError
 from harness.results.lock import open_locked
-from harness.results.paths import place_name
-from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey
+from harness.results.paths import MEASURED, place_name
+from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey, SubsetResult
 from harness.results.store import canonical_json, write_atomic
 
 _METADATA = b"lfm_bench"
@@ -71,7 +70,20 @@ def prediction_path(root: Path, key: PredictionKey) -> Path:
     return root / "predictions" / suite / subset / key.detector / f"{digest}.parquet"
 
 
-def unit_of(sample: Sample) -> str:
+class Listed(Protocol):
+    """An image as a manifest lists it: its id, label (0 real, 1 fake), content hash and unit."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> int: ...  # noqa: D102
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+
+
+def unit_of(sample: Listed) -> str:
     """What the image is drawn by: its unit, or its content where no unit is known."""
     return sample.unit or sample.sha256[:16] or sample.id
 
@@ -251,7 +263,7 @@ class Journal:
             self._file.close()
 
     def finish(
-        self, path: Path, key: PredictionKey, samples: Sequence[Sample], unit: str = ""
+        self, path: Path, key: PredictionKey, samples: Sequence[Listed], unit: str = ""
     ) -> Predictions:
         """Turns a complete journal into the prediction file at ``path`` and deletes the journal.
 
@@ -290,3 +302,11 @@ def open_journal(path: Path, key: PredictionKey) -> Iterator[Journal]:
 def _key_json(key: PredictionKey) -> str:
     # Schema 1 had a field more; its usual value keeps the files of that schema where they are.
     return json.dumps({**dataclasses.asdict(key), "on_bad_image": "error"}, sort_keys=True)
+
+
+def scores_root(out: Path, result: SubsetResult) -> Path | None:
+    """The output folder that holds just the scores that a result was made from; None = gone."""
+    for root in (out, MEASURED):
+        if result.predictions and digest_of(root / result.predictions) == result.scores:
+            return root
+    return None

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.build import Sources
 from harness.report.diff import DiffCell
 from harness.report.spec import ColumnSpec, TableSpec
 from harness.report.table import Table
+from harness.report.tables.paper import Sources
 
 START = ("mini", "AP", "unseen fakes")
 """Group, metric and title of the column by which the rows are sorted at first."""

@@ -3,43 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from harness.report.mini import UNLEARNED
-from harness.report.page.board import START, Board, Material
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostPoint:
-    """One detector.
-
-    Args:
-        label: its name, with its weights where it has several.
-        family: of the detector.
-        macs: multiply-accumulates for one image at the size at which it is evaluated.
-        params: parameters.
-        ap: average precision, percent.
-    """
-
-    label: str
-    family: str
-    macs: float
-    params: float
-    ap: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostPanel:
-    """Detectors whose average precision is of one kind.
-
-    Args:
-        title: what their average precision is taken over.
-        points: the cheapest first.
-    """
-
-    title: str
-    points: Sequence[CostPoint]
+from harness.figures.cost import CostPanel, CostPoint
+from harness.report.tables.mini import UNLEARNED
+from harness.site.board import START, Board, Material
 
 
 def cost_panels(board: Board, material: Material) -> list[CostPanel]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from harness.report.diff import NOT_COMPARABLE, DiffCell
 from harness.report.layout import HOLE, between, signed
 from harness.report.measured import published_metric, subset_value
-from harness.report.page.board import Entry, Target
 from harness.report.table import Cell
 from harness.results.records import RunRecord
+from harness.site.board import Entry, Target
 
 NO_RECORD = "not run"
 """How the reason of a hole begins that is told beside the row's name."""

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.figures.cost import CostPanel
 from harness.report.diff import VERDICTS, DiffCell, compared
-from harness.report.findings import findings
+from harness.report.inconsistencies import findings
 from harness.report.layout import lay_out
-from harness.report.page.artefacts import Part, Picture
-from harness.report.page.board import Board, Material
-from harness.report.page.costs import CostPanel
-from harness.report.page.leaderboard import other_pages
-from harness.report.page.site import PageRenderer, data_uri
 from harness.results.records import RunRecord
+from harness.site.board import Board, Material
+from harness.site.leaderboard import other_pages
+from harness.site.renderer import PageRenderer, data_uri
+from harness.site.sections import Part, Picture
 
 TITLE = "lfm-bench: detectors of AI-generated images, measured"
 

@@ -6,8 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.report.build import over_seeds, paper_notes
-from harness.report.findings import marks
+from harness.report.inconsistencies import marks
 from harness.report.measured import (
     METRICS,
     PLAIN,
@@ -24,8 +23,14 @@ from harness.report.measured import (
     suite_value,
     with_raw,
 )
-from harness.report.mini import row_key, shown_records
-from harness.report.page.board import (
+from harness.report.printed import CellKey, PaperValue
+from harness.report.spec import RowSpec, TableSpec
+from harness.report.table import Cell, Row
+from harness.report.tables.mini import row_key, shown_records
+from harness.report.tables.paper import over_seeds, paper_notes
+from harness.results.records import RunRecord
+from harness.results.rows import seed_group, told_apart, weights_kind
+from harness.site.board import (
     START,
     Board,
     BoardColumn,
@@ -34,13 +39,8 @@ from harness.report.page.board import (
     Material,
     Target,
 )
-from harness.report.page.detail import file_name, title_of
-from harness.report.page.entries import NO_RECORD, difference_of, ours_of, some_sets
-from harness.report.paper import CellKey, PaperValue
-from harness.report.spec import RowSpec, TableSpec
-from harness.report.table import Cell, Row
-from harness.results.records import RunRecord
-from harness.results.rows import seed_group, told_apart, weights_kind
+from harness.site.entries import NO_RECORD, difference_of, ours_of, some_sets
+from harness.site.record_facts import file_name, title_of
 
 MINI = "mini-all"
 """The table with every detector on the embedded suite."""

@@ -11,29 +11,29 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness import registry
-from harness.commands import _sources
-from harness.commands.metrics import MEANINGS
 from harness.data.decode import decode, display_name, read_bytes
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.sample import Sample
-from harness.data.suites import find_root, get_suite
 from harness.errors import DataError, HarnessError, UsageError
 from harness.figures.histogram import histogram_figure
 from harness.figures.ranking import precision_recall_figure, roc_figure
 from harness.figures.reliability import reliability_diagram
 from harness.figures.tiles import tile
-from harness.intervals import rule_of
 from harness.metrics.calibration import probabilities, reliability
 from harness.metrics.curve import curve
+from harness.metrics.meanings import MEANINGS
 from harness.metrics.points import histogram, operating_point
 from harness.metrics.values import missing_class
-from harness.predict import read_predictions
-from harness.report.page import detail, evidence
-from harness.report.page.evidence import Pool, Scores, Wrong
-from harness.report.page.site import PageRenderer, data_uri
+from harness.registry import detectors as registry
+from harness.registry.suites import find_root, get_suite
+from harness.results.intervals import rule_of
+from harness.results.predictions import read_predictions, scores_root
 from harness.results.records import Metric, RunRecord, SubsetResult
 from harness.results.store import write_atomic
+from harness.site import pool as evidence
+from harness.site import record_facts as detail
+from harness.site.pool import Pool, Scores, Wrong
+from harness.site.renderer import PageRenderer, data_uri
 
 WRONG = 8
 """Images of each class among the most wrong ones."""
@@ -166,7 +166,7 @@ def _small(sample: Sample) -> bytes:
 def _scores(out: Path, record: RunRecord) -> Iterator[Scores]:
     """Kept scores of the subsets that have any, in the suite's order."""
     for result in record.subsets:
-        root = _sources.scores_root(out, result)
+        root = scores_root(out, result)
         if root is None:
             continue
         kept = read_predictions(root / result.predictions)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from harness.errors import SchemaError
 from harness.report import separability
-from harness.report.page.site import data_uri
+from harness.site.renderer import data_uri
 
 PANELS = 8
 """Pictures with maps that the page shows at most."""

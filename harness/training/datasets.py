@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.data.adapters import folder_adapter, sample_order
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.own import own_suite
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
-from harness.data.suites import find_root
 from harness.errors import DataError, unknown_name
+from harness.registry.suites import find_root
 from harness.suites import mini
 from harness.training.mini_rule import MINI
 from harness.training.recipe import Scaling

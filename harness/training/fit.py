@@ -21,7 +21,7 @@ from harness.api import (
 )
 from harness.data.decode import display_name, read_bytes, read_header
 from harness.data.preprocess import parse
-from harness.seeding import seeded
+from harness.engine.seeding import seeded
 from harness.training.data import ImageSet
 from harness.training.outcome import Scores, Trained, measure
 from harness.training.progress import Progress

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import Trainable
-from harness.seeding import seeded
+from harness.engine.seeding import seeded
 from harness.training.interrupt import Stop
 from harness.training.request import Machine, Numerics
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from harness.api import Detector, HasState, Trainable
 from harness.data.preprocess import parse
 from harness.errors import DataError, HarnessError, UsageError
-from harness.training.board import Board
 from harness.training.data import Batch, ImageSet, Turn, dealt, epoch_images, stream
 from harness.training.gradients import Gradients, Part, moving
 from harness.training.interrupt import Stop, held_back
@@ -27,6 +26,7 @@ from harness.training.recipe import uses_monitor
 from harness.training.request import Machine, Training
 from harness.training.savepoint import Content, Savepoint
 from harness.training.schedule import Course, learning_rate
+from harness.training.tensorboard import Board
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from harness.api import FAKE, DetectorSpec
+from harness.engine.seeding import seeded
 from harness.errors import DetectorError
 from harness.metrics.classification import accuracy, average_precision
-from harness.seeding import seeded
 from harness.training.data import ImageSet
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]

@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 
 from harness.api import DetectorSpec
-from harness.checkpoint_files import files_of
+from harness.checkpoints.files import files_of
+from harness.checkpoints.resolve import pretrained
 from harness.data.sample import Manifest
 from harness.errors import UsageError
-from harness.training.ranks import ALONE, Ranks
+from harness.training.processes import ALONE, Ranks
 from harness.training.recipe import ResolvedRecipe
-from harness.weights import pretrained
 
 Precision = Literal["fp32", "bf16", "fp16"]
 

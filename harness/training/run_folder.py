@@ -18,16 +18,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from harness.api import Recipe
+from harness.checkpoints.mark import Mark
+from harness.checkpoints.run_weights import IMAGES, RECORD, WEIGHTS
 from harness.data.sample import Manifest
 from harness.errors import OutputError
-from harness.mark import Mark
 from harness.results.store import canonical_json, write_atomic
 from harness.training.request import Numerics
 
 SCHEMA = 1
-WEIGHTS = "weights.safetensors"
-RECORD = "run.json"
-IMAGES = "train_manifest.tsv"
 STATE = "state.pt"
 
 Record = dict[str, Any]
@@ -62,7 +60,7 @@ def write(
         folder: the run folder.
         state: the weights.
         record: everything else that is known of the training.
-        train: the images it was made of, listed for :func:`trained_on`.
+        train: the images it was made of, listed for ``run_weights.trained_on``.
 
     Raises:
         OutputError: the disk does not take it; the training's last state is still there.
@@ -88,19 +86,6 @@ def write_file(path: Path, data: bytes) -> None:
             f"{path} cannot be written ({len(data):,} bytes): {error.strerror or error}",
             hint="make room, then run the same command again: it goes on from the last saved state",
         ) from error
-
-
-def trained_on(folder: Path) -> frozenset[str]:
-    """The sha256 of every image that a finished training was made of.
-
-    Empty for one of before these were listed. The list has a line ``id, label, sha256`` an image,
-    with tabs between; its own sha256 is the digest of the training data.
-    """
-    try:
-        listed = (folder / IMAGES).read_bytes()
-    except OSError:
-        return frozenset()
-    return frozenset(line.rsplit(b"\t", 1)[-1].decode() for line in listed.splitlines())
 
 
 def _lines(manifest: Manifest) -> bytes:

@@ -18,7 +18,7 @@ import torch
 
 from harness.results.store import canonical_json
 from harness.training import run_folder
-from harness.training.ranks import ALONE, Ranks
+from harness.training.processes import ALONE, Ranks
 
 FORMAT = 1
 """Raised when the content changes its meaning: an older state is then of no use."""

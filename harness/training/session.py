@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.allocator import keep_freed_memory
 from harness.api import (
     Fittable,
     HeaderFittable,
@@ -15,14 +14,15 @@ from harness.api import (
     Startable,
     Trainable,
 )
+from harness.checkpoints.resolve import pretrained
 from harness.data.decode import DECODE_VERSION
 from harness.data.preprocess import parse
 from harness.data.sample import Manifest
+from harness.engine.allocator import keep_freed_memory
 from harness.env import environment
 from harness.errors import DetectorError, UsageError, WeightsError
 from harness.results.records import WeightsRef
 from harness.training import run_folder
-from harness.training.board import board
 from harness.training.data import ImageSet, epoch_images
 from harness.training.fit import fit_features, fit_headers
 from harness.training.loop import Descent, Keepers
@@ -32,7 +32,7 @@ from harness.training.recipe import is_fit
 from harness.training.request import Machine, Numerics, Training, refuse_contradictions
 from harness.training.savepoint import Savepoint
 from harness.training.screening import readable
-from harness.weights import pretrained
+from harness.training.tensorboard import board
 
 __all__ = ["Machine", "Training", "describe", "identity", "run"]
 

@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.checkpoint_files import files_of
+from harness.checkpoints.files import files_of
+from harness.checkpoints.presence import weights_dir
 from harness.errors import UsageError, WeightsMissingError
-from harness.presence import weights_dir
 from harness.training import run_folder, savepoint, session
 from harness.training.request import Training
 

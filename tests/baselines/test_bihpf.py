@@ -19,7 +19,7 @@ from baselines.bihpf import (
     pixel_gain,
     spectrum,
 )
-from harness import registry
+from harness.registry import detectors as registry
 
 SIZES = [(32, 32), (33, 48), (64, 31)]
 

@@ -8,7 +8,7 @@ import torch
 
 from baselines.c2p_clip import SPEC, build, from_transformers
 from baselines.ojha import build as build_ojha
-from harness import contracts
+from harness.engine import contracts
 from tests.baselines.small_clip import (
     SMALL,
     in_small,

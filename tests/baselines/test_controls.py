@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from baselines.trivial import picture_features
-from harness import contracts, registry
+from harness.engine import contracts
+from harness.registry import detectors as registry
 
 
 def test_metadata_features_tell_headers_apart() -> None:

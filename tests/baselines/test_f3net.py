@@ -11,9 +11,9 @@ import torch
 
 from baselines import _backbones, _frequency, _spectrum, _xception
 from baselines.f3net import DEEPFAKEBENCH, SPEC, build, build_deepfakebench, from_published
-from harness.accelerate import accelerate
-from harness.complexity import count_module
+from harness.cost.count import count_module
 from harness.data.preprocess import parse, to_tensor
+from harness.engine.accelerate import accelerate
 from tests.goldens.stored import close, golden, preprocessing_is_exact, published
 
 

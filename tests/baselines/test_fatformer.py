@@ -19,8 +19,8 @@ from baselines._fatformer import (
     inverse_haar,
 )
 from baselines.fatformer import CLIP, SPEC, FatFormerDetector, build, own_entries
-from harness import contracts
-from harness.weights import pretrained
+from harness.checkpoints.resolve import pretrained
+from harness.engine import contracts
 from tests.baselines.small_clip import (
     SMALL,
     in_small,

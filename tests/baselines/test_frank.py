@@ -14,8 +14,8 @@ from torch import Tensor
 from baselines._frank import ConvNet, DenseNet, LinearNet, Net, Pixels, ResidualNet, Standardise
 from baselines._spectrum import dct2, levels, log_dct
 from baselines.frank import VARIANTS, FrankLinear, FrankNet, build_net
-from harness import registry
 from harness.data.preprocess import parse
+from harness.registry import detectors as registry
 from tests.goldens.pictures import frequency_tensor as images
 from tests.goldens.pictures import pillow_gray
 from tests.goldens.rules import filled, hashed, sine

@@ -11,10 +11,10 @@ import torch
 from baselines._frank import SpectralDetector
 from baselines._spectrum import log_dct
 from baselines.fredect import build
-from harness import registry
+from harness.checkpoints.resolve import load_into, resolve
 from harness.data.preprocess import parse, to_tensor
 from harness.errors import WeightsError
-from harness.weights import load_into, resolve
+from harness.registry import detectors as registry
 from tests.goldens.pictures import frequency_tensor as images
 from tests.goldens.pictures import nonsquare_picture
 from tests.goldens.rules import filled, hashed, sine

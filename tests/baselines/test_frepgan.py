@@ -16,7 +16,7 @@ from baselines.frepgan import (
     from_channels,
     to_channels,
 )
-from harness import registry
+from harness.registry import detectors as registry
 
 bce = nn.functional.binary_cross_entropy_with_logits
 

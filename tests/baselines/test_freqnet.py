@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from baselines.freqnet import SPEC, build, channel_filter, spatial_high_pass
-from harness.accelerate import accelerate, same_scores
+from harness.engine.accelerate import accelerate, same_scores
 from tests.goldens.rules import fill
 from tests.goldens.stored import (
     checked_stages,

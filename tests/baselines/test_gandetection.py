@@ -26,9 +26,9 @@ from baselines.gandetection import (
     verdict,
 )
 from harness.api import TorchDetector
+from harness.checkpoints.resolve import load_into, resolve
 from harness.data.preprocess import to_tensor
 from harness.errors import WeightsError
-from harness.weights import load_into, resolve
 from tests.goldens.pictures import frequency_tensor as images
 from tests.goldens.rules import hashed
 from tests.goldens.stored import golden, near

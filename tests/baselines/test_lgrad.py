@@ -12,10 +12,10 @@ import torch
 from baselines._stylegan import Discriminator, as_8_bit, spread
 from baselines.lgrad import SPEC, LGradNetwork, build
 from harness.api import DetectorSpec
-from harness.checkpoint_files import files_of, sha256_of
+from harness.checkpoints.files import files_of, sha256_of
+from harness.checkpoints.resolve import load_into, pretrained, resolve
 from harness.data.preprocess import to_tensor
 from harness.errors import WeightsError
-from harness.weights import load_into, pretrained, resolve
 from tests.goldens.rules import filled, rule
 from tests.goldens.stored import (
     checked_stages,

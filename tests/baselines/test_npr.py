@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from baselines.npr import build
-from harness import registry
+from harness.registry import detectors as registry
 from tests.goldens.rules import fill
 from tests.goldens.stored import (
     checked_stages,

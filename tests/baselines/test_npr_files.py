@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from baselines.npr import SPEC, build
-from harness.checkpoint_files import sha256_of
+from harness.checkpoints.files import sha256_of
+from harness.checkpoints.resolve import load_into, resolve
 from harness.errors import WeightsError
-from harness.weights import load_into, resolve
 
 
 def stored(name: str, path: Path) -> dict[str, torch.Tensor]:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from baselines import _clip
 from baselines.ojha import SPEC, build
-from harness import contracts
 from harness.api import DetectorSpec
-from harness.checkpoint_files import sha256_of
+from harness.checkpoints.files import sha256_of
+from harness.checkpoints.resolve import load_into, pretrained, resolve
 from harness.data.preprocess import parse
+from harness.engine import contracts
 from harness.errors import WeightsError
-from harness.weights import load_into, pretrained, resolve
 from tests.baselines.small_clip import (
     SMALL,
     in_small,

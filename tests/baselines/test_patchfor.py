@@ -8,7 +8,7 @@ import torch
 
 from baselines import _xception
 from baselines.patchfor import SPEC, build
-from harness.complexity import count_module
+from harness.cost.count import count_module
 from tests.goldens.stored import close, golden, preprocessing_is_exact, published
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from baselines import _backbones, _blending, _efficientnet, _pixels
 from baselines._chance import dropout
 from baselines.selfblended import SPEC, build, from_efficientnet_pytorch
-from harness.complexity import count_module
+from harness.cost.count import count_module
 from harness.data.preprocess import parse, to_tensor
 from tests.conftest import noise
 from tests.goldens.stored import close, golden, published

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
 from harness.data.preprocess import parse, to_tensor
+from harness.registry import detectors as registry
 from harness.training.mini_rule import MINI
 from harness.training.optimisers import build_optimiser
 from harness.training.recipe import resolve

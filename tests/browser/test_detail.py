@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.commands import _detail, _sources
-from harness.report.page.site import PageRenderer
+from harness.results.paths import TABLES
+from harness.site import record_page as _detail
+from harness.site.renderer import PageRenderer
 from tests.browser.conftest import PHONE, Open
 from tests.evidence import keep, scores_of
 
@@ -19,7 +20,7 @@ from tests.evidence import keep, scores_of
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     out: Path = tmp_path_factory.mktemp("detail")
     sets = {"weak": scores_of(1, 0.5), "strong": scores_of(2, 3.0), "ctl": scores_of(3, 0.0)}
-    renderer = PageRenderer(_sources.TABLES / "templates")
+    renderer = PageRenderer(TABLES / "templates")
     (page,) = _detail.write(out, out / "report", [keep(out, "lfm", sets)], renderer)
     return page.as_uri()
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness import registry
 from harness.__main__ import command_line
 from harness.commands import cost as command
-from harness.complexity import count
+from harness.cost.count import count
+from harness.cost.latency import Speed
 from harness.errors import UsageError
-from harness.latency import Speed
+from harness.registry import detectors as registry
 
 
 def run(*arguments):

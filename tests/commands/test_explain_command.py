@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import registry
 from harness.__main__ import main
+from harness.registry import detectors as registry
 from tests.conftest import marked, write_images
 
 

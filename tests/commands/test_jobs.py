@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
 from harness.commands import _jobs
 from harness.errors import UsageError
+from harness.registry import detectors as registry
 from tests.conftest import write_images
 
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from harness import registry
 from harness.__main__ import command_names, main
 from harness.commands.list import parameters
-from harness.data.suites import all_suites
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
 from tests import program
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
 from harness.data.decode import decode
 from harness.data.preprocess import parse, to_tensor
+from harness.registry import detectors as registry
 from tests.conftest import marked, write_images
 
 

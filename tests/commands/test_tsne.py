@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.__main__ import main
-from harness.checkpoint_files import sha256_of
+from harness.checkpoints.files import sha256_of
+from harness.checkpoints.run_weights import RUN_FACTS, RUN_WEIGHTS
 from harness.data.own import own_name
-from harness.run_weights import RUN_FACTS, RUN_WEIGHTS
+from harness.registry import detectors as registry
 from tests.conftest import marked, write_images
 
 Tsne = Callable[..., int]

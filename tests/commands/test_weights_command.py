@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import registry
 from harness.__main__ import command_line
 from harness.api import Weights
 from harness.commands import weights as command
 from harness.errors import UsageError, WeightsError
+from harness.registry import detectors as registry
 
 
 def checkpoint(name, sha256, **changes):

@@ -13,11 +13,11 @@ from harness.data.adapters import (
     sample_order,
 )
 from harness.data.folders import CLASS_FOLDERS, say_left_out
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.sample import Listing
 from harness.data.suite import Subset, Suite
-from harness.data.suites import get_suite
 from harness.errors import DataError
+from harness.registry.suites import get_suite
 
 GAN = Subset(name="gan", folders=("Gan", "gan_new"))
 POOLED = Subset(name="guided", folders=("guided",), real_pool="imagenet")

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from harness.api import FileHeader
-from harness.data.audit import (
+from harness.audit.duplicates import Shared, find_duplicates
+from harness.audit.findings import (
     Headers,
     SubsetAudit,
     audit_subset,
     best_single_value,
     looks_like_photo_name,
 )
-from harness.data.duplicates import Shared, find_duplicates
-from harness.data.index import UNREADABLE
+from harness.data.manifest import UNREADABLE
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset
 from harness.errors import BadImageError

@@ -10,8 +10,8 @@ from image_files import noise
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from harness.api.torchvision import ensure_torchvision
 from harness.data.preprocess import parse
-from harness.torchvision_cpu import ensure_torchvision
 
 ensure_torchvision()
 from torchvision import transforms  # noqa: E402  (needs the line above)

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from image_files import write
 
-from harness.data import index
+from harness.data import manifest as index
 from harness.data.adapters import folder_adapter
-from harness.data.index import UNREADABLE, hash_samples, load_manifest
+from harness.data.manifest import UNREADABLE, hash_samples, load_manifest
 from harness.data.sample import Sample
 from harness.data.suite import Subset, Suite
 from harness.errors import DataError

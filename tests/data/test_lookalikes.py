@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from made_copies import COPIES, face, texture
 
-from harness.data import lookalikes
-from harness.data.decode import Image8, decode, read_bytes
-from harness.data.likeness import thumbnail
-from harness.data.lookalikes import (
+from harness.audit import lookalikes
+from harness.audit.lookalikes import (
     NEAR,
     PARTNERS,
     Picture,
@@ -18,8 +16,10 @@ from harness.data.lookalikes import (
     find_lookalikes,
     find_overlap,
 )
-from harness.data.suites import find_root, get_suite
-from harness.data.traces import perceptual_hashes
+from harness.audit.traces import perceptual_hashes
+from harness.data.decode import Image8, decode, read_bytes
+from harness.data.likeness import thumbnail
+from harness.registry.suites import find_root, get_suite
 
 COPIED = 20
 """Bases of each kind of which there are copies."""

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from image_files import write
 
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.own import images_suite, list_suite, own_name, own_selections, own_suite
 from harness.data.suite import Suite
-from harness.data.suites import all_suites
 from harness.errors import DataError, UsageError
 from harness.registry import detectors
+from harness.registry.suites import all_suites
 
 
 def _own(suite: Suite) -> dict[str, list[tuple[str, int]]]:

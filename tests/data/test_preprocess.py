@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from image_files import noise
 from PIL import Image
 
+from harness.api.torchvision import ensure_torchvision
 from harness.data.preprocess import OPS, parse, to_tensor
 from harness.errors import BadImageError, DataError, UsageError
-from harness.torchvision_cpu import ensure_torchvision
 
 ensure_torchvision()
 from torchvision import transforms  # noqa: E402  (needs the line above)

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.sample import Sample
-from harness.data.shards import Shard, share
-from harness.data.suite import Subset, Suite
-from harness.data.suites import Selection
+from harness.data.suite import Selection, Subset, Suite
 from harness.errors import DataError, UsageError
+from harness.evaluate.shards import Shard, share
 
 HERE = str(Path(__file__).parent)
 

@@ -6,10 +6,10 @@ from image_files import encoded, noise
 from PIL import Image
 from scipy.fft import dct
 
+from harness.audit.traces import BLOCKY, blockiness, perceptual_hashes
 from harness.data.decode import decode, read_bytes
 from harness.data.perturb import parse_perturbation
-from harness.data.suites import find_root, get_suite
-from harness.data.traces import BLOCKY, blockiness, perceptual_hashes
+from harness.registry.suites import find_root, get_suite
 
 
 @pytest.fixture(scope="module")

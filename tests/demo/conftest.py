@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from harness import registry
 from harness.demo.verdicts import Contestant
-from harness.engine import Compute, make_job
+from harness.engine.scorer import Compute, make_job
+from harness.registry import detectors as registry
 from tests.conftest import marked, noise
 from tests.data.image_files import encoded
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from harness.demo import facts
 from harness.demo.facts import FileFacts, file_facts
 from harness.errors import BadImageError
-from harness.picture import Picture
+from harness.evaluate.picture import Picture
 from tests.conftest import noise
 from tests.data.image_files import encoded, png_claiming
 from tests.demo.conftest import picture_bytes

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.demo import maps, page
-from harness.demo.maps import FOR_FAKE, FOR_REAL, overlay
-from harness.picture import Picture
+from harness.demo import overlays as maps
+from harness.demo import page
+from harness.demo.overlays import FOR_FAKE, FOR_REAL, overlay
+from harness.evaluate.picture import Picture
 from tests.demo.conftest import contestant, picture_bytes, random_weights
 
 GREY = np.full((64, 128, 3), 100, np.uint8)

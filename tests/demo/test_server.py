@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import registry
 from harness.__main__ import main
 from harness.commands import demo
 from harness.commands._jobs import Chosen
 from harness.demo import server
 from harness.errors import UsageError, WeightsMissingError
+from harness.registry import detectors as registry
 from tests.demo.conftest import COMPUTE
 
 LOCAL = "127.0.0.1"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness import registry
 from harness.api import FileHeader
-from harness.demo.treatments import treatments
+from harness.demo.ways import treatments
+from harness.registry import detectors as registry
 
 
 def texts(name: str, width: int, height: int, *, pixels: bool = True) -> dict[str, str]:

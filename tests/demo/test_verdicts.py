@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import registry
 from harness.__main__ import main
 from harness.api import ScoreSpec
 from harness.data.perturb import UNPERTURBED
 from harness.data.preprocess import Preprocess
 from harness.demo import verdicts
-from harness.demo.treatments import Treatment
 from harness.demo.verdicts import Contestant, Reading, Verdict
-from harness.picture import Picture
+from harness.demo.ways import Treatment
+from harness.evaluate.picture import Picture
+from harness.registry import detectors as registry
 from tests.demo.conftest import contestant, picture_bytes
 
 

@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
 from harness.api import REAL
+from harness.checkpoints.resolve import LoadedWeights
 from harness.data.decode import decode
 from harness.data.own import own_suite
 from harness.data.preprocess import to_tensor
-from harness.data.suites import Selection, parse_selection
-from harness.engine import Compute, Job
+from harness.data.suite import Selection
+from harness.engine.scorer import Compute, Job
 from harness.errors import BadImageError, InputSizeError, SchemaError, UsageError
+from harness.evaluate.plan import Settings
 from harness.explain.embeddings import Embedder, EmbeddingStore, pictures, plane, read
-from harness.plan import Settings
+from harness.registry import detectors as registry
+from harness.registry.suites import parse_selection
 from harness.results.records import WeightsRef
 from harness.suites import mini
-from harness.weights import LoadedWeights
 from tests.conftest import write_images
 
 CPU = torch.device("cpu")

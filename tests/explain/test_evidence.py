@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
+from harness.checkpoints.resolve import LoadedWeights
 from harness.data.preprocess import parse, to_tensor
-from harness.engine import Job
+from harness.engine.scorer import Job
 from harness.errors import InputSizeError
-from harness.explain.evidence import (
+from harness.explain.maps import ready
+from harness.explain.observer import (
     Observer,
     Picture,
     Row,
     focus_differences,
     focus_means,
 )
-from harness.explain.maps import ready
+from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
-from harness.weights import LoadedWeights
 from tests.conftest import noise
 
 

@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from harness import registry
 from harness.api import Detector, ExactMap, HasExactMap, TorchDetector
 from harness.errors import DetectorError, UsageError
 from harness.explain.gradcam import NoMapError, grad_cam, spatial_layers
 from harness.explain.maps import explain, load
 from harness.metrics.focus import focus
+from harness.registry import detectors as registry
 
 EXACT = ("lfm", "gap", "gap-rgb", "npr", "safe", "freqnet", "patchfor")
 

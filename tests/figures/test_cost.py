@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from matplotlib.figure import Figure
 
 from harness.figures.cost import _box, _labels, _overlap, cost_plot
-from harness.report.page.costs import CostPanel, CostPoint
+from harness.site.costs import CostPanel, CostPoint
 
 POINTS = tuple(
     CostPoint(

@@ -4,9 +4,9 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from harness.figures.curves import curves
-from harness.report.robustness import panels, treatments
 from harness.report.table import Cell, Column, Row, Table
-from harness.report.treatments import REALS
+from harness.report.tables.robustness import panels, treatments
+from harness.report.tables.treatments import REALS
 
 COLUMNS = treatments(["jpeg(90)", "jpeg(50)", "webp(80)"], {})
 

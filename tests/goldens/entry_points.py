@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from baselines._stylegan import Discriminator
 from baselines.selfblended import from_efficientnet_pytorch
-from harness import registry
 from harness.data.preprocess import parse, to_tensor
+from harness.registry import detectors as registry
 
 
 def prepared(name: str, picture: Image.Image | np.ndarray) -> Tensor:

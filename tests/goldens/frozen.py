@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import contracts, registry
-from harness.checkpoint_files import files_of
+from harness.checkpoints.files import files_of
 from harness.data.preprocess import to_tensor
+from harness.engine import contracts
+from harness.registry import detectors as registry
 from tests.goldens.pictures import cnn_pictures
 from tests.goldens.rules import Values, fill
 from tests.goldens.stored import FOLDER

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from harness import registry
 from harness.data.preprocess import to_tensor
+from harness.registry import detectors as registry
 from lfm.detector import VARIANTS, build
 from lfm.network import POOLINGS, cell_residual, final_side
 from lfm.pooling import random_k

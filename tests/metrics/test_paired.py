@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from harness.metrics import paired, ranks
+from harness.metrics import friedman as ranks
+from harness.metrics import paired
+from harness.metrics.friedman import friedman
 from harness.metrics.paired import delong, holm, mcnemar
-from harness.metrics.ranks import friedman
 
 # Demsar, JMLR 2006, table 6: AUC of C4.5 with neither, m, cf and both parameters tuned, 14 sets.
 DEMSAR = np.array(

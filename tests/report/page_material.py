@@ -8,10 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from harness.__main__ import main
-from harness.commands import _sources
 from harness.figures.svg import draw
 from harness.report.render import Renderer
 from harness.report.table import Cell, Column, Row, Table
+from harness.results.paths import TABLES
 from harness.results.records import WeightsRef
 from harness.results.store import save_record
 
@@ -53,7 +53,7 @@ def write_costs(out: Path) -> None:
 
 def write_artefacts(out: Path) -> None:
     """Twins, robustness, an audit, maps and features as their commands leave them."""
-    renderer = Renderer(_sources.TABLES / "templates")
+    renderer = Renderer(TABLES / "templates")
     for name in ("twins", "robustness"):
         renderer.write([small_table(f"{name}-mini")], out / name)
     (out / "robustness" / "robustness-mini.svg").write_bytes(small_svg())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.report.build import Cost, Sources
-from harness.report.paper import Paper, load_paper
+from harness.report.printed import Paper, load_paper
 from harness.report.spec import load_specs
+from harness.report.tables.paper import Cost, Sources
 from harness.results.records import Made, Metric, RunRecord, SubsetResult, WeightsRef
 
 ROOT = Path(__file__).resolve().parents[2]

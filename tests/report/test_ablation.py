@@ -15,10 +15,10 @@ from harness.errors import SchemaError
 from harness.metrics.bootstrap import Draws
 from harness.metrics.paired import holm
 from harness.metrics.verdict import Verdict, tell_apart
-from harness.report.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.report.layout import lay_out
 from harness.report.render import Renderer, render_csv
 from harness.report.table import Cell, Table
+from harness.report.tables.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import ROOT, metrics, record, result

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.report.build import Cost, build_paper_table
 from harness.report.table import Cell, Column, Row, Table, ranked
+from harness.report.tables.paper import Cost, build_paper_table
 from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import (

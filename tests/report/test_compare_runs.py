@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from harness.errors import SchemaError, UsageError
-from harness.predict import Predictions, write_predictions
 from harness.report.compare_runs import (
     ImageDiff,
     RunDiff,
@@ -17,6 +16,7 @@ from harness.report.compare_runs import (
     reference_records,
 )
 from harness.report.diff import NO_REASON, DiffCell, exceeding
+from harness.results.predictions import Predictions, write_predictions
 from harness.results.records import Made, PredictionKey, RunRecord, WeightsRef
 from harness.results.store import load_records, save_record
 

@@ -7,8 +7,8 @@ import pytest
 
 from harness.errors import SchemaError
 from harness.metrics.verdict import Verdict
-from harness.report.mini import build_mini_table
 from harness.report.table import Cell, Row, Table
+from harness.report.tables.mini import build_mini_table
 from harness.results.records import Metric, Resampling, RunRecord
 
 from .synthetic import SPECS, mini_record, paper_like, sources

@@ -12,20 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.commands import _detail, _sources
-from harness.commands.metrics import MEANINGS
+from harness.metrics.meanings import MEANINGS
 from harness.report.layout import HOLE
 from harness.report.measured import suite_value
-from harness.report.page.detail import (
-    Line,
-    facts,
-    file_name,
-    recipe,
-    sessions,
-    subset_table,
-    title_of,
-)
-from harness.report.page.site import PageRenderer
+from harness.results.paths import TABLES
 from harness.results.records import (
     Calibration,
     Made,
@@ -35,6 +25,17 @@ from harness.results.records import (
     SubsetResult,
     WeightsRef,
 )
+from harness.site import record_page as _detail
+from harness.site.record_facts import (
+    Line,
+    facts,
+    file_name,
+    recipe,
+    sessions,
+    subset_table,
+    title_of,
+)
+from harness.site.renderer import PageRenderer
 
 from ..evidence import FAKES, REALS, keep, scores_of
 from .synthetic import metrics, record, result
@@ -315,7 +316,7 @@ def test_what_no_subset_has_is_told_by_those_that_were_scored() -> None:
 def test_the_page_counts_shared_reals_once(tmp_path: Path) -> None:
     sets = {"weak": scores_of(1, 0.5), "strong": scores_of(2, 3.0), "ctl": scores_of(3, 0.0)}
     kept = keep(tmp_path, "lfm", sets)
-    renderer = PageRenderer(_sources.TABLES / "templates")
+    renderer = PageRenderer(TABLES / "templates")
     (page,) = _detail.write(tmp_path, tmp_path / "report", [kept], renderer)
     html = page.read_text(encoding="utf-8")
     assert page.name == file_name(kept)

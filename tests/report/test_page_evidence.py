@@ -8,7 +8,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.metrics.classification import Rule
 from harness.metrics.points import OperatingPoint, histogram, operating_point
-from harness.report.page.evidence import (
+from harness.results.records import Metric, Resampling
+from harness.site.pool import (
     Pool,
     Scores,
     furthest_wrong,
@@ -20,7 +21,6 @@ from harness.report.page.evidence import (
     say_roc,
     say_subset,
 )
-from harness.results.records import Metric, Resampling
 
 from ..evidence import FAKES, REALS, labels_of, scores_of
 

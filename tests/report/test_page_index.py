@@ -13,9 +13,9 @@ from markupsafe import Markup
 from harness.__main__ import main
 from harness.errors import SchemaError
 from harness.report.diff import DiffCell
-from harness.report.page.artefacts import Part, parts
-from harness.report.page.index import empty, environments, verdicts
-from harness.report.page.site import code, data_uri
+from harness.site.front_page import empty, environments, verdicts
+from harness.site.renderer import code, data_uri
+from harness.site.sections import Part, parts
 
 from ..conftest import write_images
 from .page_material import write_artefacts, write_costs, write_records

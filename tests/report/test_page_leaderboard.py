@@ -9,15 +9,15 @@ import pytest
 
 from harness.commands import _sources
 from harness.commands.tables import build
-from harness.report.build import Cost, Sources
 from harness.report.diff import against_paper
-from harness.report.mini import UNLEARNED
-from harness.report.page.board import START, Board, BoardRow, Entry, Material
-from harness.report.page.costs import cost_panels
-from harness.report.page.detail import file_name
-from harness.report.page.entries import tone
-from harness.report.page.leaderboard import build_leaderboard, other_pages, targets
+from harness.report.tables.mini import UNLEARNED
+from harness.report.tables.paper import Cost, Sources
 from harness.results.records import Metric, RunRecord, WeightsRef
+from harness.site.board import START, Board, BoardRow, Entry, Material
+from harness.site.costs import cost_panels
+from harness.site.entries import tone
+from harness.site.leaderboard import build_leaderboard, other_pages, targets
+from harness.site.record_facts import file_name
 
 from .synthetic import PAPER, SPECS, mini_record, paper_like
 

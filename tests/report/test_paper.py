@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SchemaError
-from harness.report.findings import Finding, findings, marks
-from harness.report.paper import Paper, PaperValue, load_paper
+from harness.report.inconsistencies import Finding, findings, marks
+from harness.report.printed import Paper, PaperValue, load_paper
 
 from .synthetic import PAPER, ROOT
 

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.build import build_paper_table
-from harness.report.findings import findings
+from harness.report.inconsistencies import findings
 from harness.report.layout import between, lay_out, signed
-from harness.report.mini import build_mini_table
 from harness.report.render import Renderer, escape_markdown, escape_tex, render_csv
 from harness.report.spec import TableSpec
 from harness.report.table import Cell, Column, Row, Table
+from harness.report.tables.mini import build_mini_table
+from harness.report.tables.paper import build_paper_table
 from harness.results.records import RunRecord
 from tests import program
 

@@ -10,7 +10,7 @@ import pytest
 from harness.__main__ import main
 from harness.commands import _sources
 from harness.errors import SchemaError
-from harness.report.build import Cost
+from harness.report.tables.paper import Cost
 from harness.results.records import SubsetResult
 from harness.results.store import save_record
 

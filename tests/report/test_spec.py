@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.suites import get_suite
 from harness.errors import UsageError
 from harness.registry import detectors
+from harness.registry.suites import get_suite
 from harness.report.spec import load_spec
 
 from .synthetic import PAPER, SPECS

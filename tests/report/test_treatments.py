@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from harness.report.layout import lay_out
-from harness.report.robustness import panels, treatments
-from harness.report.treatments import (
+from harness.report.tables.robustness import panels, treatments
+from harness.report.tables.treatments import (
     CONTROLS,
     FIRST,
     REALS,

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import registry
 from harness.api import FileHeader
 from harness.data.decode import read_bytes, read_header
 from harness.data.sample import Sample
-from harness.data.suites import all_suites
 from harness.metrics.classification import evaluate
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
 from harness.suites.mini import DATA, train_samples
 
 SUITE = all_suites()["mini"]

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.data.decode import read_bytes
-from harness.data.index import load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.suite import Suite
-from harness.data.suites import (
+from harness.errors import DataError, HarnessError, UsageError
+from harness.registry.suites import (
     GROUPS,
     all_suites,
     collect,
@@ -21,7 +22,6 @@ from harness.data.suites import (
     get_suite,
     parse_selection,
 )
-from harness.errors import DataError, HarnessError, UsageError
 from harness.suites import mini
 
 ROOT = Path(__file__).parents[2]

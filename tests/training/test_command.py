@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from harness.__main__ import main
+from harness.checkpoints import run_weights
 from harness.results.store import write_atomic
 from harness.training import run_folder
 from tests import program
@@ -213,7 +214,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     for folder in ("whole", *(f"run{int(number)}" for number in half_done)):
         assert train(*flags[2:], *KILLED, "--out", folder) == 0
         assert not (Path(folder) / run_folder.STATE).exists()
-        for name in (run_folder.WEIGHTS, run_folder.RECORD):
+        for name in (run_weights.WEIGHTS, run_weights.RECORD):
             assert (Path(folder) / name).read_bytes() == (Path("whole") / name).read_bytes()
 
 
@@ -245,6 +246,6 @@ def test_an_unfinished_training_of_ones_own_is_not_replaced_unasked(
 def test_half_a_folder_is_made_again(flags: list[str]) -> None:
     half = Path("half")  # as a kill between its files would leave it
     half.mkdir()
-    (half / run_folder.WEIGHTS).write_bytes(b"half")
+    (half / run_weights.WEIGHTS).write_bytes(b"half")
     assert train("--method", "gap", *flags, "--epochs", "1", "--out", str(half)) == 0
     assert record("half")["recipe"]["epochs"] == 1  # type: ignore[index]

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from harness import registry
 from harness.api import DetectorSpec
+from harness.registry import detectors as registry
 from harness.training import session
-from harness.training.board import Board
 from harness.training.loop import Keepers
 from harness.training.progress import SilentProgress
 from harness.training.recipe import ResolvedRecipe, is_fit
 from harness.training.request import Training
 from harness.training.savepoint import Savepoint
+from harness.training.tensorboard import Board
 from tests.training import tiny
 
 LARGE = {"bihpf", "cnndetection", "f3net", "f3net-dfb", "fredect", "frepgan", "gandetection"}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import registry
 from harness.data.decode import read_bytes, read_header
 from harness.data.sample import Manifest
+from harness.registry import detectors as registry
 from harness.training.data import ImageSet
 from harness.training.fit import fit_features, fit_headers
 from harness.training.outcome import seeded_build

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import registry
 from harness.api import InputRule
 from harness.data.operations import OPS
+from harness.registry import detectors as registry
 from harness.training.mini_rule import GEOMETRY, MINI, augmentation
 from harness.training.recipe import is_fit, published_recipe, resolve
 from harness.training.schedule import learning_rate

@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from harness.__main__ import main
+from harness.checkpoints import run_weights
 from harness.errors import UsageError
-from harness.training import ranks as ranks_module
+from harness.training import processes as ranks_module
 from harness.training import run_folder, session
 from harness.training.outcome import seeded_build
 from harness.training.request import Numerics
@@ -42,7 +43,7 @@ def out(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / run_folder.WEIGHTS)
+    return load_file(folder / run_weights.WEIGHTS)
 
 
 def of_rank(out: Path, name: str, rank: int) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness import registry
 from harness.api import DetectorSpec, Recipe, ScoreSpec, Weights
 from harness.errors import UsageError
+from harness.registry import detectors as registry
 from harness.training.mini_rule import MINI
 from harness.training.recipe import Change, published_recipe, resolve
 from tests.training import tiny

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.checkpoints import run_weights
 from harness.data.sample import Manifest
 from harness.training import run_folder
 
@@ -52,11 +53,11 @@ def test_the_images_are_listed_under_the_digest_of_the_data(
 ) -> None:
     odd = replace(train.samples[0], id="0_real/\udce9 \u00e9.png", sha256="f" * 64)
     manifest = Manifest("odd", (odd, *train.samples[1:]))
-    assert run_folder.trained_on(tmp_path) == frozenset()
+    assert run_weights.trained_on(tmp_path) == frozenset()
     run_folder.write(tmp_path, STATE, RECORD, manifest)
     listed = (tmp_path / "train_manifest.tsv").read_bytes()
     assert hashlib.sha256(listed).hexdigest() == manifest.digest
-    assert run_folder.trained_on(tmp_path) == {sample.sha256 for sample in manifest.samples}
+    assert run_weights.trained_on(tmp_path) == {sample.sha256 for sample in manifest.samples}
 
 
 @pytest.mark.parametrize("failing_write", [1, 2, 3])

@@ -13,15 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.checkpoints import run_weights
 from harness.data.sample import Manifest
 from harness.errors import HarnessError
 from harness.training import run_folder, savepoint, session
-from harness.training.board import Board
 from harness.training.interrupt import Stop, held_back
 from harness.training.loop import Keepers
 from harness.training.outcome import Trained
 from harness.training.request import Machine, Numerics, Training
 from harness.training.savepoint import Savepoint
+from harness.training.tensorboard import Board
 from tests.training import tiny
 
 EVERY_STEP = replace(tiny.CPU, save_every=0.0)
@@ -196,7 +197,7 @@ def test_a_program_in_a_state_file_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("file", [run_folder.STATE, run_folder.WEIGHTS])
+@pytest.mark.parametrize("file", [run_folder.STATE, run_weights.WEIGHTS])
 def test_a_full_disk_is_said_and_the_last_state_kept(
     train: Manifest,
     val: Manifest,
@@ -210,7 +211,7 @@ def test_a_full_disk_is_said_and_the_last_state_kept(
 
     def full(path: Path, data: bytes) -> None:
         writes.append(path.name)
-        if path.name == file and (file == run_folder.WEIGHTS or len(writes) > 4):
+        if path.name == file and (file == run_weights.WEIGHTS or len(writes) > 4):
             raise OSError(errno.ENOSPC, "No space left on device")
         original(path, data)
 
@@ -220,7 +221,7 @@ def test_a_full_disk_is_said_and_the_last_state_kept(
     assert "make room" in caught.value.hint and "same command" in caught.value.hint
     state = content(tmp_path / "run")
     assert (len(state["epochs"]), state["step"]) == (
-        (3, 0) if file == run_folder.WEIGHTS else (0, 4)
+        (3, 0) if file == run_weights.WEIGHTS else (0, 4)
     )
     monkeypatch.setattr(run_folder, "write_atomic", original)
     again = session.run(training, tmp_path / "run", tiny.CPU)

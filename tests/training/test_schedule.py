@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from harness import registry
 from harness.api import Recipe
+from harness.registry import detectors as registry
 from harness.training.outcome import Epoch
 from harness.training.schedule import Course, learning_rate
 

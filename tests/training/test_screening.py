@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.checkpoints import run_weights
 from harness.data.sample import Manifest
 from harness.errors import BadImageError, DataError
 from harness.training import run_folder, session
@@ -57,7 +58,7 @@ def test_or_is_left_out_and_listed(
             (broken / name / each).unlink()
     without = session.run(tiny.training(*manifests(broken)), tmp_path / "without", tiny.CPU)
     assert without["last"] == record["last"]
-    made, same = (load_file(tmp_path / f / run_folder.WEIGHTS) for f in ("run", "without"))
+    made, same = (load_file(tmp_path / f / run_weights.WEIGHTS) for f in ("run", "without"))
     assert all(torch.equal(value, same[name]) for name, value in made.items())
     # The request, with the files in it, is what a repeated command compares with.
     assert run_folder.differences(record, session.identity(training)) == []

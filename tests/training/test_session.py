@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from harness.api import DetectorSpec, Recipe
+from harness.checkpoints import run_weights
+from harness.checkpoints.resolve import resolve as resolve_weights
 from harness.data.sample import Manifest
 from harness.errors import DetectorError, HarnessError
 from harness.training import run_folder, session
 from harness.training.recipe import Scaling, published_recipe, resolve
 from harness.training.request import Numerics
-from harness.weights import resolve as resolve_weights
 from tests.training import tiny
 
 MACHINE = session.Machine(device=torch.device("cpu"), progress="none")
@@ -145,4 +146,4 @@ def test_results_made_with_the_weights_know_what_they_were_trained_on(
     assert recipe["generators"] == ["photo", "progan"]
     assert recipe["train_manifest"] == one.train.digest
     assert (recipe["started_from"], recipe["weights_epoch"]) == (None, 1)
-    assert run_folder.trained_on(tmp_path) == {sample.sha256 for sample in made}
+    assert run_weights.trained_on(tmp_path) == {sample.sha256 for sample in made}

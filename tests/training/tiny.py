@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from harness.api import FAKE, REAL, DetectorSpec, Recipe, ScoreSpec, TorchDetector
 from harness.data.adapters import sample_order
 from harness.data.sample import Manifest, Sample
-from harness.training.board import Board
 from harness.training.data import ImageSet
 from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
@@ -21,6 +20,7 @@ from harness.training.progress import SilentProgress
 from harness.training.recipe import ResolvedRecipe
 from harness.training.request import Machine, Training
 from harness.training.savepoint import Savepoint
+from harness.training.tensorboard import Board
 
 CPU = Machine(device=torch.device("cpu"), progress="none")
 SIDE = 20

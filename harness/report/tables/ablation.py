@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 
 from harness.errors import SchemaError
 from harness.metrics.verdict import Verdict, adjusted, hopeless
-from harness.report.build import over_seeds
 from harness.report.measured import METRICS, Measured, subset_value
 from harness.report.table import Cell, Column, Row, Table, ranked
+from harness.report.tables.paper import over_seeds
 from harness.report.words import Tell, no_verdict, say
 from harness.results.records import RunRecord
 from harness.results.reservations import joined

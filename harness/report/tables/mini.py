@@ -8,7 +8,6 @@ from dataclasses import replace
 from statistics import fmean, stdev
 
 from harness.errors import SchemaError
-from harness.report.build import Edges, Sources, over_seeds
 from harness.report.measured import (
     PLAIN,
     Measured,
@@ -22,6 +21,7 @@ from harness.report.measured import (
 )
 from harness.report.spec import SetSpec, TableSpec
 from harness.report.table import Cell, Column, Row, RowKind, Table, finished
+from harness.report.tables.paper import Edges, Sources, over_seeds
 from harness.report.words import say
 from harness.results.records import RunRecord
 from harness.results.reservations import joined

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from harness.report.findings import marks
+from harness.report.inconsistencies import marks
 from harness.report.measured import (
     METRICS,
     RULES,
@@ -27,7 +27,7 @@ from harness.report.measured import (
     suite_value,
     with_raw,
 )
-from harness.report.paper import CellKey, Paper, PaperValue
+from harness.report.printed import CellKey, Paper, PaperValue
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
 from harness.report.table import Cell, Column, Row, Table, finished
 from harness.report.words import Tell, no_verdict

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.treatments import FIRST, Treatment
+from harness.report.tables.treatments import FIRST, Treatment
 
 OTHERS = "other"
 

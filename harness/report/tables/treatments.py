@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from harness.report.build import Edges, no_interval, over_seeds
 from harness.report.layout import signed
 from harness.report.measured import (
     Measured,
@@ -16,6 +15,7 @@ from harness.report.measured import (
     subset_value,
 )
 from harness.report.table import Cell, Column, Row, RowKind, Table
+from harness.report.tables.paper import Edges, no_interval, over_seeds
 from harness.results.records import RunRecord
 from harness.results.reservations import joined
 from harness.results.rows import weights_kind

@@ -66,7 +66,7 @@ def _samples(path: Path) -> list[Sample]:
         raise DataError(
             f"mini: no file {path}",
             hint="git checkout -- harness/suites/mini/data, or rebuild it: "
-            "pip install -e '.[mini-build]' && python -m harness.suites.mini.build",
+            "pip install -e '.[mini-build]' && python -m harness.suites.mini.builder",
         )
     return list(_read(path, path.stat().st_mtime_ns))
 

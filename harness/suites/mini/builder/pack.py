@@ -20,7 +20,8 @@ from .encoding import ENCODER, LENGTH, encode
 from .packages import digest
 from .photos import Photo, read_photos
 from .plan import STAGES, TEST_TILES
-from .stages import Arrays, load_stage
+from .stage import Arrays
+from .stages import load_stage
 from .tiles import COUNTS, CROP, crop
 
 Row = dict[str, object]

@@ -18,7 +18,7 @@ from .latents import fit_encoder, load_encoder
 from .ncnn_models import NCNN_MODELS, NcnnModel, enlarge_tiles
 from .packages import digest
 from .photos import PHOTOS_CSV
-from .stages import Arrays, Stage
+from .stage import Arrays, Stage
 from .tiles import (
     CAPS,
     COUNTS,

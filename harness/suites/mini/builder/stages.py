@@ -10,37 +10,15 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .packages import fetch_all
-
-Arrays = dict[str, NDArray[np.generic]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One step of the build.
-
-    Attributes:
-        name: unique name.
-        needs: names of the stages whose arrays it reads.
-        run: function of the cache folder and those arrays by stage name.
-        parameters: everything else that decides the result, as JSON-able values.
-        revision: raised by hand when the stage's code changes its result.
-    """
-
-    name: str
-    needs: tuple[str, ...]
-    run: Callable[[Path, Mapping[str, Arrays]], Arrays]
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    revision: int = 1
+from .stage import Arrays, Stage
 
 
 def stage_key(name: str, stages: Mapping[str, Stage]) -> str:

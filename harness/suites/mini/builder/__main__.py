@@ -1,4 +1,4 @@
-"""Build or verify the embedded `mini` suite: `python -m harness.suites.mini.build`.
+"""Build or verify the embedded `mini` suite: `python -m harness.suites.mini.builder`.
 
 Needs the extra `mini-build`, pip, and for the Debian packages apt-get and dpkg-deb. The same
 machine gives the same bytes; another processor may not, and `--verify` says by how much.
@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parent.parent / "data"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.suites.mini.build",
+        prog="python -m harness.suites.mini.builder",
         description="Rebuild the embedded mini suite.",
         allow_abbrev=False,
     )
@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the build; returns 0, 1 when --verify found missing images, 3 when it cannot build."""
     options = parse(arguments)
     try:
-        from .builder.attribution import write_attribution
-        from .builder.pack import collect, write_files
-        from .builder.packages import BuildError
-        from .builder.stages import run_all
-        from .builder.verify import compare, report
+        from harness.suites.mini.builder.attribution import write_attribution
+        from harness.suites.mini.builder.pack import collect, write_files
+        from harness.suites.mini.builder.packages import BuildError
+        from harness.suites.mini.builder.stages import run_all
+        from harness.suites.mini.builder.verify import compare, report
     except ImportError as error:
         print(f"{error}; next: pip install -e '.[mini-build]'", file=sys.stderr)
         return 3
