@@ -1,4 +1,4 @@
-"""The house: its rooms and floors, as data; ``python -m tests.architecture`` writes CONTRIBUTING."""
+"""The house: its rooms and floors as data; ``python -m tests.architecture`` prints the table."""
 
 from __future__ import annotations
 
