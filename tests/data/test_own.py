@@ -16,7 +16,7 @@ from harness.data.manifest import load_manifest
 from harness.data.own import images_suite, list_suite, own_name, own_selections, own_suite
 from harness.data.suite import Suite
 from harness.errors import DataError, UsageError
-from harness.registry import detectors
+from harness.registry.detectors import detectors
 from harness.registry.suites import all_suites
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.registry import detectors
+from harness.registry.detectors import detectors
 from harness.registry.suites import get_suite
 from harness.report.spec import load_spec
 
