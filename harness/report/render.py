@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report.inconsistencies import Finding
+from harness.report.inconsistencies import Inconsistency
 from harness.report.layout import Head, PrintedTable, Text, lay_out
 from harness.report.table import Cell, Table
 from harness.results.store import write_atomic
@@ -158,7 +158,7 @@ class Renderer:
         """A self-contained page."""
         return self._html.get_template("table.html.j2").render(layout=layout)
 
-    def findings(self, found: Sequence[Finding]) -> str:
+    def findings(self, found: Sequence[Inconsistency]) -> str:
         """The paper's inconsistencies as Markdown."""
         return self._markdown.get_template("findings.md.j2").render(findings=found)
 
@@ -178,7 +178,7 @@ class Renderer:
         return _write(files, folder)
 
     def write_overview(
-        self, tables: Sequence[Table], found: Sequence[Finding], folder: Path
+        self, tables: Sequence[Table], found: Sequence[Inconsistency], folder: Path
     ) -> list[Path]:
         """Writes the LaTeX document of all tables and the paper's inconsistencies."""
         files = {
