@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness.__main__ import INTERRUPTED, main
-from harness.ablation import cells
+from harness.ablation import trials
 from harness.ablation.spec import AblationSpec, checked_seeds, load
 from harness.commands import ablation
 from harness.engine.scorer import Compute
@@ -77,6 +77,15 @@ def test_a_row_takes_the_first_level_of_what_it_does_not_name(tmp_path: Path) ->
     assert (spec.seeds, spec.reference, spec.recipe["epochs"]) == ((0, 1), "TKP", 1)
 
 
+def test_without_axes_a_row_says_its_options(tmp_path: Path) -> None:
+    head = 'name = "x"\ndetector = "lfm"\noptions = { order = "ascending" }\n'
+    rows = 'rows = [{ label = "four", k = 4 }, { label = "GAP", pooling = "gap" }]\n'
+    assert [dict(row.options) for row in read(tmp_path, head + rows).rows] == [
+        {"order": "ascending", "k": 4},
+        {"order": "ascending", "pooling": "gap"},
+    ]
+
+
 def test_a_grid_has_every_combination_that_makes_sense_once(tmp_path: Path) -> None:
     spec = read(tmp_path, 'name = "x"\ndetector = "lfm"\ngrid = ["pooling", "K"]\n' + AXES)
     assert [row.label for row in spec.rows] == [
@@ -118,7 +127,7 @@ def test_the_full_spec_is_the_whole_grid() -> None:
 @pytest.mark.parametrize("name", ["core", "k", "full"])
 def test_every_row_of_our_specs_is_built(name: str, tmp_path: Path) -> None:
     spec = load(SPECS / f"{name}.toml")
-    planned = cells.plan(spec, cells.training_data(spec, tmp_path), tmp_path)
+    planned = trials.plan(spec, trials.training_data(spec, tmp_path), tmp_path)
     assert len(planned) == len(spec.rows) * 3
     assert len({cell.folder for cell in planned}) == len(planned)
 
@@ -275,9 +284,9 @@ def test_children_make_the_same_cells_and_a_changed_recipe_is_trained_anew(
     assert fresh() == []
 
 
-def plan(path: Path, seeds: tuple[int, ...], out: Path) -> list[cells.Cell]:
+def plan(path: Path, seeds: tuple[int, ...], out: Path) -> list[trials.Trial]:
     spec = replace(load(path), seeds=seeds)
-    return cells.plan(spec, cells.training_data(spec, out), out)
+    return trials.plan(spec, trials.training_data(spec, out), out)
 
 
 def test_a_row_is_scored_with_its_own_options_and_named_in_its_records(
@@ -293,14 +302,14 @@ def test_a_row_is_scored_with_its_own_options_and_named_in_its_records(
         assert record["recipe"]["epochs"] == 1
         changed = {change["field"] for change in record["deviations"]}
         assert changed == {"epochs", "batch_size", "train_preprocess", "val_preprocess"}
-    selections = cells.selections_of(load(spec))
+    selections = trials.selections_of(load(spec))
     settings = Settings(out=Path("out"), compute=Compute(device=torch.device("cpu")))
     runs: list[Matrix] = []
     original = Matrix.run
     monkeypatch.setattr(
         Matrix, "run", lambda self, chosen: runs.append(self) or original(self, chosen)
     )
-    records = cells.score(planned, selections, settings)
+    records = trials.score(planned, selections, settings)
     assert [matrix.computed for matrix in runs] == [0]  # all kept
     assert list(records) == [("TKP", 3), ("GAP", 3)]
     for cell in planned:
