@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError, printable
 from harness.evaluate import picture
+from harness.results.store import canonical_json
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     scorer = Scorer(spec, make_job(*chosen[0]).loaded, compute)
     rows = _score(files, scorer, preprocess, compute)
     if args.json:
-        print(json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False))
+        print(canonical_json([asdict(row) for row in rows]), end="")
     elif args.csv:
         writer = csv.DictWriter(sys.stdout, list(asdict(rows[0])))
         writer.writeheader()
