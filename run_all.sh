@@ -122,7 +122,7 @@ fits=frank,durall,trivial,metadata # fitted in one go, nothing drawn: one seed i
 if [ -n "$quick" ]; then
     say "smoke run: one short training, four images a class and set"
     out=runs/quick
-    step harness train --method lfm,trivial --suite mini-train --seeds 0 --epochs 1 --out $out
+    step harness train --method lfm,trivial --train-suite mini-train --seeds 0 --epochs 1 --out $out
     step harness run --method lfm,trivial,chance --suite mini --limit 4 \
         --weights $out/training/mini-train --out $out
     step harness tables --out $out --to $out/tables
@@ -130,12 +130,12 @@ if [ -n "$quick" ]; then
 fi
 
 say "training on the embedded suite: three seeds of each network"
-step harness train --method $networks --suite mini-train --seeds 0,1,2 --out "$out"
-step harness train --method $fits --suite mini-train --seeds 0 --out "$out"
+step harness train --method $networks --train-suite mini-train --seeds 0,1,2 --out "$out"
+step harness train --method $fits --train-suite mini-train --seeds 0 --out "$out"
 
 if [ -n "$all" ]; then
     say "training every other detector on the embedded suite, one seed each"
-    step harness train --method all --suite mini-train --seeds 0 --out "$out"
+    step harness train --method all --train-suite mini-train --seeds 0 --out "$out"
 fi
 
 say "scoring the embedded suite"

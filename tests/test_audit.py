@@ -104,7 +104,10 @@ def test_against_a_training_run(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs"
-    assert main(["train", "--method", "metadata", "--suite", "mini-train", "--out", str(out)]) == 0
+    assert (
+        main(["train", "--method", "metadata", "--train-suite", "mini-train", "--out", str(out)])
+        == 0
+    )
     run = out / "training/mini-train/metadata/seed0"
     assert _audit(images / "fair", "--against", run) == 0
     assert "nothing of it is in mini-train/train, exactly or nearly" in capsys.readouterr().out

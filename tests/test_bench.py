@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.bench import report
+from harness.commands.dev.bench import report
 from harness.cost import bench as module_under_test
 from harness.cost.bench import BenchResult, bench, synthetic_images
 from harness.cost.bench_loops import UNTRAINED, Machine, OurLoop, PlainLoop, Work, peak_memory_mib

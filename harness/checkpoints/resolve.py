@@ -70,7 +70,7 @@ def resolve(spec: DetectorSpec, token: str = "", variant: str = "") -> LoadedWei
     if not token and not spec.weights:
         raise WeightsMissingError(
             f"{spec.name} has no published checkpoint",
-            hint=f"python -m harness train --method {spec.name} --suite mini-train, "
+            hint=f"python -m harness train --method {spec.name} --train-suite mini-train, "
             "then give the run's folder with --weights",
         )
     if not token or token in published:
@@ -140,7 +140,7 @@ def _given(spec: DetectorSpec, token: str, variant: str) -> LoadedWeights:
     if len(path.parts) > 1:
         raise WeightsMissingError(
             f"{spec.name}: there is no {token}",
-            hint=f"python -m harness train --method {spec.name} --suite mini-train",
+            hint=f"python -m harness train --method {spec.name} --train-suite mini-train",
         )
     published = ", ".join(weights.name for weights in spec.weights) or "none"
     raise WeightsError(

@@ -98,7 +98,7 @@ class Scorer:
         if scores.shape != (count,):
             raise DetectorError(
                 f"{self.spec.name}: {count} images gave scores {scores.shape}",
-                hint=f"python -m harness contract {self.spec.name}",
+                hint=f"python -m harness dev contract {self.spec.name}",
             )
         if not np.isfinite(scores).all():
             raise DetectorError(

@@ -146,7 +146,7 @@ class Embedder:
             raise DetectorError(
                 f"{self.spec.name}: embed() of {len(images)} images gave {vectors.shape}, "
                 f"expected ({len(images)}, D)",
-                hint=f"python -m harness contract {self.spec.name}",
+                hint=f"python -m harness dev contract {self.spec.name}",
             )
         if not np.isfinite(vectors).all():
             raise DetectorError(

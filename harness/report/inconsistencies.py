@@ -1,7 +1,7 @@
 """The paper's own inconsistencies, each recomputed from ``tables/paper``.
 
 One function a finding. The same texts are the footnotes of the tables, the reasons that ``diff``
-gives, the output of ``python -m harness paper`` and ``tables/out/paper_inconsistencies.md``.
+gives, the output of ``python -m harness dev paper`` and ``tables/out/paper_inconsistencies.md``.
 """
 
 from __future__ import annotations
