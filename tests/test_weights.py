@@ -100,7 +100,7 @@ def test_folder_from_the_environment_or_the_checkout(monkeypatch, tmp_path):
     assert weights_dir() == tmp_path
     monkeypatch.setenv("LFM_WEIGHTS", "")
     assert weights_dir() == CHECKOUT / "weights"
-    assert (CHECKOUT / "harness" / "weights.py").is_file()
+    assert (CHECKOUT / "harness" / "run.py").is_file()
 
 
 def test_published_by_default_and_by_name(folder):

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from harness.__main__ import main
 from harness.checkpoints.files import sha256_of
-from harness.checkpoints.run_weights import RUN_FACTS, RUN_WEIGHTS
+from harness.checkpoints.run_weights import RECORD, WEIGHTS
 from harness.data.own import own_name
 from harness.registry import detectors as registry
 from tests.conftest import marked, write_images
@@ -33,7 +33,7 @@ def seeded(name: str, seed: int, path: Path) -> Path:
 def trained_run(folder: Path, seed: int) -> None:
     """What ``train`` leaves, as far as weights are resolved from it."""
     folder.mkdir(parents=True)
-    weights = seeded("gap", seed, folder / RUN_WEIGHTS)
+    weights = seeded("gap", seed, folder / WEIGHTS)
     facts = {
         "detector": "gap",
         "variant": "",
@@ -46,7 +46,7 @@ def trained_run(folder: Path, seed: int) -> None:
         "epochs": [{"val_ap": 0.5}],
         "weights_sha256": sha256_of(weights),
     }
-    (folder / RUN_FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    (folder / RECORD).write_text(json.dumps(facts), encoding="utf-8")
 
 
 @pytest.fixture
