@@ -112,7 +112,7 @@ def test_selected_cells_and_slots_are_those_of_top_k(variant: str) -> None:
     images = picture(4)
     exact = detector.exact_map(images)
     with torch.no_grad():
-        maps = detector.network.maps(detector.module.normalise(images))[0]
+        maps = detector.network.cells(detector.module.normalise(images))[0]
     side = maps.shape[-1]
     weight = detector.network.fc1.weight.detach()[0].view(64, 16)
     counts = torch.zeros(side, side, dtype=torch.int64)
