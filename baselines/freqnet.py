@@ -116,9 +116,13 @@ class FreqNetNetwork(PooledNetwork):
         return cells
 
 
-def build() -> PooledDetector:
-    """A detector with untrained weights, behind ImageNet's normalisation."""
-    return PooledDetector(FreqNetNetwork())
+class FreqNetDetector(PooledDetector):
+    """FreqNet behind its ImageNet normalisation."""
+
+
+def build() -> FreqNetDetector:
+    """A detector with untrained weights."""
+    return FreqNetDetector(FreqNetNetwork())
 
 
 DEVIATIONS = (

@@ -33,9 +33,13 @@ class NPRNetwork(TwoStageResNet):
         return cell_residual(x) * self.RESIDUAL_SCALE
 
 
-def build() -> PooledDetector:
-    """A detector with untrained weights, behind ImageNet's normalisation."""
-    return PooledDetector(NPRNetwork())
+class NPRDetector(PooledDetector):
+    """NPR's network behind its ImageNet normalisation."""
+
+
+def build() -> NPRDetector:
+    """A detector with untrained weights."""
+    return NPRDetector(NPRNetwork())
 
 
 RAW = (
