@@ -158,7 +158,7 @@ def _images(selection: Selection, args: argparse.Namespace) -> list[Content]:
     """Controls are left out: they are treated photographs, of neither class."""
     found = [
         Content(sample=sample, subset=subset)
-        for subset, sample in distinct(selection, args.data_root, args.out, args.limit)
+        for _, subset, sample in distinct([selection], args.data_root, args.out, args.limit)
         if subset.in_mean
     ]
     if not found:

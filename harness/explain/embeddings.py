@@ -22,11 +22,11 @@ from harness.data.loader import ordered_map
 from harness.data.manifest import UNREADABLE, load_manifest
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Sample
-from harness.data.suite import Selection, Subset
+from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite
-from harness.errors import BadImageError, DetectorError, InputSizeError, UsageError
+from harness.errors import BadImageError, DetectorError, UsageError
 from harness.evaluate.plan import Settings, take
-from harness.explain.maps import CPU, plain
+from harness.explain.maps import CPU, check_size, plain
 from harness.registry.suites import find_root
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -36,12 +36,12 @@ COMPONENTS = 50
 
 
 def distinct(
-    selection: Selection, data_root: Path | None, out: Path, limit: int
-) -> Iterator[tuple[Subset, Sample]]:
+    selections: Iterable[Selection], data_root: Path | None, out: Path, limit: int
+) -> Iterator[tuple[Suite, Subset, Sample]]:
     """The samples of the selected subsets; a real that several share comes once, with the first.
 
     Args:
-        selection: of a suite.
+        selections: suites, or parts of them.
         data_root: folder of the official suites.
         out: output folder, which keeps the hashes of files.
         limit: samples of each class and subset, 0 = all.
@@ -50,13 +50,13 @@ def distinct(
         DataError: data is absent.
     """
     seen: set[tuple[str, int]] = set()
-    root = find_root(selection.suite, data_root)
-    for subset in selection.subsets:
-        for sample in take(load_manifest(selection.suite, subset, root, out), limit):
+    for suite, subset in ((s.suite, subset) for s in selections for subset in s.subsets):
+        manifest = load_manifest(suite, subset, find_root(suite, data_root), out)
+        for sample in take(manifest, limit):
             content = (content_of(sample), sample.label)
             if content not in seen:
                 seen.add(content)
-                yield subset, sample
+                yield suite, subset, sample
 
 
 def content_of(sample: Sample) -> str:
@@ -91,13 +91,7 @@ class Embedder:
             InputSizeError: a size that the detector cannot take.
             DetectorError: another shape came out, or a value that is not finite.
         """
-        height, width = images.shape[2:]
-        if problem := self.spec.input_rule.problem(height, width):
-            raise InputSizeError(
-                f"{name} is {width}x{height} after preprocessing: {self.spec.name} cannot take "
-                f"it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)'",
-            )
+        check_size(self.spec, images.shape[2:], name)
         with torch.inference_mode():
             vectors = self._detector.embed(images.to(self.device)).float().cpu().numpy()
         if vectors.ndim != 2 or len(vectors) != len(images):

@@ -53,15 +53,15 @@ def selection(tmp_path: Path) -> Selection:
 
 
 def samples(selection: Selection, out: Path, limit: int = 0) -> list[Sample]:
-    return [sample for _, sample in distinct(selection, None, out, limit)]
+    return [sample for *_, sample in distinct([selection], None, out, limit)]
 
 
 def test_shared_reals_are_there_once(selection: Selection, tmp_path: Path) -> None:
-    found = list(distinct(selection, None, tmp_path, 0))
-    assert [subset.name for subset, _ in found] == ["a"] * 7 + ["b"] * 3
-    assert [sample.label for _, sample in found] == [REAL] * 4 + [FAKE] * 6
-    fewer = list(distinct(selection, None, tmp_path, 2))
-    labels = [(subset.name, sample.label) for subset, sample in fewer]
+    found = list(distinct([selection], None, tmp_path, 0))
+    assert [subset.name for _, subset, _ in found] == ["a"] * 7 + ["b"] * 3
+    assert [sample.label for *_, sample in found] == [REAL] * 4 + [FAKE] * 6
+    fewer = list(distinct([selection], None, tmp_path, 2))
+    labels = [(subset.name, sample.label) for _, subset, sample in fewer]
     assert labels == [("a", REAL)] * 2 + [("a", FAKE)] * 2 + [("b", FAKE)] * 2
 
 

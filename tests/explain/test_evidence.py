@@ -15,9 +15,9 @@ from harness.engine.scorer import Job
 from harness.errors import InputSizeError
 from harness.explain.maps import ready
 from harness.explain.observer import (
+    MapRow,
     Observer,
-    Picture,
-    Row,
+    Subject,
     focus_differences,
     focus_means,
 )
@@ -38,7 +38,7 @@ def observer(name: str = "lfm", layer: str = "") -> Observer:
 def test_the_detector_sees_what_it_would_score() -> None:
     """Its own geometry, by suite."""
     seen = observer()
-    picture = Picture(name="p", pixels=noise(1, 60, 90))
+    picture = Subject(name="p", pixels=noise(1, 60, 90))
     view = seen.look(picture)
     assert view.pixels.shape == (256, 256, 3)
     assert (view.pixels == parse("resize(256,256)")(picture.pixels)).all()
@@ -58,12 +58,12 @@ def test_the_detector_sees_what_it_would_score() -> None:
 
 def test_a_size_that_it_cannot_take_is_named() -> None:
     with pytest.raises(InputSizeError, match="p is 51x50") as raised:
-        observer().look(Picture(name="p", suite="mini", pixels=noise(1, 50, 51)))
+        observer().look(Subject(name="p", suite="mini", pixels=noise(1, 50, 51)))
     assert "--preprocess" in raised.value.hint
 
 
-def row(detector: str, value: float | None, decision: str = "fake") -> Row:
-    return Row(
+def row(detector: str, value: float | None, decision: str = "fake") -> MapRow:
+    return MapRow(
         detector=detector,
         weights="w",
         kind="exact",
@@ -76,7 +76,7 @@ def row(detector: str, value: float | None, decision: str = "fake") -> Row:
     )
 
 
-def measured(a: list[float | None], b: list[float | None]) -> list[tuple[str, str, Row]]:
+def measured(a: list[float | None], b: list[float | None]) -> list[tuple[str, str, MapRow]]:
     found = []
     for number, (first, second) in enumerate(zip(a, b, strict=True)):
         found += [(f"p{number}", "fake", row("a", first)), (f"p{number}", "fake", row("b", second))]
