@@ -13,6 +13,7 @@ from harness.checkpoints.resolve import LoadedWeights
 from harness.data.preprocess import parse, to_tensor
 from harness.engine.scorer import Job
 from harness.errors import InputSizeError
+from harness.explain.columns import in_words, strongest
 from harness.explain.maps import ready
 from harness.explain.observer import (
     MapRow,
@@ -132,3 +133,19 @@ def test_decisions_are_kept_apart_and_differences_are_of_the_same_ones() -> None
     )
     gaps = {d.called: (d.mean, d.pictures) for d in focus_differences(rows, 10)}
     assert gaps == {"fake": (pytest.approx(-0.2), 1), "real": (pytest.approx(-0.01), 1)}
+
+
+def test_words_name_the_strongest_place() -> None:
+    values = np.zeros((9, 9), np.float32)
+    values[8, 0] = 1.0
+    assert strongest(values) == "strongest at the lower left"
+    values[1, 8] = 2.0
+    assert strongest(values) == "strongest at the upper right"
+
+
+def test_a_look_in_words_has_its_decision_and_both_maps() -> None:
+    look = observer().look(Subject(name="p", pixels=noise(1, 60, 90)))
+    row = next(look.rows())
+    words = in_words(look)
+    assert words.startswith(f"lfm:toy says {row.decision} ({row.score:.2f}); Grad-CAM: ")
+    assert "; exact map: focus " in words
