@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from harness.api import DetectorSpec, FileHeader
 from harness.demo.overlays import Map, Mapper
 from harness.demo.ways import Treatment, treatments
 from harness.engine.scorer import Compute, Job, Scorer
-from harness.errors import HarnessError
+from harness.errors import HarnessError, attempt
 from harness.evaluate import picture as pictures
 from harness.evaluate.picture import Picture
 
 log = logging.getLogger(__name__)
-
-Value = TypeVar("Value")
 
 LARGEST = 2048 * 2048
 """Pixels after preprocessing up to which the page scores: a network's memory grows with them."""
@@ -113,7 +109,7 @@ class Contestant:
         if readings[0].score is None:
             note = "No score, no map."
         elif self.scorer.reads_pixels:
-            found = _attempt(lambda: self._mapper.maps(ways[0].preprocess(picture.pixels())))
+            found = attempt(lambda: self._mapper.maps(ways[0].preprocess(picture.pixels())))
             maps, note = (found, "") if isinstance(found, tuple) else ((), _message(found))
         return Verdict(
             spec=spec,
@@ -125,8 +121,10 @@ class Contestant:
         )
 
     def _read(self, picture: Picture, way: Treatment) -> Reading:
-        found = _attempt(lambda: self._score(picture, way))
+        found = attempt(self._score, picture, way)
         if isinstance(found, HarnessError):
+            if found.__cause__:  # a detector may raise anything on a picture it was not made for
+                log.error("%s failed", self.job.spec.name, exc_info=found.__cause__)
             return Reading(treatment=way, error=found.message)
         return Reading(treatment=way, score=found, fake=found > self.job.spec.score.threshold)
 
@@ -139,17 +137,6 @@ class Contestant:
                     f"{LARGEST:,}; python -m harness score FILE does without a limit"
                 )
         return pictures.score(picture, self.scorer, way.preprocess, way.perturbation)
-
-
-def _attempt(function: Callable[[], Value]) -> Value | HarnessError:
-    """The function's value, or what it raised: one detector must not stop the others."""
-    try:
-        return function()
-    except HarnessError as error:
-        return error
-    except Exception as error:  # a detector may raise anything on a picture it was not made for
-        log.exception("a detector failed on a picture")
-        return HarnessError(f"{type(error).__name__}: {error}")
 
 
 def _message(error: HarnessError) -> str:

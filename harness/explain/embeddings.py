@@ -26,11 +26,11 @@ from harness.data import decode
 from harness.data.decode import DECODE_VERSION
 from harness.data.loader import ordered_map
 from harness.data.manifest import UNREADABLE, load_manifest
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.data.sample import Sample
 from harness.data.suite import Selection
 from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite
-from harness.errors import BadImageError, DetectorError, InputSizeError, SchemaError, UsageError
+from harness.errors import BadImageError, DetectorError, SchemaError, UsageError
 from harness.evaluate.plan import Settings, take
 from harness.metrics.separation import standardised
 from harness.registry.suites import find_root
@@ -133,13 +133,7 @@ class Embedder:
             InputSizeError: a size that the detector cannot take.
             DetectorError: another shape came out, or a value that is not finite.
         """
-        height, width = images.shape[2:]
-        if problem := self.spec.input_rule.problem(height, width):
-            raise InputSizeError(
-                f"{name} is {width}x{height} after preprocessing: {self.spec.name} cannot take "
-                f"it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)'",
-            )
+        refuse_size(self.spec, images.shape[2:], name)
         with torch.inference_mode():
             vectors = self._detector.embed(images.to(self.device)).float().cpu().numpy()
         if vectors.ndim != 2 or len(vectors) != len(images):

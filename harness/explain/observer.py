@@ -9,9 +9,8 @@ import numpy as np
 
 from harness.api import Detector
 from harness.data.decode import Image8
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.engine.scorer import Job
-from harness.errors import InputSizeError
 from harness.explain.maps import Explanation, explain
 from harness.metrics.bootstrap import percentiles, unit_weights
 from harness.metrics.focus import focus
@@ -156,13 +155,7 @@ class Observer:
             HarnessError: see :func:`harness.explain.maps.explain`.
         """
         pixels = parse(self.job.preprocess_for(picture.suite))(picture.pixels, picture.name)
-        height, width = pixels.shape[:2]
-        if problem := self.job.spec.input_rule.problem(height, width):
-            raise InputSizeError(
-                f"{picture.name} is {width}x{height} (width x height) after preprocessing: "
-                f"{self.job.spec.name} cannot take it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)'",
-            )
+        refuse_size(self.job.spec, pixels.shape[:2], picture.name)
         found = explain(self.detector, to_tensor(pixels)[None], self.layer, picture.name)
         return View(job=self.job, pixels=pixels, explanations=found)
 
