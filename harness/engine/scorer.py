@@ -12,8 +12,9 @@ from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
 from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
+from harness.data.preprocess import refuse_size
 from harness.engine.accelerate import CHECK_SIZES, accelerate
-from harness.errors import DetectorError, InputSizeError, WeightsMissingError
+from harness.errors import DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
 
@@ -77,15 +78,7 @@ class Scorer:
 
     def pixels(self, images: Tensor, name: str) -> Scores:
         """(N, 3, H, W) float32 in [0, 1] -> (N,) scores; ``name`` is an image for messages."""
-        height, width = images.shape[2:]
-        problem = self.spec.input_rule.problem(height, width)
-        if problem:
-            raise InputSizeError(
-                f"{name} is {width}x{height} (width x height) after preprocessing: "
-                f"{self.spec.name} cannot take it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)' "
-                "or 'crop_multiple(2)'",
-            )
+        refuse_size(self.spec, images.shape[2:], name)
         assert self._function is not None
         return self._checked(self._function(images).numpy(), len(images), name)
 
