@@ -2,7 +2,7 @@
 
 Each is a check as data, with one function that looks for it; :func:`findings` evaluates them all.
 The same texts are the footnotes of the tables, the reasons that ``diff``
-gives, the output of ``python -m harness paper`` and ``tables/out/paper_inconsistencies.md``.
+gives, the output of ``python -m harness dev paper`` and ``tables/out/paper_inconsistencies.md``.
 """
 
 from __future__ import annotations

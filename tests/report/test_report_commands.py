@@ -198,10 +198,10 @@ def test_other_conditions_fail_no_diff(
 
 
 def test_paper(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["paper"]) == 0
+    assert main(["dev", "paper"]) == 0
     text = capsys.readouterr().out
     assert "FLOPs equal to parameters" in text
-    assert main(["paper", "--markdown"]) == 0
+    assert main(["dev", "paper", "--markdown"]) == 0
     markdown = capsys.readouterr().out
     assert markdown.startswith("# Inconsistencies")
     assert markdown.count("\n## ") == 8
