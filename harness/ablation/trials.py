@@ -91,8 +91,8 @@ def training_data(spec: AblationSpec, out: Path) -> TrainingData:
         return datasets.declared(spec.train)
     if spec.train or not all(folders):
         raise UsageError(
-            "training data: give either --train, or both --train-data and --val-data",
-            hint="--train mini-train",
+            "training data: give either --train-suite, or both --train-data and --val-data",
+            hint="--train-suite mini-train",
         )
     return datasets.own(Path(spec.train_data), Path(spec.val_data), out)
 
