@@ -21,6 +21,7 @@ from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
 from harness.evaluate.plan import Settings
 from harness.report.render import Renderer
+from harness.report.table import Table
 from harness.report.tables.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
@@ -187,9 +188,16 @@ def _ablation(
 ) -> Ablation:
     made = {sample.generator for sample in data.train.samples if sample.generator}
     return Ablation(
-        name=spec.name,
-        title=spec.title,
-        caption=spec.caption,
+        about=Table(
+            name=spec.name,
+            title=spec.title,
+            caption=spec.caption,
+            statements=(
+                f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
+                f"images. Made by: {command}",
+                *spec.footnotes,
+            ),
+        ),
         detector=spec.detector,
         rows=tuple(
             AblationRow(
@@ -209,11 +217,6 @@ def _ablation(
             )
             for selection in selections
             for subset in selection.subsets
-        ),
-        statements=(
-            f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
-            f"images. Made by: {command}",
-            *spec.footnotes,
         ),
     )
 
