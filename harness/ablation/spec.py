@@ -61,7 +61,7 @@ LABEL = "label"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variation:
+class RowOptions:
     """One row of the table.
 
     Args:
@@ -98,7 +98,7 @@ class AblationSpec:
     title: str
     caption: str = ""
     detector: str
-    rows: tuple[Variation, ...]
+    rows: tuple[RowOptions, ...]
     reference: str
     seeds: tuple[int, ...]
     recipe: Mapping[str, object]
@@ -156,7 +156,7 @@ def _spec(raw: dict[str, Any]) -> AblationSpec:
     return AblationSpec(rows=rows, **given)
 
 
-def _rows(raw: dict[str, Any]) -> tuple[Variation, ...]:
+def _rows(raw: dict[str, Any]) -> tuple[RowOptions, ...]:
     """The named rows, then those of the grid that are not among them."""
     axes = _Axes(raw.get("axes", {}), raw.get("only", {}), raw.get("options", {}))
     named = [axes.named(entry) for entry in raw.get("rows", [])]
@@ -190,14 +190,14 @@ class _Axes:
         self._check_only()
         self.defaults: Choice = {axis: next(iter(found)) for axis, found in levels.items()}
 
-    def named(self, entry: object) -> Variation:
+    def named(self, entry: object) -> RowOptions:
         """A row of the file: levels of axes or, where there are no axes, options."""
         if not isinstance(entry, dict) or not entry.get(LABEL):
             raise UsageError(f"row {entry!r}: expected a table with a label")
         label = str(entry[LABEL])
         said = {key: value for key, value in entry.items() if key != LABEL}
         if not self.levels:
-            return Variation(label=label, options={**self.base, **said})
+            return RowOptions(label=label, options={**self.base, **said})
         given = {axis: str(level) for axis, level in said.items()}
         for axis, level in given.items():
             self._require(axis, level)
@@ -210,7 +210,7 @@ class _Axes:
                 )
         return self._row(label, choice)
 
-    def combined(self, grid: list[str]) -> list[Variation]:
+    def combined(self, grid: list[str]) -> list[RowOptions]:
         """Every combination of the levels of some axes that makes sense."""
         for axis in grid:
             self._require(axis)
@@ -225,11 +225,11 @@ class _Axes:
             rows.append(self._row(", ".join(shown) or "defaults", choice))
         return rows
 
-    def _row(self, label: str, choice: Choice) -> Variation:
+    def _row(self, label: str, choice: Choice) -> RowOptions:
         options = dict(self.base)
         for axis, level in choice.items():
             options |= self.levels[axis][level]
-        return Variation(label=label, options=options)
+        return RowOptions(label=label, options=options)
 
     def _applies(self, axis: str, choice: Choice) -> bool:
         return all(choice[other] in levels for other, levels in self.only.get(axis, {}).items())

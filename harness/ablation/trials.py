@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.ablation.spec import AblationSpec, Variation
+from harness.ablation.spec import AblationSpec, RowOptions
 from harness.api import DetectorSpec
 from harness.data.own import own_suite
 from harness.data.suite import Selection
@@ -148,7 +148,7 @@ def score(
 
 def _trial(
     spec: DetectorSpec,
-    row: Variation,
+    row: RowOptions,
     seed: int,
     recipe: ResolvedRecipe,
     data: TrainingData,
@@ -172,7 +172,7 @@ def _trial(
     )
 
 
-def _check_options(spec: DetectorSpec, row: Variation) -> None:
+def _check_options(spec: DetectorSpec, row: RowOptions) -> None:
     try:
         seeded_build(spec, row.options, 0)
     except (TypeError, ValueError) as error:
