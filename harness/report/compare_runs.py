@@ -14,8 +14,8 @@ from harness.report.diff import (
     NO_REASON,
     DiffCell,
     DiffStatus,
-    Place,
     RecordDiff,
+    Where,
     diff_cell,
     record_diff,
 )
@@ -23,7 +23,6 @@ from harness.report.measured import (
     METRICS,
     Measured,
     conditions,
-    find_subset,
     is_scored,
     subset_value,
     suite_value,
@@ -237,7 +236,7 @@ def _cells(record: RunRecord | None, other: RunRecord | None) -> list[DiffCell]:
     ]
 
 
-def _cell(place: Place, record: RunRecord | None, other: RunRecord | None) -> DiffCell:
+def _cell(place: Where, record: RunRecord | None, other: RunRecord | None) -> DiffCell:
     name, metric = place[3:]
     found, theirs = _number(record, name, metric), _number(other, name, metric)
 
@@ -274,7 +273,7 @@ def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:
     names = [result.subset for result in record.subsets] if name == MEAN else [name]
     reasons = []
     for subset in names:
-        mine, theirs = find_subset(record, subset), find_subset(other, subset)
+        mine, theirs = record.result(subset), other.result(subset)
         if mine is None or theirs is None:
             continue
         if mine.manifest != theirs.manifest:
@@ -291,7 +290,7 @@ def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:
 def _image_diffs(here: Path, record: RunRecord, there: Path, other: RunRecord) -> list[ImageDiff]:
     diffs = []
     for result in record.subsets:
-        theirs = find_subset(other, result.subset)
+        theirs = other.result(result.subset)
         if theirs is None or not result.predictions or not theirs.predictions:
             continue
         sides = (

@@ -166,7 +166,7 @@ def compared(cells: Sequence[DiffCell]) -> list[DiffCell]:
     return [cell for cell in cells if cell.comparable and cell.delta is not None]
 
 
-Place = tuple[str, str, str, str, str]
+Where = tuple[str, str, str, str, str]
 """Suite, detector, label of the weights, column and metric."""
 _Noted = Mapping[CellKey, tuple[str, ...]]
 
@@ -280,7 +280,7 @@ def _grid(spec: TableSpec) -> list[tuple[ColumnSpec, str]]:
 
 
 def diff_cell(
-    place: Place,
+    place: Where,
     ours: Measured,
     reference: float | None,
     reasons: Callable[[DiffStatus], Iterable[str]],
