@@ -312,7 +312,6 @@ DEEPFAKEBENCH = DetectorSpec(
             filename="f3net_best.pth",
             url="https://github.com/SCLBD/DeepfakeBench/releases/download/v1.0.1/f3net_best.pth",
             sha256="",
-            size=0,
             licence="CC BY-NC 4.0: non-commercial",
             trained_on="faces: FaceForensics++ c23",
             note="the file's name is from memory; trained on cropped faces",

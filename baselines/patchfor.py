@@ -144,7 +144,6 @@ SPEC = DetectorSpec(
             url="https://github.com/chail/patch-forensics (Google Drive folder in its README: "
             "checkpoints/gp1-gan-winversion_seed0_xception_block2_constant_p20/bestval_net_D.pth)",
             sha256="",
-            size=0,
             licence="none stated: all rights reserved",
             trained_on="faces: CelebA-HQ and ProGAN",
             not_papers="trained on faces; the row equals FatFormer's table, a retraining on four "

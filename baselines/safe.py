@@ -151,7 +151,6 @@ SPEC = DetectorSpec(
             url="https://github.com/Ouxiang-Li/SAFE/raw/"
             "722620a6a6c1acae5bfbc580c9b0a295f64b7a87/checkpoint/checkpoint-best.pth",
             sha256="",
-            size=0,
             licence="Apache-2.0 (repository; its network file derives from NPR, no licence stated)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="the epoch with the best validation accuracy; the file also holds the optimiser "

@@ -27,8 +27,8 @@ from harness.explain.maps import ready
 from harness.explain.observer import (
     FocusDifference,
     FocusMean,
-    Look,
     MapRow,
+    Observation,
     Observer,
     Subject,
     focus_differences,
@@ -204,7 +204,7 @@ def _observers(args: argparse.Namespace) -> tuple[list[Observer], dict[str, Harn
 
 def _looks(
     subject: Subject, observers: list[Observer], refused: dict[str, HarnessError], found: Findings
-) -> list[Look]:
+) -> list[Observation]:
     """What the observers see; one that offers no map is taken off the list."""
     looks = []
     for observer in list(observers):
@@ -220,7 +220,7 @@ def _looks(
     return looks
 
 
-def _write(folder: Path, subject: Subject, looks: Sequence[Look]) -> dict[str, Any]:
+def _write(folder: Path, subject: Subject, looks: Sequence[Observation]) -> dict[str, Any]:
     """The panel in every form, and its entry in ``index.json``."""
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(subject.name).stem).strip("-.")[-80:]
     # With a digest of where it lies: two images never share a file.
