@@ -13,7 +13,7 @@ from harness.api import FileHeader
 from harness.data.perturb import UNPERTURBED, Perturbation, parse_perturbation
 from harness.data.preprocess import Preprocess, parse
 from harness.engine.scorer import Compute, Job, Scorer
-from harness.errors import HarnessError
+from harness.errors import HarnessError, attempt
 from harness.evaluate import picture as pictures
 from harness.evaluate.picture import Picture
 from harness.evaluate.twins import Sizes, geometry_text
@@ -160,12 +160,19 @@ class Contestant:
         if not self.scorer.reads_pixels:
             alt = "It reads the file's header and no pixel: there is no place to show."
         elif readings[0].score is not None:
-            found = _attempt(lambda: self._maps(picture, readings[0].way))
+            found = self._tried(self._maps, picture, readings[0].way)
             panel, alt = (b"", _said(found)) if isinstance(found, HarnessError) else found
         return Answer(job=self.job, readings=readings, panel=panel, alt=alt)
 
+    def _tried(self, function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
+        """As ``attempt``, with a traceback in the log of what nobody raised on purpose."""
+        found = attempt(function, *arguments)
+        if isinstance(found, HarnessError) and found.__cause__:
+            log.error("%s failed", self.job.spec.name, exc_info=found.__cause__)
+        return found
+
     def _read(self, picture: Picture, way: Way) -> Reading:
-        found = _attempt(lambda: self._score(picture, way))
+        found = self._tried(self._score, picture, way)
         if isinstance(found, HarnessError):
             return Reading(way=way, error=found.message)
         return Reading(way=way, score=found, fake=found > self.job.spec.score.threshold)
@@ -190,17 +197,6 @@ class Contestant:
         subject = Subject(name=picture.name, pixels=picture.pixels())
         look = self._observer.look(subject)
         return drawn(subject, [look], "svg"), f"{in_words(look)}."
-
-
-def _attempt(function: Callable[[], Value]) -> Value | HarnessError:
-    """The function's value, or what it raised: one detector must not stop the others."""
-    try:
-        return function()
-    except HarnessError as error:
-        return error
-    except Exception as error:  # a detector may raise anything on an image it was not made for
-        log.exception("a detector failed on a picture")
-        return HarnessError(f"{type(error).__name__}: {error}")
 
 
 def _said(error: HarnessError) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +23,13 @@ from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
-from harness.errors import BadImageError, HarnessError
+from harness.errors import BadImageError, HarnessError, attempt
 from harness.results.predictions import Journal
 from harness.results.records import Made
 
 Image8 = np.ndarray[Any, np.dtype[np.uint8]]
 View = tuple[str, str]
 Bucket = tuple[View, tuple[int, ...]]
-Value = TypeVar("Value")
 
 
 @dataclass(kw_only=True)
@@ -153,7 +152,7 @@ class SubsetScoring:
                 continue
             if not task.scorer.reads_pixels:
                 header = picture.header(task.perturbation)
-                loaded.results[number] = _attempt(task.scorer.header, header, picture.name)
+                loaded.results[number] = attempt(task.scorer.header, header, picture.name)
             elif task.view not in loaded.pixels:
                 picture.pixels(UNPERTURBED)  # what cannot be decoded is bad for every task
                 try:
@@ -172,7 +171,7 @@ class SubsetScoring:
             images = to_tensor(pixels)[None]
             for number, task in enumerate(self.tasks):
                 if task.scorer.reads_pixels and task.view == view and task.wants(index):
-                    scores = _attempt(task.scorer.pixels, images, name)
+                    scores = attempt(task.scorer.pixels, images, name)
                     loaded.results[number] = (
                         scores if isinstance(scores, HarnessError) else float(scores[0])
                     )
@@ -205,7 +204,7 @@ class SubsetScoring:
             indices = [items[row][0] for row in wanted]
             name = decode.display_name(self.samples[indices[0]])
             batch = images if len(wanted) == len(items) else images[wanted]
-            scores = _attempt(task.scorer.pixels, batch, name)
+            scores = attempt(task.scorer.pixels, batch, name)
             self._keep(task, indices, [scores] if isinstance(scores, HarnessError) else scores)
 
     def _keep(
@@ -238,16 +237,6 @@ class SubsetScoring:
                     "`python -m harness check --deep` lists every bad file; "
                     "`--on-bad-image skip` leaves them out and says so"
                 )
-
-
-def _attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
-    """The function's value, or as a HarnessError what it raised: one detector must not stop all."""
-    try:
-        return function(*arguments)
-    except HarnessError as error:
-        return error
-    except Exception as error:
-        return HarnessError(f"{type(error).__name__}: {error}")
 
 
 def _single_threaded() -> None:

@@ -20,13 +20,13 @@ from harness.api import HasEmbedding
 from harness.data import decode
 from harness.data.loader import ordered_map
 from harness.data.manifest import UNREADABLE, load_manifest
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.data.sample import Sample
 from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite
 from harness.errors import BadImageError, DetectorError, UsageError
 from harness.evaluate.plan import Settings, take
-from harness.explain.maps import CPU, check_size, plain
+from harness.explain.maps import CPU, plain
 from harness.registry.suites import find_root
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -91,14 +91,14 @@ class Embedder:
             InputSizeError: a size that the detector cannot take.
             DetectorError: another shape came out, or a value that is not finite.
         """
-        check_size(self.spec, images.shape[2:], name)
+        refuse_size(self.spec, images.shape[2:], name)
         with torch.inference_mode():
             vectors = self._detector.embed(images.to(self.device)).float().cpu().numpy()
         if vectors.ndim != 2 or len(vectors) != len(images):
             raise DetectorError(
                 f"{self.spec.name}: embed() of {len(images)} images gave {vectors.shape}, "
                 f"expected ({len(images)}, D)",
-                hint=f"python -m harness contract {self.spec.name}",
+                hint=f"python -m harness dev contract {self.spec.name}",
             )
         if not np.isfinite(vectors).all():
             raise DetectorError(

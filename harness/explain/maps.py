@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.api import Detector, DetectorSpec, HasExactMap, HasModule
+from harness.api import Detector, HasExactMap, HasModule
 from harness.checkpoints.resolve import load_into
 from harness.engine.scorer import NOT_FINITE_HINT, Job
-from harness.errors import DetectorError, InputSizeError
+from harness.errors import DetectorError
 from harness.explain.gradcam import NoMapError, grad_cam
 
 CPU = torch.device("cpu")
@@ -64,17 +63,6 @@ def ready(job: Job, device: torch.device = CPU) -> Detector:
     if not isinstance(detector, Detector):
         raise NoMapError("it offers no map of the picture: it sees no pixels")
     return detector
-
-
-def check_size(spec: DetectorSpec, size: Sequence[int], name: str) -> None:
-    """InputSizeError where the detector cannot take the image ``name`` of (height, width)."""
-    height, width = size
-    if problem := spec.input_rule.problem(height, width):
-        raise InputSizeError(
-            f"{name} is {width}x{height} (width x height) after preprocessing: "
-            f"{spec.name} cannot take it: {problem}",
-            hint="give another geometry, e.g. --preprocess 'resize(256,256)'",
-        )
 
 
 def explain(

@@ -10,9 +10,9 @@ import numpy as np
 
 from harness.api import Detector
 from harness.data.decode import Image8
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.engine.scorer import Job
-from harness.explain.maps import Explanation, check_size, explain
+from harness.explain.maps import Explanation, explain
 from harness.metrics.bootstrap import percentiles, unit_weights
 from harness.metrics.focus import focus
 from harness.metrics.values import Floats
@@ -114,7 +114,7 @@ class Observer:
             HarnessError: see :func:`harness.explain.maps.explain`.
         """
         pixels = parse(self.job.preprocess_for(subject.suite))(subject.pixels, subject.name)
-        check_size(self.job.spec, pixels.shape[:2], subject.name)
+        refuse_size(self.job.spec, pixels.shape[:2], subject.name)
         found = explain(self.detector, to_tensor(pixels)[None], self.layer, subject.name)
         return Observation(job=self.job, pixels=pixels, explanations=found)
 
