@@ -84,7 +84,6 @@ class C2PClipDetector(TowerDetector):
 
 
 def build(sizes: ClipSizes = VIT_L14) -> C2PClipDetector:
-    """A detector with random weights."""
     return C2PClipDetector(TowerWithHead(unit_length=True, sizes=sizes))
 
 

@@ -30,7 +30,6 @@ class CNNDetector(TorchDetector):
 
 
 def build() -> CNNDetector:
-    """A detector with untrained weights."""
     return CNNDetector(resnet50())
 
 

@@ -31,7 +31,6 @@ class FreDectDetector(SpectralDetector):
 
 
 def build() -> FreDectDetector:
-    """A detector with untrained weights."""
     return FreDectDetector(SpectralNetwork(resnet50(), SIDE), SIDE)
 
 

@@ -121,7 +121,6 @@ class FreqNetDetector(PooledDetector):
 
 
 def build() -> FreqNetDetector:
-    """A detector with untrained weights."""
     return FreqNetDetector(FreqNetNetwork())
 
 

@@ -181,7 +181,6 @@ def augmented(member: str, image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def build() -> GANDetectionDetector:
-    """A detector with untrained weights."""
     return GANDetectionDetector(Ensemble())
 
 

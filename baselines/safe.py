@@ -82,7 +82,6 @@ class SAFEDetector(PooledDetector):
 
 
 def build() -> SAFEDetector:
-    """A detector with untrained weights."""
     return SAFEDetector()
 
 

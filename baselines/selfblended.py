@@ -50,7 +50,6 @@ class SelfBlendedDetector(TorchDetector):
 
 
 def build() -> SelfBlendedDetector:
-    """A detector with untrained weights."""
     return SelfBlendedDetector()
 
 

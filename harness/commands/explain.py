@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``explain``."""
     parser.add_argument("paths", nargs="*", type=Path, metavar="IMAGE", help="files or folders")
     parser.add_argument("--suite", default="", help="pictures of a suite instead: mini:gan")
     parser.add_argument(

@@ -38,7 +38,6 @@ class Scored:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``score``."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR")
     parser.add_argument("--method", default="lfm", help="one detector, `name` or `name:WEIGHTS`")
     _jobs.add_weights(parser)

@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``tsne``."""
     parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--suite", default="", help="one suite or a part of it: mini, mini:gan")
