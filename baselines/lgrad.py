@@ -72,7 +72,7 @@ class LGradDetector(TorchDetector):
     network: LGradNetwork
 
     def __init__(self) -> None:
-        super().__init__(LGradNetwork(), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        super().__init__(LGradNetwork(), mean=0.5, std=0.5)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """BCE on random 224 crops and flips of the gradient pictures, mean over the batch.

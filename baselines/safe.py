@@ -73,7 +73,7 @@ class SAFEDetector(PooledDetector):
     """SAFE's network; it sees plain [0, 1] pixels, without any normalisation."""
 
     def __init__(self) -> None:
-        super().__init__(SAFENetwork(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        super().__init__(SAFENetwork(), mean=0.0, std=1.0)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of the two logits with label smoothing 0.1, mean over the batch."""
