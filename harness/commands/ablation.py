@@ -28,7 +28,7 @@ from harness.results.records import RunRecord
 from harness.training import datasets
 from harness.training.datasets import TrainingData
 from harness.training.jobs import Job, run_jobs
-from harness.training.session import Machine
+from harness.training.request import Machine
 
 HELP = "train variants of one detector from several seeds and compare them; goes on where it ended"
 
@@ -127,12 +127,8 @@ def _run_children(todo: Sequence[Cell], args: argparse.Namespace) -> int:
         return 0
     log.info("%d cells to train", len(todo))
     jobs = [Job(name=cell.name, command=tuple(_child_command(cell, args))) for cell in todo]
-    failures = [o for o in run_jobs(jobs, args.jobs or usable_cores()) if o.exit_code]
-    for outcome in failures:
-        log.error(
-            "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
-        )
-    return len(failures)
+    outcomes = run_jobs(jobs, args.jobs or usable_cores())
+    return sum(outcome.exit_code != 0 for outcome in outcomes)
 
 
 def _child_command(cell: Cell, args: argparse.Namespace) -> list[str]:

@@ -6,8 +6,10 @@ worker threads nor the order in which files are listed can change a training.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from harness.api import FAKE, REAL, DetectorSpec
 from harness.data.decode import Image8, decode, display_name, read_bytes
@@ -22,6 +25,9 @@ from harness.data.loader import ordered_map
 from harness.data.preprocess import Preprocess, refuse_size, to_tensor
 from harness.data.sample import Manifest, Sample
 from harness.errors import BadImageError, DataError
+from harness.training.request import Machine, Training
+
+log = logging.getLogger(__name__)
 
 MEMORY = 4 << 30
 """Bytes of decoded pixels kept by one training; images beyond it are decoded again each epoch."""
@@ -102,8 +108,7 @@ class ImageSet:
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        sample = self.sample(index)
-        image = decode(read_bytes(sample), display_name(sample))
+        image = _decoded(self.sample(index))
         with self._lock:
             if image.nbytes <= self._room and index not in self._kept:
                 self._room -= image.nbytes
@@ -233,3 +238,46 @@ class ImageSet:
 
 def _joined(group: list[tuple[int, Image8]]) -> tuple[list[int], Tensor]:
     return [index for index, _ in group], to_tensor(np.stack([image for _, image in group]))
+
+
+def _decoded(sample: Sample) -> Image8:
+    return decode(read_bytes(sample), display_name(sample))
+
+
+def readable(training: Training, machine: Machine) -> tuple[Training, dict[str, list[str]]]:
+    """The training without unreadable images, where ``on_bad_image`` says so, and their ids.
+
+    Every image is decoded once beforehand: batches, processes and a resumed training then agree on
+    which images there are.
+
+    Raises:
+        DataError: no image of a class is left to train on.
+    """
+    skipped: dict[str, list[str]] = {"train": [], "val": []}
+    if training.on_bad_image == "error":
+        return training, skipped
+    for name in skipped:
+        manifest: Manifest = getattr(training, name)
+        bad = _unreadable(manifest, machine)
+        if not bad:
+            continue
+        skipped[name] = [sample.id for sample in manifest.samples if sample in bad]
+        left = tuple(sample for sample in manifest.samples if sample not in bad)
+        training = replace(training, **{name: Manifest(manifest.name, left)})  # type: ignore[arg-type]
+        log.warning("%s: %d unreadable images are left out", manifest.name, len(bad))
+    if not (training.train.n_real and training.train.n_fake):
+        raise DataError(f"{training.train.name}: no readable image of one of the two classes")
+    return training, skipped
+
+
+def _unreadable(manifest: Manifest, machine: Machine) -> set[Sample]:
+    ranks = machine.ranks
+    found = torch.zeros(len(manifest.samples), device=machine.device)
+    mine = range(ranks.rank, len(found), ranks.size)
+    opened = ordered_map(
+        lambda index: _decoded(manifest.samples[index]), mine, workers=machine.workers
+    )
+    hidden = machine.progress != "bar"
+    for outcome in tqdm(opened, f"check {manifest.name}", len(mine), leave=False, disable=hidden):
+        found[outcome.item] = isinstance(outcome.error, BadImageError)
+    return {manifest.samples[index] for index in ranks.sum(found).nonzero().flatten().tolist()}

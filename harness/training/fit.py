@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from harness.api import (
     Detector,
@@ -23,7 +22,7 @@ from harness.data.decode import display_name, read_bytes, read_header
 from harness.data.preprocess import parse
 from harness.engine.seeding import seeded
 from harness.training.data import ImageSet
-from harness.training.outcome import Scores, Trained, measure
+from harness.training.outcome import Scores, Trained, measure, on_cpu
 from harness.training.progress import Progress
 
 BATCH = 32
@@ -59,7 +58,7 @@ def fit_features(
     with torch.inference_mode():
         for positions, images in val.plain_batches(parse(recipe.val_preprocess), BATCH):
             scores[positions] = detector.score(images).double().numpy()
-    return Trained(state=_state(detector), epochs=(measure(spec, val, scores),))
+    return Trained(state=on_cpu(detector.state_dict()), epochs=(measure(spec, val, scores),))
 
 
 def fit_headers(
@@ -76,14 +75,10 @@ def fit_headers(
         detector.fit_headers(_headers(train), train.labels, seed)
     progress.advance(len(train), {})
     scores = detector.score_headers(_headers(val))
-    return Trained(state=_state(detector), epochs=(measure(spec, val, scores),))
+    return Trained(state=on_cpu(detector.state_dict()), epochs=(measure(spec, val, scores),))
 
 
 def _headers(images: ImageSet) -> Sequence[FileHeader]:
     return [
         read_header(read_bytes(sample), display_name(sample)) for sample in images.manifest.samples
     ]
-
-
-def _state(detector: HasState) -> dict[str, Tensor]:
-    return {name: value.contiguous().clone() for name, value in detector.state_dict().items()}

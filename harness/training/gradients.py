@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from harness.api import Trainable
 from harness.engine.seeding import seeded
-from harness.training.interrupt import Stop
+from harness.training.processes import Stop
 from harness.training.request import Machine, Numerics
 
 

@@ -6,6 +6,7 @@ and one thread makes float sums, so weights, independent of the number of cores.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import threading
@@ -18,6 +19,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from harness.training.progress import parse
+
+log = logging.getLogger(__name__)
 
 TAIL = 15  # lines of a failed child's stderr that are kept
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -53,9 +56,12 @@ def run_jobs(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
     Ctrl-C ends the children before it goes on.
 
     Returns:
-        One outcome a job, in the given order.
+        One outcome a job, in the given order; the failed ones are in the log.
     """
-    return _Runner(jobs).run(max(1, min(parallel, len(jobs))))
+    outcomes = _Runner(jobs).run(max(1, min(parallel, len(jobs))))
+    for failed in (outcome for outcome in outcomes if outcome.exit_code):
+        log.error("failed: %s (exit code %d)\n%s", failed.job.name, failed.exit_code, failed.tail)
+    return outcomes
 
 
 class _Runner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol
@@ -18,15 +18,14 @@ from harness.data.preprocess import parse
 from harness.errors import DataError, HarnessError, UsageError
 from harness.training.data import Batch, ImageSet, Turn, dealt, epoch_images, stream
 from harness.training.gradients import Gradients, Part, moving
-from harness.training.interrupt import Stop, held_back
 from harness.training.optimisers import build_optimiser
-from harness.training.outcome import Epoch, Scores, Trained, measure
-from harness.training.progress import Progress
+from harness.training.outcome import Epoch, Scores, Trained, measure, on_cpu
+from harness.training.processes import Stop, held_back
+from harness.training.progress import Board, Progress
 from harness.training.recipe import uses_monitor
 from harness.training.request import Machine, Training
 from harness.training.savepoint import Content, Savepoint
 from harness.training.schedule import Course, learning_rate
-from harness.training.tensorboard import Board
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ class Descent:
             _copy(self._best, moving(self.detector.module))
         best_epoch = self._course.best_epoch
         return Trained(
-            state=_on_cpu(self.detector.state_dict()),
+            state=on_cpu(self.detector.state_dict()),
             epochs=tuple(self._epochs),
             kept=best_epoch if self._best and best_epoch else len(self._epochs),
             best_val_epoch=best_epoch,
@@ -160,7 +159,7 @@ class Descent:
         self._step, self._loss = 0, 0.0
         self._ended = self._course.note(epoch)
         if self.recipe.keep == "best" and self._course.best_epoch == epoch.epoch:
-            self._best = _on_cpu(moving(self.detector.module))
+            self._best = on_cpu(moving(self.detector.module))
         keepers.savepoint.save(self._state())
 
     def _batches(self, train: ImageSet) -> list[list[Turn]]:
@@ -296,8 +295,3 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, value in target.items():
             value.copy_(source[name])
-
-
-def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A copy on the CPU that later steps do not change."""
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}

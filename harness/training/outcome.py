@@ -65,6 +65,11 @@ def seeded_build(spec: DetectorSpec, options: Mapping[str, object], seed: int) -
         return spec.build(**options)
 
 
+def on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy on the CPU that later steps do not change."""
+    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+
+
 def measure(
     spec: DetectorSpec,
     val: ImageSet,

@@ -23,18 +23,14 @@ from harness.env import environment
 from harness.errors import DetectorError, UsageError, WeightsError
 from harness.results.records import WeightsRef
 from harness.training import run_folder
-from harness.training.data import ImageSet, epoch_images
+from harness.training.data import ImageSet, epoch_images, readable
 from harness.training.fit import fit_features, fit_headers
 from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
-from harness.training.progress import show
+from harness.training.progress import board, show
 from harness.training.recipe import is_fit
 from harness.training.request import Machine, Numerics, Training, refuse_contradictions
 from harness.training.savepoint import Savepoint
-from harness.training.screening import readable
-from harness.training.tensorboard import board
-
-__all__ = ["Machine", "Training", "describe", "identity", "run"]
 
 TRAINING_VERSION = 1
 """Raised whenever the same request would give other weights."""

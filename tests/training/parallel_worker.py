@@ -18,9 +18,8 @@ from torch import Tensor
 from harness.data.sample import Manifest
 from harness.training import loop, session
 from harness.training.gradients import Gradients, Part
-from harness.training.interrupt import Stop
 from harness.training.outcome import Epoch
-from harness.training.processes import Ranks, joined
+from harness.training.processes import Ranks, Stop, joined
 from harness.training.request import Machine, Numerics, Training
 from tests.training import tiny
 

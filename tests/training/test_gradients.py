@@ -14,8 +14,8 @@ from harness.data.sample import Manifest
 from harness.errors import UsageError
 from harness.training import run_folder, session
 from harness.training.gradients import Gradients, Part
-from harness.training.interrupt import Stop
 from harness.training.outcome import Trained
+from harness.training.processes import Stop
 from harness.training.request import Numerics, Training, refuse_contradictions
 from tests.training import tiny
 

@@ -17,12 +17,12 @@ from harness.checkpoints import run_weights
 from harness.data.sample import Manifest
 from harness.errors import HarnessError
 from harness.training import run_folder, savepoint, session
-from harness.training.interrupt import Stop, held_back
 from harness.training.loop import Keepers
 from harness.training.outcome import Trained
+from harness.training.processes import Stop, held_back
+from harness.training.progress import Board
 from harness.training.request import Machine, Numerics, Training
 from harness.training.savepoint import Savepoint
-from harness.training.tensorboard import Board
 from tests.training import tiny
 
 EVERY_STEP = replace(tiny.CPU, save_every=0.0)
