@@ -1,7 +1,7 @@
 """Images that look the same without being the same file: near duplicates.
 
 A perceptual hash, also of the mirrored image, says which pairs are worth a look; their pixels
-decide (:func:`harness.data.likeness.alike`). Aligned faces agree in the first alone.
+decide (:func:`harness.audit.likeness.alike`). Aligned faces agree in the first alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.audit.findings import CLASS_NAMES, EXAMPLES
-from harness.data.likeness import Thumbnail, alike
+from harness.audit.likeness import Thumbnail, alike
 
 NEAR = 8
 """Bits in which the hashes of near duplicates differ at most, of 63."""

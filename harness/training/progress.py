@@ -1,4 +1,4 @@
-"""What a running training shows: a bar for people, lines for the job runner, curves for both."""
+"""What a running training shows: a bar for people, lines for the job runner, curves."""
 
 from __future__ import annotations
 

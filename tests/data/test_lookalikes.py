@@ -8,6 +8,7 @@ import pytest
 from made_copies import COPIES, face, texture
 
 from harness.audit import lookalikes
+from harness.audit.likeness import perceptual_hashes, thumbnail
 from harness.audit.lookalikes import (
     NEAR,
     PARTNERS,
@@ -16,9 +17,7 @@ from harness.audit.lookalikes import (
     find_lookalikes,
     find_overlap,
 )
-from harness.audit.traces import perceptual_hashes
 from harness.data.decode import Image8, decode, read_bytes
-from harness.data.likeness import thumbnail
 from harness.registry.suites import find_root, get_suite
 
 COPIED = 20
