@@ -51,11 +51,11 @@ class Duplicates:
     scored: Mapping[str, int]
 
 
-Places = Mapping[tuple[str, int], Mapping[str, list[str]]]
+_Places = Mapping[tuple[str, int], Mapping[str, list[str]]]
 """(sha256, label) -> subset -> ids."""
 
 
-def places_of(manifests: Mapping[str, Manifest]) -> Places:
+def places_of(manifests: Mapping[str, Manifest]) -> _Places:
     """Where every content lies that can be read, under each label that it bears."""
     places: dict[tuple[str, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for subset, manifest in manifests.items():
@@ -96,7 +96,7 @@ def find_duplicates(manifests: Mapping[str, Manifest]) -> Duplicates:
     )
 
 
-def _where(places: Places, digest: str) -> tuple[str, ...]:
+def _where(places: _Places, digest: str) -> tuple[str, ...]:
     return tuple(
         f"{subset}/{name}"
         for label in CLASS_NAMES

@@ -27,7 +27,7 @@ from harness.results.paths import TABLES
 from harness.results.records import RunRecord
 from harness.training import datasets
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, run_jobs
+from harness.training.jobs import ChildJob, run_jobs
 from harness.training.request import Machine
 
 HELP = "train variants of one detector from several seeds and compare them; goes on where it ended"
@@ -126,7 +126,7 @@ def _run_children(todo: Sequence[Cell], args: argparse.Namespace) -> int:
     if not todo:
         return 0
     log.info("%d cells to train", len(todo))
-    jobs = [Job(name=cell.name, command=tuple(_child_command(cell, args))) for cell in todo]
+    jobs = [ChildJob(name=cell.name, command=tuple(_child_command(cell, args))) for cell in todo]
     outcomes = run_jobs(jobs, args.jobs or usable_cores())
     return sum(outcome.exit_code != 0 for outcome in outcomes)
 

@@ -19,7 +19,7 @@ from harness.registry import detectors as registry
 from harness.training import datasets, run_folder, session
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, run_jobs
+from harness.training.jobs import ChildJob, run_jobs
 from harness.training.mini_rule import SIDE
 from harness.training.processes import (
     Ranks,
@@ -291,7 +291,7 @@ def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
     idle = usable_cores() // at_once - args.threads
     workers = max(0, idle) if args.workers is None else args.workers
     jobs = [
-        Job(
+        ChildJob(
             name=task.training.label,
             command=tuple(_child_command(task, args, workers)),
             weight=_expected_cost(task.training),

@@ -95,10 +95,6 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.manifest.samples)
 
-    def sample(self, index: int) -> Sample:
-        """The sample at a position of the manifest."""
-        return self.manifest.samples[index]
-
     def image(self, index: int) -> Image8:
         """(H, W, 3) uint8 RGB as decoded; not to be written to.
 
@@ -108,7 +104,7 @@ class ImageSet:
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        image = _decoded(self.sample(index))
+        image = _decoded(self.manifest.samples[index])
         with self._lock:
             if image.nbytes <= self._room and index not in self._kept:
                 self._room -= image.nbytes
@@ -199,6 +195,9 @@ class ImageSet:
         for group in waiting.values():
             yield _joined(group)
 
+    def _name(self, index: int) -> str:
+        return display_name(self.manifest.samples[index])
+
     def _turns(self, label: int, count: int, rng: np.random.Generator) -> list[Turn]:
         """``count`` turns of a class, in a new permutation each time that all have come."""
         members = np.flatnonzero(self.labels == label)
@@ -216,20 +215,20 @@ class ImageSet:
         try:
             return change(image)
         except DataError as error:  # which of the images it was is not known where it is raised
-            name = display_name(self.sample(index))
+            name = self._name(index)
             if isinstance(error, BadImageError):
                 raise BadImageError(name, error.reason) from error
             raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
     def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:
         if self.detector:
-            name = display_name(self.sample(index))
+            name = self._name(index)
             refuse_size(self.detector, image.shape[:2], name, after=preprocess, flag=flag)
 
     def _same_size(self, index: int, size: tuple[int, ...], first: tuple[int, ...]) -> None:
         if size != first:
             raise DataError(
-                f"{display_name(self.sample(index))} is {size[1]}x{size[0]} (width x height) after "
+                f"{self._name(index)} is {size[1]}x{size[0]} (width x height) after "
                 f"preprocessing, others are {first[1]}x{first[0]}: "
                 "images of one training must end at one size",
                 hint="crop them, e.g. --train-preprocess 'resize(256)|random_crop(224)'",

@@ -21,8 +21,9 @@ from harness.api import (
 from harness.data.decode import display_name, read_bytes, read_header
 from harness.data.preprocess import parse
 from harness.engine.seeding import seeded
+from harness.metrics.values import Floats
 from harness.training.data import ImageSet
-from harness.training.outcome import Scores, Trained, measure, on_cpu
+from harness.training.outcome import Trained, measure, on_cpu
 from harness.training.progress import Progress
 
 BATCH = 32
@@ -47,7 +48,7 @@ def fit_features(
 ) -> Trained:
     """Fits a detector on the features of the training images; ``sets`` are train and val."""
     train, val = sets
-    rows: dict[int, Scores] = {}
+    rows: dict[int, Floats] = {}
     for positions, images in train.plain_batches(parse(recipe.train_preprocess), BATCH):
         rows.update(zip(positions, detector.features(images), strict=True))
         progress.advance(len(positions), {})

@@ -16,15 +16,16 @@ from torch import Tensor, nn
 from harness.api import Detector, HasState, Trainable
 from harness.data.preprocess import parse
 from harness.errors import DataError, HarnessError, UsageError
+from harness.metrics.values import Floats
 from harness.training.data import Batch, ImageSet, Turn, dealt, epoch_images, stream
-from harness.training.gradients import Gradients, Part, moving
+from harness.training.gradients import Gradients, MicroBatch, moving
 from harness.training.optimisers import build_optimiser
-from harness.training.outcome import Epoch, Scores, Trained, measure, on_cpu
+from harness.training.outcome import Epoch, Trained, measure, on_cpu
 from harness.training.processes import Stop, held_back
-from harness.training.progress import Board, Progress
+from harness.training.progress import Curves, Progress
 from harness.training.recipe import uses_monitor
 from harness.training.request import Machine, Training
-from harness.training.savepoint import Content, Savepoint
+from harness.training.savepoint import Savepoint, State
 from harness.training.schedule import Course, learning_rate
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Keepers:
 
     progress: Progress
     savepoint: Savepoint
-    board: Board
+    curves: Curves
 
 
 class Descent:
@@ -106,7 +107,7 @@ class Descent:
             ended=self._ended,
         )
 
-    def ready(self, train: ImageSet) -> Iterator[tuple[int, list[Part]]]:
+    def ready(self, train: ImageSet) -> Iterator[tuple[int, list[MicroBatch]]]:
         """For each step left of the running epoch: its images, and this process's parts of it."""
         number, first = len(self._epochs), self._step
         steps = self._batches(train)[first:]
@@ -121,7 +122,7 @@ class Descent:
             images = len(turns)
             yield images, [self._part(next(loaded), images, (number, step, p)) for p in parts]
 
-    def step(self, parts: Sequence[Part]) -> float:
+    def step(self, parts: Sequence[MicroBatch]) -> float:
         """One step on this process's parts of a batch; returns the batch's loss before it."""
         return self._optimiser.step(partial(self._gradients.add, parts))
 
@@ -137,7 +138,9 @@ class Descent:
             self._loss += loss * images
             self._step += 1
             keepers.progress.advance(images, {"epoch": number + 1, "loss": loss})
-            keepers.board.add({"train/loss": loss, "train/rate": rate}, number * steps + self._step)
+            keepers.curves.add(
+                {"train/loss": loss, "train/rate": rate}, number * steps + self._step
+            )
             if self._gradients.stop:
                 self._leave(keepers)
             if keepers.savepoint.is_due():
@@ -154,7 +157,7 @@ class Descent:
             train_loss=self._loss / epoch_images(train.manifest, self.recipe.balanced),
         )
         figures = {"val/loss": epoch.val_loss, "val/acc": epoch.val_acc, "val/ap": epoch.val_ap}
-        keepers.board.add(figures, epoch.epoch * self._step)
+        keepers.curves.add(figures, epoch.epoch * self._step)
         self._epochs.append(epoch)
         self._step, self._loss = 0, 0.0
         self._ended = self._course.note(epoch)
@@ -177,7 +180,7 @@ class Descent:
         own = range(first, first + numerics.accumulate)
         return {number: parts[number] for number in own if parts[number]}
 
-    def _part(self, batch: Batch, images_of_step: int, place: tuple[int, int, int]) -> Part:
+    def _part(self, batch: Batch, images_of_step: int, place: tuple[int, int, int]) -> MicroBatch:
         """A part on the device; ``place`` is (epoch, step, part) and decides the loss's draws."""
         images, labels = batch
         epoch, step, part = place
@@ -185,7 +188,7 @@ class Descent:
         key = (epoch, step, 0, part) if part else (epoch, step, 0)
         draws = stream(self.training.seed, *key).generate_state(1, np.uint32)
         device = self.machine.device
-        return Part(
+        return MicroBatch(
             images=images.to(device, non_blocking=True).contiguous(
                 memory_format=torch.channels_last
             ),
@@ -203,7 +206,7 @@ class Descent:
         """Steps of an epoch."""
         return -(-epoch_images(train.manifest, self.recipe.balanced) // self.recipe.batch_size)
 
-    def _scores(self, images: ImageSet, keepers: Keepers) -> Scores:
+    def _scores(self, images: ImageSet, keepers: Keepers) -> Floats:
         """(N,) scores in manifest order; every process scores its share."""
         self.detector.module.eval()
         ranks = self.machine.ranks
@@ -221,14 +224,14 @@ class Descent:
                     self._leave(keepers)
         if ranks.size > 1:  # of every image all processes but one say 0
             scores = ranks.sum(scores.to(self.machine.device)).cpu()
-        whole: Scores = scores.numpy()
+        whole: Floats = scores.numpy()
         return whole
 
     def _leave(self, keepers: Keepers) -> None:
         keepers.savepoint.save(self._state())
         raise KeyboardInterrupt
 
-    def _state(self) -> Content:
+    def _state(self) -> State:
         course = asdict(self._course)
         del course["recipe"]
         return {

@@ -14,8 +14,6 @@ from tqdm import tqdm
 from harness.errors import UsageError
 
 MARK = "@progress"
-CURVES = "tensorboard"
-"""The folder of a run that holds its curves."""
 
 
 class Progress:
@@ -88,14 +86,14 @@ def parse(line: str) -> float | None:
     return min(1.0, done / total) if total else 1.0
 
 
-class Board:
+class Curves:
     """Takes figures and keeps none."""
 
     def add(self, figures: Mapping[str, float | None], step: int) -> None:
         """Figures by name after so many steps, all epochs together; None is not defined."""
 
 
-class _TensorBoard(Board):
+class _TensorBoard(Curves):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
@@ -117,17 +115,17 @@ class _TensorBoard(Board):
 
 
 @contextmanager
-def board(folder: Path | None) -> Iterator[Board]:
-    """A board that writes to ``FOLDER/tensorboard``; None writes nothing.
+def curves_in(folder: Path | None) -> Iterator[Curves]:
+    """Curves in ``FOLDER/tensorboard``; None writes nothing.
 
     Raises:
         UsageError: the extra ``tensorboard`` is not installed.
     """
     if folder is None:
-        yield Board()
+        yield Curves()
         return
     require_tensorboard()
-    writing = _TensorBoard(folder / CURVES)
+    writing = _TensorBoard(folder / "tensorboard")
     try:
         yield writing
     finally:

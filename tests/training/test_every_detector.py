@@ -14,7 +14,7 @@ from harness.api import DetectorSpec
 from harness.registry import detectors as registry
 from harness.training import session
 from harness.training.loop import Keepers
-from harness.training.progress import Board, Progress
+from harness.training.progress import Curves, Progress
 from harness.training.recipe import ResolvedRecipe, is_fit
 from harness.training.request import Training
 from harness.training.savepoint import Savepoint
@@ -86,7 +86,7 @@ def test_three_steps_are_two_and_one_after_a_stop(
     )
     whole = tiny.descend(training)
     point = Savepoint(tmp_path / "run", session.identity(training))
-    stopping = Keepers(progress=Interrupting(), savepoint=point, board=Board())
+    stopping = Keepers(progress=Interrupting(), savepoint=point, curves=Curves())
     with pytest.raises(KeyboardInterrupt):
         tiny.descend(training, keepers=stopping)
     resumed = tiny.descend(training, keepers=replace(stopping, progress=Progress()))

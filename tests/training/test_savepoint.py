@@ -20,7 +20,7 @@ from harness.training import run_folder, savepoint, session
 from harness.training.loop import Keepers
 from harness.training.outcome import Trained
 from harness.training.processes import Stop, held_back
-from harness.training.progress import Board
+from harness.training.progress import Curves
 from harness.training.request import Machine, Numerics, Training
 from harness.training.savepoint import Savepoint
 from tests.training import tiny
@@ -282,7 +282,7 @@ def test_progress_does_not_count_what_was_done_before(
     training = tiny.training(train, val, detector=Stopping)
     stopped_at(7, training, tmp_path)
     progress = Counting()
-    keepers = Keepers(progress=progress, savepoint=point(tmp_path, training), board=Board())
+    keepers = Keepers(progress=progress, savepoint=point(tmp_path, training), curves=Curves())
     tiny.descend(training, keepers=keepers)
     assert (progress.skipped, progress.advanced) == (56, 64)
 

@@ -16,7 +16,7 @@ from harness.data.sample import Manifest, Sample
 from harness.training.data import ImageSet
 from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
-from harness.training.progress import Board, Progress
+from harness.training.progress import Curves, Progress
 from harness.training.recipe import ResolvedRecipe
 from harness.training.request import Machine, Training
 from harness.training.savepoint import Savepoint
@@ -129,7 +129,9 @@ def descend(
         ImageSet(manifest, training.spec, workers=machine.workers)
         for manifest in (training.train, training.val)
     )
-    silent = Keepers(progress=Progress(), savepoint=savepoint or Savepoint(None, {}), board=Board())
+    silent = Keepers(
+        progress=Progress(), savepoint=savepoint or Savepoint(None, {}), curves=Curves()
+    )
     return Descent(training, detector, machine).run(train, val, keepers or silent)
 
 
