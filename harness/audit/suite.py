@@ -182,8 +182,9 @@ def look(samples: Iterable[Sample], name: str, depth: Depth, *, workers: int) ->
     found: dict[str, Look | BadImageError] = {}
     outcomes = ordered_map(partial(_look, depth=depth), distinct.values(), workers=workers)
     for outcome in tqdm(outcomes, f"look {name}", total=len(distinct), unit="img", leave=False):
-        unreadable = isinstance(outcome.error, BadImageError)
-        found[_content(outcome.item)] = outcome.error if unreadable else outcome.get()  # type: ignore[assignment]
+        error = outcome.error
+        seen = error if isinstance(error, BadImageError) else outcome.get()
+        found[_content(outcome.item)] = seen
     return found
 
 

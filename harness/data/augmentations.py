@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from harness.data.decode import Image8
-from harness.data.operations import Args, check_box, check_probability, op
+from harness.data.operations import Args, check_box, check_probability, op, through
 from harness.errors import DataError
 
 
@@ -100,9 +98,7 @@ def _jpeg(
     """
     if rng.random() >= probability:
         return image
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(low, high + 1)))
-    return np.array(Image.open(file))
+    return through(image, "JPEG", int(rng.integers(low, high + 1)))
 
 
 @op("rotate(degrees)", _degrees, random=True)

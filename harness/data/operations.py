@@ -6,6 +6,7 @@ image. To add one, write one function and decorate it with :func:`op`.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -115,6 +116,18 @@ def check_probability(args: Args) -> Args:
     if len(args) != 1 or not 0 <= args[0] <= 1:
         raise ValueError("takes one probability between 0 and 1")
     return (float(args[0]),)
+
+
+def encoded(image: Image8, form: str, quality: int | None = None) -> bytes:
+    """A file of one of Pillow's formats; JPEG with its own tables and 4:2:0."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, **({} if quality is None else {"quality": quality}))
+    return file.getvalue()
+
+
+def through(image: Image8, form: str, quality: int) -> Image8:
+    """Into a file of a format and back."""
+    return np.array(Image.open(io.BytesIO(encoded(image, form, quality))).convert("RGB"))
 
 
 @op("native", check_nothing)

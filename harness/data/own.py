@@ -95,10 +95,9 @@ def images_suite(folder: Path) -> Suite:
 
     def adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
         place = places[subset.name]
-        whole = layout(place, DEEPEST)
         mine = FolderLayout(
-            classes=[each for each in whole.classes if each[0].parent == place],
-            strays=[path for path in whole.strays if _nearest(path, labels) == place],
+            classes=[each for each in found.classes if each[0].parent == place],
+            strays=[path for path in found.strays if _nearest(path, labels) == place],
         )
         listing = list_classes(mine, place)
         refuse_empty(f"{suite.name}:{subset.name}", place, mine, listing)
