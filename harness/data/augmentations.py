@@ -124,14 +124,14 @@ def _color_jitter(
 
     torchvision's ``ColorJitter`` without hue; SAFE trains with (0.5,0.5,0.5).
     """
-    picture = Image.fromarray(image)
+    changed = Image.fromarray(image)
     enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
     strengths = (brightness, contrast, saturation)
     for which in rng.permutation(3):
         if strength := strengths[which]:
             factor = rng.uniform(max(0.0, 1 - strength), 1 + strength)
-            picture = enhancers[which](picture).enhance(factor)
-    return np.array(picture)
+            changed = enhancers[which](changed).enhance(factor)
+    return np.array(changed)
 
 
 @op("mask_patches(probability,patch,largest_share)", _patches, random=True)

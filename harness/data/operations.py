@@ -16,7 +16,7 @@ from PIL import Image
 from harness.data.decode import MAX_PIXELS, Image8
 
 MAX_GROWN = 4096 * 4096
-"""Pixels to which an operation may enlarge any picture; beyond that, four times what it has."""
+"""Pixels to which an operation may enlarge any image; beyond that, four times what it has."""
 
 Number = int | float
 Args = tuple[Number, ...]
@@ -42,11 +42,11 @@ class Op:
 
 
 class UnfitError(Exception):
-    """A picture that an operation cannot take, in words that go on from the picture's name."""
+    """An image that an operation cannot take, in words that go on from the image's name."""
 
 
 def allow_size(image: Image8, height: int, width: int) -> None:
-    """To be called before a larger picture is made.
+    """To be called before a larger image is made.
 
     The pixels of a file are limited where it is decoded; a strip of 3000x2 whose shorter side is
     brought to 256 would be 16,000 times as large as its file.

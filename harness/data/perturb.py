@@ -1,8 +1,8 @@
-"""Perturbations: what happens to pictures between the camera or generator and the detector.
+"""Perturbations: what happens to images between the camera or generator and the detector.
 
 A text such as ``scale(0.5)|jpeg(75)``, parsed, printed canonically and kept with results exactly
-like a preprocess text. It is applied to the decoded picture, real or fake alike, before the
-detector's own geometry. What it draws follows from the picture's id and the text alone, so that
+like a preprocess text. It is applied to the decoded image, real or fake alike, before the
+detector's own geometry. What it draws follows from the image's id and the text alone, so that
 order, workers, batches and shards change nothing.
 """
 
@@ -52,14 +52,14 @@ class Perturbation:
 
     @property
     def is_random(self) -> bool:
-        """Whether equal pictures of different ids come out different."""
+        """Whether equal images of different ids come out different."""
         return self.chain.is_random
 
     def __call__(self, image: Image8, name: str) -> Image8:
         """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB.
 
         Args:
-            image: the decoded picture.
+            image: the decoded image.
             name: the sample's id; with the text it decides what is drawn.
 
         Raises:
@@ -72,7 +72,7 @@ class Perturbation:
         return self.chain.apply(image, rng, name)
 
     def encoded(self, perturbed: Image8) -> bytes:
-        """The file in which a perturbed picture would lie: of its last step's format, else PNG."""
+        """The file in which a perturbed image would lie: of its last step's format, else PNG."""
         last = self.chain.steps[-1] if self.chain.steps else None
         if last is None or last.op.name not in _FORMATS:
             return encoded(perturbed, "PNG")

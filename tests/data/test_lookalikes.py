@@ -176,7 +176,7 @@ def test_kinds_of_pairs() -> None:
         "a real": (("a/1", "a/2"),)
     }
     assert found.across_subsets.examples == (("a/1", "b/1"), ("a/2", "b/1"))
-    assert (found.across_classes.pairs, found.across_classes.pictures) == (3, 4)
+    assert (found.across_classes.pairs, found.across_classes.files) == (3, 4)
 
 
 def test_equal_files_are_left_to_the_exact_search() -> None:
