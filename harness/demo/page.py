@@ -14,7 +14,7 @@ from harness.demo.facts import file_facts
 from harness.demo.overlays import thumbnail
 from harness.demo.verdicts import Contestant, Reading, Verdict
 from harness.errors import BadImageError
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 
 HERE = Path(__file__).parent
 TITLE = "What detectors say of a picture"
@@ -45,7 +45,7 @@ def answer(data: bytes, name: str, contestants: Sequence[Contestant]) -> Iterato
         name: what it is called.
         contestants: the detectors, in the order in which they look.
     """
-    picture = Picture(data, name)
+    picture = ImageFile(data, name)
     try:
         facts = file_facts(picture)
     except BadImageError as error:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from harness.api import DetectorSpec, FileHeader
 from harness.demo.overlays import Map, Mapper
 from harness.demo.ways import Treatment, treatments
 from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError
-from harness.evaluate import picture as pictures
-from harness.evaluate.picture import Picture
-
-log = logging.getLogger(__name__)
-
-Value = TypeVar("Value")
+from harness.evaluate.image_file import ImageFile, attempt, score
 
 LARGEST = 2048 * 2048
 """Pixels after preprocessing up to which the page scores: a network's memory grows with them."""
@@ -103,7 +95,7 @@ class Contestant:
         self.scorer = Scorer(job.spec, job.loaded, compute)
         self._mapper = Mapper(job, compute.device)
 
-    def look(self, picture: Picture, header: FileHeader) -> Verdict:
+    def look(self, picture: ImageFile, header: FileHeader) -> Verdict:
         """Its verdict; what goes wrong inside it is in the verdict and stops no one else."""
         spec = self.job.spec
         ways = treatments(spec, header, pixels=self.scorer.reads_pixels)
@@ -113,7 +105,7 @@ class Contestant:
         if readings[0].score is None:
             note = "No score, no map."
         elif self.scorer.reads_pixels:
-            found = _attempt(lambda: self._mapper.maps(ways[0].preprocess(picture.pixels())))
+            found = attempt(lambda: self._mapper.maps(ways[0].preprocess(picture.pixels())))
             maps, note = (found, "") if isinstance(found, tuple) else ((), _message(found))
         return Verdict(
             spec=spec,
@@ -124,13 +116,13 @@ class Contestant:
             map_note=note,
         )
 
-    def _read(self, picture: Picture, way: Treatment) -> Reading:
-        found = _attempt(lambda: self._score(picture, way))
+    def _read(self, picture: ImageFile, way: Treatment) -> Reading:
+        found = attempt(lambda: self._score(picture, way))
         if isinstance(found, HarnessError):
             return Reading(treatment=way, error=found.message)
         return Reading(treatment=way, score=found, fake=found > self.job.spec.score.threshold)
 
-    def _score(self, picture: Picture, way: Treatment) -> float:
+    def _score(self, picture: ImageFile, way: Treatment) -> float:
         if self.scorer.reads_pixels:
             height, width = way.preprocess(picture.pixels(way.perturbation)).shape[:2]
             if height * width > LARGEST:
@@ -138,18 +130,7 @@ class Contestant:
                     f"{width}x{height} pixels after preprocessing, this page scores up to "
                     f"{LARGEST:,}; python -m harness score FILE does without a limit"
                 )
-        return pictures.score(picture, self.scorer, way.preprocess, way.perturbation)
-
-
-def _attempt(function: Callable[[], Value]) -> Value | HarnessError:
-    """The function's value, or what it raised: one detector must not stop the others."""
-    try:
-        return function()
-    except HarnessError as error:
-        return error
-    except Exception as error:  # a detector may raise anything on a picture it was not made for
-        log.exception("a detector failed on a picture")
-        return HarnessError(f"{type(error).__name__}: {error}")
+        return score(picture, self.scorer, way.preprocess, way.perturbation)
 
 
 def _message(error: HarnessError) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from harness.demo import overlays as maps
 from harness.demo import page
 from harness.demo.overlays import FOR_FAKE, FOR_REAL, overlay
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 from tests.demo.conftest import contestant, picture_bytes, random_weights
 
 GREY = np.full((64, 128, 3), 100, np.uint8)
@@ -49,7 +49,7 @@ def test_words_name_the_strongest_place() -> None:
 
 def look_at(method: str) -> tuple[str, str]:
     data = picture_bytes(96, 96)
-    picture = Picture(data, "a.png")
+    picture = ImageFile(data, "a.png")
     verdict = contestant(method).look(picture, picture.header())
     titles = ", ".join(each.title for each in verdict.maps)
     html = list(page.answer(data, "a.png", [contestant(method)]))[-1]

@@ -19,7 +19,7 @@ from harness.data.preprocess import Preprocess
 from harness.demo import verdicts
 from harness.demo.verdicts import Contestant, Reading, Verdict
 from harness.demo.ways import Treatment
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 from harness.registry import detectors as registry
 from tests.demo.conftest import contestant, picture_bytes
 
@@ -32,7 +32,7 @@ def scored(path: Path, method: str, capsys: pytest.CaptureFixture[str], *more: s
 
 
 def look(entrant: Contestant, data: bytes) -> Verdict:
-    picture = Picture(data, "a.png")
+    picture = ImageFile(data, "a.png")
     return entrant.look(picture, picture.header())
 
 

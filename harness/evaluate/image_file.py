@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
 from harness.api import FileHeader
 from harness.data import decode
 from harness.data.decode import Image8
 from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.engine.scorer import Scorer
+from harness.errors import HarnessError
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
-class Picture:
+class ImageFile:
     """An encoded file, and what was already made of it.
 
     Args:
@@ -27,7 +36,7 @@ class Picture:
         self._pixels: dict[str, Image8] = {}
 
     def pixels(self, perturbation: Perturbation = UNPERTURBED) -> Image8:
-        """(H, W, 3) uint8 RGB, as the picture reaches a detector's own geometry.
+        """(H, W, 3) uint8 RGB, as the image reaches a detector's own geometry.
 
         Raises:
             BadImageError: it cannot be decoded.
@@ -40,7 +49,7 @@ class Picture:
         return self._pixels[text]
 
     def header(self, perturbation: Perturbation = UNPERTURBED) -> FileHeader:
-        """Of the file; of a perturbed picture, of the file in which it would lie.
+        """Of the file; of a perturbed image, of the file in which it would lie.
 
         Raises:
             BadImageError: it cannot be read.
@@ -50,18 +59,29 @@ class Picture:
 
 
 def score(
-    picture: Picture,
+    image: ImageFile,
     scorer: Scorer,
     preprocess: Preprocess,
     perturbation: Perturbation = UNPERTURBED,
 ) -> float:
-    """A detector's score of one picture, from file to number.
+    """A detector's score of one image, from file to number.
 
     Raises:
-        BadImageError: the picture cannot be decoded.
+        BadImageError: the image cannot be decoded.
         InputSizeError: the detector cannot take its size after ``preprocess``.
     """
     if not scorer.reads_pixels:
-        return scorer.header(picture.header(perturbation), picture.name)
-    image = preprocess(picture.pixels(perturbation), picture.name)
-    return float(scorer.pixels(to_tensor(image)[None], picture.name)[0])
+        return scorer.header(image.header(perturbation), image.name)
+    pixels = preprocess(image.pixels(perturbation), image.name)
+    return float(scorer.pixels(to_tensor(pixels)[None], image.name)[0])
+
+
+def attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
+    """The function's value, or as a HarnessError what it raised: one detector must not stop all."""
+    try:
+        return function(*arguments)
+    except HarnessError as error:
+        return error
+    except Exception as error:  # a detector may raise anything on an image it was not made for
+        log.debug("a detector failed on an image", exc_info=True)
+        return HarnessError(f"{type(error).__name__}: {error}")
