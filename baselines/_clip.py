@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines._backbones import entries
 from harness.api import InputRule, TorchDetector, Weights
 from harness.api.torchvision import ensure_torchvision
 
@@ -23,16 +24,6 @@ SIDE = 224
 
 # Numbers that OpenAI's archive keeps beside the weights; the networks here know their own.
 CONSTANTS = ("input_resolution", "context_length", "vocab_size")
-
-
-def both_sides(name: str) -> str | None:
-    """OpenAI's names -> those of :func:`both_towers`: the same, without the constants."""
-    return None if name in CONSTANTS else name
-
-
-def image_side(name: str) -> str | None:
-    """OpenAI's names -> those of :class:`TowerWithHead`, which has no text side."""
-    return f"model.{name}" if name.startswith("visual.") else None
 
 
 OPENAI = Weights(
@@ -46,8 +37,14 @@ OPENAI = Weights(
     trained_on="OpenAI's 400 million picture-text pairs; nothing forensic",
     note="pre-trained CLIP ViT-L/14, about 0.9 GB: a TorchScript archive, read only when its "
     "sha256 is this one",
-    mapping=both_sides,
+    mapping=entries(without=CONSTANTS),
 )
+
+
+def image_side(name: str) -> str | None:
+    """OpenAI's names -> those of :class:`TowerWithHead`, which has no text side."""
+    return f"model.{name}" if name.startswith("visual.") else None
+
 
 IMAGE_TOWER = replace(OPENAI, mapping=image_side)
 """The same file for a :class:`TowerWithHead`."""
@@ -90,12 +87,8 @@ CONTEXT = 77  # tokens of a text
 HEAD = 64  # channels of an attention head
 
 
-def size_problem(height: int, width: int) -> str:
-    """CLIP has one position embedding for each of 16x16 patches."""
-    return "" if (height, width) == (SIDE, SIDE) else f"CLIP ViT-L/14 takes {SIDE}x{SIDE} only"
-
-
-INPUT_RULE = InputRule(smallest=(SIDE, SIDE), check=size_problem)
+# CLIP has one position embedding for each of 16x16 patches.
+INPUT_RULE = InputRule.only(SIDE, f"CLIP ViT-L/14 takes {SIDE}x{SIDE} only")
 
 
 def _open_clip() -> Any:

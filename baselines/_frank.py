@@ -257,8 +257,7 @@ class SpectralDetector(TorchDetector):
 
 
 def only(side: int) -> InputRule:
-    """Takes ``side`` x ``side`` and nothing else."""
-    text = f"it takes {side}x{side} only: every DCT coefficient has statistics of its own"
-    return InputRule(
-        smallest=(side, side), check=lambda h, w: "" if (h, w) == (side, side) else text
+    """The one size that a network of standardised coefficients takes."""
+    return InputRule.only(
+        side, f"it takes {side}x{side} only: every DCT coefficient has statistics of its own"
     )

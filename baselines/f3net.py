@@ -33,6 +33,7 @@ from harness.api import (
     ScoreSpec,
     TorchDetector,
     Weights,
+    one_logit,
 )
 
 HALF = (0.5, 0.5, 0.5)
@@ -84,10 +85,6 @@ class F3NetDetector(TorchDetector):
 
     network: F3Network
 
-    def score(self, images: Tensor) -> Tensor:
-        """(N, 3, n, n) in [0, 1] -> (N,) logits; of two classes, fake minus real."""
-        return _one_logit(self.module(images))
-
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Binary cross-entropy with logits, with dropout on the features.
 
@@ -95,7 +92,7 @@ class F3NetDetector(TorchDetector):
         """
         features = self.network.features(self.module.normalise(images))
         logits = self.network.fc(dropout(features, self.network.rate, generator))
-        return nn.functional.binary_cross_entropy_with_logits(_one_logit(logits), labels)
+        return nn.functional.binary_cross_entropy_with_logits(one_logit(logits), labels)
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, n, n) in [0, 1] -> (N, 2048), or (N, 4096) with both branches."""
@@ -111,10 +108,6 @@ class F3NetDetector(TorchDetector):
         if "FAD_head._DCT_all" in state:
             state = from_published(state)
         super().load_state_dict(state)
-
-
-def _one_logit(logits: Tensor) -> Tensor:
-    return logits.flatten() if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
 
 RENAMED = {

@@ -16,13 +16,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from baselines._backbones import entries
 from baselines._clip import (
+    CONSTANTS,
     INPUT_RULE,
     OPENAI,
     SIDE,
     VIT_L14,
     Sizes,
-    both_sides,
 )
 from baselines._fatformer import AdaptedBlock, FatFormerNetwork
 from harness.api import (
@@ -82,11 +83,6 @@ class FatFormerDetector(TorchDetector):
     network: FatFormerNetwork
     no_places = "its network is a transformer, which scores a class token"
 
-    def score(self, images: Tensor) -> Tensor:
-        """(N, 3, 224, 224) in [0, 1] -> (N,) logits."""
-        logits: Tensor = self.module(images)
-        return logits[:, 1] - logits[:, 0]
-
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, 224, 224) in [0, 1] -> (N, 768), the class token."""
         return self.network.image_tokens(self.module.normalise(images))[:, 0]
@@ -115,13 +111,7 @@ def build(adapters: int = 3, sizes: Sizes = VIT_L14) -> FatFormerDetector:
     return detector
 
 
-def clip_name(name: str) -> str | None:
-    """OpenAI's names -> this network's."""
-    own = both_sides(name)
-    return None if own is None else f"clip_model.{own}"
-
-
-CLIP = replace(OPENAI, mapping=clip_name)
+CLIP = replace(OPENAI, mapping=entries(under="clip_model.", without=CONSTANTS))
 
 DEVIATIONS = (
     Deviation(

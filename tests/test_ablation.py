@@ -342,8 +342,11 @@ def test_a_test_set_that_cannot_be_scored_is_reported(
 
 WRONG_FLAGS = {
     "an unknown test set": (["--suite", "nothing"], "unknown suite"),
-    "two training sets": (["--train", "mini-train", "--train-data", "train"], "training data"),
-    "an unknown training set": (["--train", "maxi"], "unknown training set"),
+    "two training sets": (
+        ["--train-suite", "mini-train", "--train-data", "train"],
+        "training data",
+    ),
+    "an unknown training set": (["--train-suite", "maxi"], "unknown training set"),
 }
 
 

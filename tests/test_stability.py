@@ -1,4 +1,4 @@
-"""``python -m harness stability``: what moves a score is seen, and what does not is not."""
+"""``python -m harness dev stability``: what moves a score is seen, and what does not is not."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(_jobs, "selected", lambda *_: [(spec(build), "")])
-    flags = ["stability", "--method", "x", "--images", str(images), "--workers", "1"]
+    flags = ["dev", "stability", "--method", "x", "--images", str(images), "--workers", "1"]
     out = images.parent / "out"
     assert main([*flags, "--out", str(out)]) == code
     text = capsys.readouterr().out

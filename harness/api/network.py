@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.api.capabilities import ExactMap
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -33,11 +35,18 @@ class Normalised(nn.Module):
         return output
 
 
+def one_logit(logits: Tensor) -> Tensor:
+    """(N, 1) or (N,) logits as (N,); of two classes, fake minus real, whose sigmoid is P(fake)."""
+    if logits.dim() == 2 and logits.shape[1] == 2:
+        return logits[:, 1] - logits[:, 0]
+    return logits.flatten()
+
+
 class TorchDetector:
-    """A detector that is one torch network with one logit, normalisation inside.
+    """A detector that is one torch network, normalisation inside.
 
     Args:
-        network: maps normalised (N, 3, H, W) to (N, 1) or (N,) logits.
+        network: maps normalised (N, 3, H, W) to logits: (N, 1), (N,), or (N, 2) of real and fake.
         mean, std: channel statistics of the normalisation.
     """
 
@@ -53,8 +62,7 @@ class TorchDetector:
 
     def score(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) logits."""
-        logits: Tensor = self.module(images)
-        return logits.flatten()
+        return one_logit(self.module(images))
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Binary cross-entropy with logits, mean over the batch."""
@@ -73,3 +81,52 @@ class TorchDetector:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Loads strictly; RuntimeError names missing and unexpected keys."""
         self.network.load_state_dict(state, strict=True)
+
+
+class PooledNetwork(nn.Module):
+    """Pools the cells of its last map into a vector, which the linear layer ``fc1`` reads.
+
+    A subclass makes the cells and ``fc1``.
+    """
+
+    fc1: nn.Linear
+
+    def cells(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, C, h, w), the last map."""
+        raise NotImplementedError
+
+    def pool(self, cells: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, D), what ``fc1`` sees: the mean over cells."""
+        return cells.mean((2, 3))
+
+    def selected(self, cells: Tensor) -> Tensor | None:
+        """(N, C, h, w) -> (N, h, w) how many values the pooling took from each cell; None = all."""
+        return None
+
+    def features(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, D), the pooled cells."""
+        return self.pool(self.cells(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised (N, 3, H, W) -> (N, 1) or (N, 2) logits."""
+        logits: Tensor = self.fc1(self.features(x))
+        return logits
+
+
+class PooledDetector(TorchDetector):
+    """A detector whose score is a sum over the cells of a :class:`PooledNetwork`."""
+
+    network: PooledNetwork
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] -> (N, D), the pooled cells."""
+        return self.network.features(self.module.normalise(images))
+
+    def exact_map(self, images: Tensor) -> ExactMap:
+        """(N, 3, H, W) in [0, 1] -> what every cell adds to the score."""
+        network = self.network
+        with torch.no_grad():
+            cells = network.cells(self.module.normalise(images))
+        return ExactMap.of(
+            cells, lambda x: one_logit(network.fc1(network.pool(x))), network.selected(cells)
+        )

@@ -1,12 +1,11 @@
 """What can be said of a test set before any detector sees it: pure functions of names and headers.
 
 A finding is an error (data is absent or unreadable), a warning (numbers may not mean what they
-seem to) or a note. Nothing here reads a file; ``harness.audit.survey`` does.
+seem to) or a note. Nothing here reads a file; ``harness.audit.suite`` does.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from harness.api import FAKE, REAL, FileHeader
+from harness.audit.shortcuts import Shortcut, table_name
+from harness.audit.traces import Traces
 from harness.data.folders import say_left_out
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset
@@ -25,6 +26,7 @@ EXAMPLES = 5
 """How many file names a finding shows."""
 
 Level = Literal["error", "warning", "note"]
+LEVELS = ("error", "warning", "note")
 Headers = Mapping[str, FileHeader | BadImageError]
 """Sample id -> its header, or why it has none."""
 
@@ -84,20 +86,26 @@ class SubsetAudit:
         unreadable: file -> reason.
         digest: of the manifest, "" when missing.
         findings: most serious first.
+        traces: ``real`` / ``fake`` -> former JPEGs; this and what follows, of a full audit only.
+        by_file: how far file facts alone get.
+        by_file_and_grid: the same with one more fact, the blockiness where it tells of a JPEG.
     """
 
     subset: str
-    folder: str
-    present: bool
+    folder: str = ""
+    present: bool = True
     expected_real: int | None
     expected_fake: int | None
     counts_source: str
     certainty: str
     real: ClassFacts
     fake: ClassFacts
-    unreadable: Mapping[str, str]
-    digest: str
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
     findings: tuple[Finding, ...]
+    traces: Mapping[str, Traces] = field(default_factory=dict)
+    by_file: Shortcut | None = None
+    by_file_and_grid: Shortcut | None = None
 
 
 # ImageNet, COCO, FFHQ-like plain numbers are left out: generators number their output too.
@@ -135,13 +143,6 @@ def class_facts(samples: Sequence[Sample], headers: Headers) -> ClassFacts:
     )
 
 
-def table_name(header: FileHeader) -> str:
-    """``quality 92, 4:2:0, 1a2b3c4d``: equal for equal quantisation tables and subsampling."""
-    digest = hashlib.sha256(repr(header.quantization).encode()).hexdigest()[:8]
-    about = f", {header.subsampling}" if header.subsampling else ""
-    return f"quality {header.jpeg_quality}{about}, {digest}"
-
-
 def metadata_names(header: FileHeader) -> tuple[str, ...]:
     """What a file carries beside its pixels, ``("none",)`` when nothing."""
     carried = {
@@ -160,21 +161,21 @@ def _ranked(values: Iterable[str]) -> dict[str, int]:
 def audit_subset(
     subset: Subset, manifest: Manifest, headers: Headers, *, folder: str = ""
 ) -> SubsetAudit:
-    """Everything that can be said of one subset that is there."""
-    by_label = {
-        label: class_facts([s for s in manifest.samples if s.label == label], headers)
+    """What counts, names and headers say of a subset that is there."""
+    real, fake = (
+        class_facts([s for s in manifest.samples if s.label == label], headers)
         for label in CLASS_NAMES
-    }
-    real, fake = by_label[REAL], by_label[FAKE]
+    )
     unreadable = {
         sample.id: problem.reason
         for sample in manifest.samples
         if isinstance(problem := headers[sample.id], BadImageError)
     }
+    left_out = say_left_out(manifest.left_out)
     expected_real, expected_fake = subset.expected(real.images, fake.images)
     findings = [
         *_count_findings(subset, real, fake),
-        *_left_out_findings(manifest),
+        *([Finding(level="warning", text=left_out)] if left_out else []),
         *_unreadable_findings(unreadable),
         *_swap_findings(subset, real, fake),
         *_shortcut_findings(real, fake),
@@ -183,7 +184,6 @@ def audit_subset(
     return SubsetAudit(
         subset=subset.name,
         folder=folder,
-        present=True,
         expected_real=expected_real,
         expected_fake=expected_fake,
         counts_source=subset.counts_source,
@@ -192,7 +192,7 @@ def audit_subset(
         fake=fake,
         unreadable=unreadable,
         digest=manifest.digest,
-        findings=tuple(sorted(findings, key=_severity)),
+        findings=tuple(sorted(findings, key=lambda each: LEVELS.index(each.level))),
     )
 
 
@@ -200,7 +200,6 @@ def missing_subset(subset: Subset, reason: str) -> SubsetAudit:
     """The audit of a subset that is not there."""
     return SubsetAudit(
         subset=subset.name,
-        folder="",
         present=False,
         expected_real=subset.n_real,
         expected_fake=subset.n_fake,
@@ -208,14 +207,8 @@ def missing_subset(subset: Subset, reason: str) -> SubsetAudit:
         certainty=subset.certainty,
         real=ClassFacts(images=0),
         fake=ClassFacts(images=0),
-        unreadable={},
-        digest="",
         findings=(Finding(level="error", text=f"missing: {reason}"),),
     )
-
-
-def _severity(finding: Finding) -> int:
-    return ("error", "warning", "note").index(finding.level)
 
 
 def _count_findings(subset: Subset, real: ClassFacts, fake: ClassFacts) -> list[Finding]:
@@ -233,11 +226,6 @@ def _count_findings(subset: Subset, real: ClassFacts, fake: ClassFacts) -> list[
             text = f"{facts.images} {label} images, expected {expected} ({subset.certainty})"
             findings.append(Finding(level="warning", text=text))
     return findings
-
-
-def _left_out_findings(manifest: Manifest) -> list[Finding]:
-    text = say_left_out(manifest.left_out)
-    return [Finding(level="warning", text=text)] if text else []
 
 
 def _unreadable_findings(unreadable: Mapping[str, str]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from harness.api import FileHeader
-from harness.audit.findings import table_name
 from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates
@@ -47,6 +47,13 @@ class Shortcut:
     flagged: bool = False
     facts: Mapping[str, float] | None = None
     note: str = ""
+
+
+def table_name(header: FileHeader) -> str:
+    """``quality 92, 4:2:0, 1a2b3c4d``: equal for equal quantisation tables and subsampling."""
+    digest = hashlib.sha256(repr(header.quantization).encode()).hexdigest()[:8]
+    about = f", {header.subsampling}" if header.subsampling else ""
+    return f"quality {header.jpeg_quality}{about}, {digest}"
 
 
 def file_facts(header: FileHeader) -> dict[str, float | str]:

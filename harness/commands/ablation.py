@@ -51,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.toml", help="see harness/ablation/spec.py")
     parser.add_argument("--seeds", type=_seeds, help="comma-separated")
     parser.add_argument("--epochs", type=_flags.positive, help="of every training")
-    parser.add_argument("--train", metavar="NAME", help=f"one of {', '.join(datasets.DECLARED)}")
+    parser.add_argument(
+        "--train-suite",
+        dest="train",
+        metavar="NAME",
+        help=f"a declared training set: {', '.join(datasets.DECLARED)}",
+    )
     parser.add_argument("--train-data", metavar="DIR", help="own training images")
     parser.add_argument("--val-data", metavar="DIR", help="own validation images")
     parser.add_argument("--suite", metavar="NAME", help="test suites, as for run")
@@ -157,7 +162,8 @@ def _arguments(args: argparse.Namespace, seeds: Sequence[int] | None) -> list[st
         arguments += ["--seeds", ",".join(map(str, seeds))]
     for name in ("epochs", *_SOURCES):
         if getattr(args, name):
-            arguments += ["--" + name.replace("_", "-"), str(getattr(args, name))]
+            flag = "train_suite" if name == "train" else name  # the spec's key is shorter
+            arguments += ["--" + flag.replace("_", "-"), str(getattr(args, name))]
     return arguments
 
 

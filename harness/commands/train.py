@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
     parser.add_argument("--method", required=True, help="detectors, comma-separated, or all")
     data = parser.add_argument_group("data")
-    data.add_argument("--suite", metavar="NAME", help=f"one of {', '.join(datasets.DECLARED)}")
+    data.add_argument(
+        "--train-suite",
+        metavar="NAME",
+        help=f"a declared training set: {', '.join(datasets.DECLARED)}",
+    )
     data.add_argument("--train-data", type=Path, metavar="DIR", help="holds 0_real and 1_fake")
     data.add_argument("--val-data", type=Path, metavar="DIR", help="likewise; never a test set")
     data.add_argument(
@@ -59,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="with --suite the output folder (default: runs): trainings go to "
+        help="with --train-suite the output folder (default: runs): trainings go to "
         "OUT/training/SUITE/DETECTOR/seedK. With --train-data the run folder itself or, of several "
         "trainings, the folder of DETECTOR/seedK",
     )
@@ -147,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
             return _measure(tasks, _machine(args, device, ranks))
         policy = Policy(
             overwrite=args.overwrite,
-            replace_others=bool(args.suite),
+            replace_others=bool(args.train_suite),
             skip_unstartable=args.method == "all",
         )
         # Where folders are not shared, the first process's is the one that counts.
@@ -194,12 +198,12 @@ def _measure(tasks: list[Task], machine: Machine) -> int:
 
 def _data(args: argparse.Namespace) -> TrainingData:
     folders = (args.train_data, args.val_data)
-    if args.suite and not any(folders):
-        return datasets.declared(args.suite, data_root=args.data_root, cache=args.out or OUT)
-    if args.suite or not all(folders):
+    if args.train_suite and not any(folders):
+        return datasets.declared(args.train_suite, data_root=args.data_root, cache=args.out or OUT)
+    if args.train_suite or not all(folders):
         raise UsageError(
-            "training data: give either --suite, or both --train-data and --val-data",
-            hint="python -m harness train --method lfm --suite mini-train",
+            "training data: give either --train-suite, or both --train-data and --val-data",
+            hint="python -m harness train --method lfm --train-suite mini-train",
         )
     if args.out is None:
         raise UsageError("own training data needs --out RUN: the folder for the trained weights")
@@ -256,8 +260,8 @@ def _folder(training: Training, args: argparse.Namespace, several: bool) -> Path
         name += f"+{training.variant}"
     below = Path(name) / f"seed{training.seed}"
     out = Path(args.out or OUT)
-    if args.suite:
-        return out.joinpath("training", args.suite, below)
+    if args.train_suite:
+        return out.joinpath("training", args.train_suite, below)
     return out / below if several else out
 
 
@@ -301,8 +305,8 @@ def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
 def _child_command(task: Task, args: argparse.Namespace, workers: int) -> list[str]:
     training = task.training
     command = [sys.executable, "-m", "harness", "train", "--method", training.spec.name]
-    if args.suite:
-        command += ["--suite", args.suite, "--out", str(args.out or OUT)]
+    if args.train_suite:
+        command += ["--train-suite", args.train_suite, "--out", str(args.out or OUT)]
         command += ["--data-root", str(args.data_root)] if args.data_root else []
     else:
         command += ["--train-data", str(args.train_data), "--val-data", str(args.val_data)]

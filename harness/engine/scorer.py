@@ -12,8 +12,9 @@ from torch import Tensor
 
 from harness.api import Detector, DetectorSpec, FileHeader, HasModule, HeaderDetector
 from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
+from harness.data.preprocess import refuse_size
 from harness.engine.accelerate import CHECK_SIZES, Accelerated, accelerate
-from harness.errors import DetectorError, InputSizeError, WeightsMissingError
+from harness.errors import DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
 
@@ -94,15 +95,7 @@ class Scorer:
 
     def pixels(self, images: Tensor, name: str) -> Scores:
         """(N, 3, H, W) float32 in [0, 1] -> (N,) scores; ``name`` is an image for messages."""
-        height, width = images.shape[2:]
-        problem = self.spec.input_rule.problem(height, width)
-        if problem:
-            raise InputSizeError(
-                f"{name} is {width}x{height} (width x height) after preprocessing: "
-                f"{self.spec.name} cannot take it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)' "
-                "or 'crop_multiple(2)'",
-            )
+        refuse_size(self.spec, images.shape[2:], name)
         assert self.function is not None
         return self._checked(self.function(images).numpy(), len(images), name)
 
@@ -115,7 +108,7 @@ class Scorer:
         if scores.shape != (count,):
             raise DetectorError(
                 f"{self.spec.name}: {count} images gave scores {scores.shape}",
-                hint=f"python -m harness contract {self.spec.name}",
+                hint=f"python -m harness dev contract {self.spec.name}",
             )
         if not np.isfinite(scores).all():
             raise DetectorError(

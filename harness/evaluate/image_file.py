@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import TypeVar
-
 from harness.api import FileHeader
 from harness.data import decode
 from harness.data.decode import Image8
 from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.engine.scorer import Scorer
-from harness.errors import HarnessError
-
-log = logging.getLogger(__name__)
-
-Value = TypeVar("Value")
 
 
 class ImageFile:
@@ -74,14 +65,3 @@ def score(
         return scorer.header(image.header(perturbation), image.name)
     pixels = preprocess(image.pixels(perturbation), image.name)
     return float(scorer.pixels(to_tensor(pixels)[None], image.name)[0])
-
-
-def attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
-    """The function's value, or as a HarnessError what it raised: one detector must not stop all."""
-    try:
-        return function(*arguments)
-    except HarnessError as error:
-        return error
-    except Exception as error:  # a detector may raise anything on an image it was not made for
-        log.debug("a detector failed on an image", exc_info=True)
-        return HarnessError(f"{type(error).__name__}: {error}")

@@ -21,8 +21,8 @@ from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
-from harness.errors import BadImageError, HarnessError
-from harness.evaluate.image_file import ImageFile, attempt
+from harness.errors import BadImageError, HarnessError, attempt
+from harness.evaluate.image_file import ImageFile
 from harness.results.predictions import Journal
 from harness.results.records import Made
 

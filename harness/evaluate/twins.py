@@ -144,7 +144,7 @@ def _twin(name: str, job: Job, sizes: Mapping[str, SuiteSizes]) -> Twin:
     own: dict[str, str] = {}
     reasons: dict[str, str] = {}
     for suite, found in sizes.items():
-        text = _geometry(name, job, found)
+        text = geometry_text(name, job, found)
         problem = _problem(name, text, job, found)
         if problem:
             reasons[suite] = problem
@@ -162,7 +162,8 @@ def _codec(name: str, sizes: SuiteSizes) -> str:
     return str(parse_perturbation(chain[name]))
 
 
-def _geometry(name: str, job: Job, sizes: SuiteSizes) -> str:
+def geometry_text(name: str, job: Job, sizes: SuiteSizes) -> str:
+    """The preprocess text of a geometry twin of images of these sizes."""
     height, width = job.spec.evaluation_size
     if name == "resize":
         return f"resize({height},{width})"

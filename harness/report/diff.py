@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.report.inconsistencies import marks
 from harness.report.measured import (
@@ -30,14 +30,7 @@ DiffStatus = Literal[
     "no data",
     "no reference",
 ]
-STATUSES: tuple[DiffStatus, ...] = (
-    "equal",
-    "within rounding",
-    "within the sampling interval",
-    "off",
-    "no data",
-    "no reference",
-)
+STATUSES: tuple[DiffStatus, ...] = get_args(DiffStatus)
 NOT_COMPARABLE = "not comparable"
 VERDICTS = (*STATUSES[:4], NOT_COMPARABLE, *STATUSES[4:])
 """What numbers are counted by: their status, but those that are not comparable apart."""
@@ -128,14 +121,19 @@ def against_paper(specs: Sequence[TableSpec], sources: Sources) -> list[DiffCell
         sources: records, the paper's numbers, and which detectors exist.
     """
     noted = marks(sources.paper)
+    plain = [record for record in newest(sources.records) if not is_treated(record)]
     cells: list[DiffCell] = []
     for spec in specs:
-        if spec.kind == "paper":
-            cells += _set_cells(spec, sources, noted)
-        elif spec.kind == "summary":
-            cells += _summary_cells(spec, sources, noted)
+        if spec.kind == "mini":
+            continue
+        found = _runs(spec, sources, plain)
+        for method, run in found:
+            cells += _cells(spec, method, run, sources, noted)
+        ran = {record.detector for _, run in found for record in run.values()}
+        cells += _absent(spec, sources, ran)
+        if spec.kind == "summary":
             tabled = {other.suite for other in specs}
-            cells += _unprinted_cells(set(spec.suites()) - tabled, sources)
+            cells += _unprinted(set(spec.suites()) - tabled, plain)
     return cells
 
 
@@ -169,32 +167,46 @@ def compared(cells: Sequence[DiffCell]) -> list[DiffCell]:
 _Noted = Mapping[CellKey, tuple[str, ...]]
 
 
-def _set_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator[DiffCell]:
+def _runs(
+    spec: TableSpec, sources: Sources, plain: Sequence[RunRecord]
+) -> list[tuple[str, Mapping[str, RunRecord]]]:
+    """What stands against a table: the paper's row, "" for none, and suite -> record."""
+    if spec.kind == "summary":
+        runs = ((r.paper, comparable_run(r.detector, sources, spec.suites())) for r in spec.rows)
+        return [(method, run) for method, run in runs if run]
     names = {row.detector: row.paper for row in spec.rows}
-    records = [
-        record
-        for record in newest(sources.records)
-        if record.suite == spec.suite and not is_treated(record)
+    return [
+        (names.get(record.detector, ""), {record.suite: record})
+        for record in plain
+        if record.suite == spec.suite
     ]
-    for record in records:
-        apart = departures(record, sources.published.get(record.detector, ""))
-        method = names.get(record.detector, "")
-        for column, metric in _grid(spec):
-            ours = measure(column, spec.suite, {spec.suite: record}, metric, (spec.suite,))
-            key = (spec.paper, method, column.paper, metric)
-            yield _compare(
-                (spec.suite, record.detector, record.weights.label, column.paper, metric),
-                _Ours(
-                    found=ours,
-                    records=[record],
-                    column=column,
-                    apart=apart,
-                    committed=sources.committed,
-                ),
-                sources.paper.get(*key),
-                _reference_reasons(key, sources.paper.get(*key), noted),
-            )
-    yield from _absent(spec, sources, {record.detector for record in records})
+
+
+def _cells(
+    spec: TableSpec,
+    method: str,
+    run: Mapping[str, RunRecord],
+    sources: Sources,
+    noted: _Noted,
+) -> Iterator[DiffCell]:
+    sample = next(iter(run.values()))
+    apart = departures(sample, sources.published.get(sample.detector, ""))
+    suites = spec.suites()
+    for column, metric in _grid(spec):
+        key = (spec.paper, method, column.paper, metric)
+        printed = sources.paper.get(*key)
+        yield _compare(
+            (spec.suite or spec.name, sample.detector, sample.weights.label, column.paper, metric),
+            _Ours(
+                found=measure(column, spec.suite, run, metric, suites),
+                records=[run[s] for s in suites if s in run and column.suite in ("", s)],
+                column=column,
+                apart=apart,
+                committed=sources.committed,
+            ),
+            printed,
+            _reference_reasons(key, printed, noted),
+        )
 
 
 def _absent(spec: TableSpec, sources: Sources, ran: set[str]) -> Iterator[DiffCell]:
@@ -219,33 +231,9 @@ def _absent(spec: TableSpec, sources: Sources, ran: set[str]) -> Iterator[DiffCe
             )
 
 
-def _summary_cells(spec: TableSpec, sources: Sources, noted: _Noted) -> Iterator[DiffCell]:
-    suites = spec.suites()
-    ran = set()
-    for row in spec.rows:
-        run = comparable_run(row.detector, sources, suites)
-        if run is None:
-            continue
-        ran.add(row.detector)
-        label = next(iter(run.values())).weights.label
-        for column, metric in _grid(spec):
-            key = (spec.paper, row.paper, column.paper, metric)
-            shown = [run[s] for s in suites if s in run and column.suite in ("", s)]
-            ours = measure(column, "", run, metric, suites)
-            yield _compare(
-                (spec.name, row.detector, label, column.paper, metric),
-                _Ours(found=ours, records=shown, column=column, committed=sources.committed),
-                sources.paper.get(*key),
-                _reference_reasons(key, sources.paper.get(*key), noted),
-            )
-    yield from _absent(spec, sources, ran)
-
-
-def _unprinted_cells(suites: set[str], sources: Sources) -> Iterator[DiffCell]:
+def _unprinted(suites: set[str], plain: Sequence[RunRecord]) -> Iterator[DiffCell]:
     """Numbers on suites of which the paper prints the mean only: they have no reference."""
-    for record in newest(sources.records):
-        if record.suite not in suites or is_treated(record):
-            continue
+    for record in (record for record in plain if record.suite in suites):
         for result in record.subsets:
             for metric in METRICS:
                 column = ColumnSpec(paper=result.subset, subset=result.subset)

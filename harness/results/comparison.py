@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.metrics import paired
-from harness.metrics.friedman import Ranks, friedman
+from harness.metrics.friedman import RankTest, friedman
 from harness.metrics.verdict import MARGIN, Verdict, adjusted, hopeless
 from harness.results.intervals import Replicates
 from harness.results.predictions import read_predictions
@@ -110,7 +110,7 @@ class Comparison:
     averaged: tuple[str, ...]
     left_out: dict[str, str]
     tests: tuple[RowTest, ...]
-    ranks: dict[str, Ranks]
+    ranks: dict[str, RankTest]
     notes: tuple[str, ...] = ()
 
 
@@ -276,7 +276,7 @@ def _notes(tests: Sequence[RowTest], shared: Sequence[SubsetResult]) -> tuple[st
     return (f"Units drawn: {drawn}.", *reasons)
 
 
-def _ranks(contenders: Sequence[Contender], subsets: Sequence[str]) -> dict[str, Ranks]:
+def _ranks(contenders: Sequence[Contender], subsets: Sequence[str]) -> dict[str, RankTest]:
     found = {}
     for metric in METRICS:
         rows = [[c.value(subset, metric) for c in contenders] for subset in subsets]

@@ -26,8 +26,9 @@ from harness.report.measured import (
 from harness.report.printed import CellKey, PaperValue
 from harness.report.spec import RowSpec, TableSpec
 from harness.report.table import Cell, Row
+from harness.report.tables.means import over_seeds
 from harness.report.tables.mini import row_key, shown_records
-from harness.report.tables.paper import over_seeds, paper_notes
+from harness.report.tables.paper import paper_notes
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
 from harness.site.board import (

@@ -19,9 +19,9 @@ from torch import Tensor
 from harness.api import FAKE, REAL, DetectorSpec
 from harness.data.decode import Image8, decode, display_name, read_bytes
 from harness.data.loader import ordered_map
-from harness.data.preprocess import Preprocess, to_tensor
+from harness.data.preprocess import Preprocess, refuse_size, to_tensor
 from harness.data.sample import Manifest, Sample
-from harness.errors import BadImageError, DataError, InputSizeError
+from harness.errors import BadImageError, DataError
 
 MEMORY = 4 << 30
 """Bytes of decoded pixels kept by one training; images beyond it are decoded again each epoch."""
@@ -217,17 +217,9 @@ class ImageSet:
             raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
     def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:
-        """Raises InputSizeError for a size that the detector does not take."""
-        spec = self.detector
-        height, width = image.shape[:2]
-        problem = spec.input_rule.problem(height, width) if spec else ""
-        if spec and problem:
-            rows, columns = spec.evaluation_size
-            raise InputSizeError(
-                f"{display_name(self.sample(index))} is {width}x{height} (width x height) after "
-                f"{preprocess}: {spec.name} cannot take it: {problem}",
-                hint=f"give another geometry, e.g. {flag} 'resize({rows},{columns})'",
-            )
+        if self.detector:
+            name = display_name(self.sample(index))
+            refuse_size(self.detector, image.shape[:2], name, after=preprocess, flag=flag)
 
     def _same_size(self, index: int, size: tuple[int, ...], first: tuple[int, ...]) -> None:
         if size != first:

@@ -11,7 +11,7 @@ from harness.audit import lookalikes
 from harness.audit.lookalikes import (
     NEAR,
     PARTNERS,
-    Picture,
+    Content,
     _candidates,
     find_lookalikes,
     find_overlap,
@@ -25,8 +25,8 @@ COPIED = 20
 """Bases of each kind of which there are copies."""
 
 
-def _picture(name: str, image: Image8, sha: str = "", label: int = 0) -> Picture:
-    return Picture(
+def _picture(name: str, image: Image8, sha: str = "", label: int = 0) -> Content:
+    return Content(
         places=(name,),
         subsets=frozenset([name.split("/")[0]]),
         label=label,
@@ -50,7 +50,7 @@ def _bases() -> dict[str, list[Image8]]:
 
 def test_precision_and_recall_on_the_made_set() -> None:
     """All bases against each other, and all copies of a few; ``pytest -s`` prints the numbers."""
-    pictures: list[Picture] = []
+    pictures: list[Content] = []
     wanted: dict[tuple[str, str], str] = {}  # (base, copy) -> what was done to it
     for kind, bases in _bases().items():
         for number, image in enumerate(bases):
@@ -80,7 +80,7 @@ def test_precision_and_recall_on_the_made_set() -> None:
     assert recall[beyond[0]] >= 0.5
 
 
-def _by_hash_alone(pictures: list[Picture]) -> list[tuple[str, str]]:
+def _by_hash_alone(pictures: list[Content]) -> list[tuple[str, str]]:
     rows, _ = _candidates([picture.hashes for picture in pictures])
     pairs = dict.fromkeys((i, j) for i, j, *_ in rows.tolist())
     return [(pictures[i].places[0], pictures[j].places[0]) for i, j in pairs]

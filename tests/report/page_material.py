@@ -96,7 +96,7 @@ def _write_audit(out: Path) -> None:
         (images / kind).mkdir(parents=True)
         for number in range(3):
             Image.new("RGB", (16, 16), (shade, number, 9)).save(images / kind / f"{number}.png")
-    assert main(["audit", "--images", str(images), "--out", str(out)]) == 0
+    assert main(["check", "--audit", "--images", str(images), "--out", str(out)]) == 0
 
 
 def _write_explained(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""``python -m harness bench``: images a second, beside a plain loop and the machine's limit."""
+"""``python -m harness dev bench``: images a second, beside a plain loop and the machine's limit."""
 
 from __future__ import annotations
 

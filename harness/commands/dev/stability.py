@@ -1,4 +1,4 @@
-"""``python -m harness stability``: do order, batches, workers, threads or shards move a score?"""
+"""``python -m harness dev stability``: do order, batches, workers or shards move a score?"""
 
 from __future__ import annotations
 

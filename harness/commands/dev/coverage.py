@@ -1,4 +1,4 @@
-"""``python -m harness coverage``: do the intervals hold, and are equal detectors left together?"""
+"""``python -m harness dev coverage``: do intervals hold, and are equal detectors left together?"""
 
 from __future__ import annotations
 
