@@ -246,7 +246,7 @@ def _fatformer(spec: DetectorSpec, ours: Counts) -> Reconciled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PrintedRow:
     """A row of the paper's cost columns.
 
     Args:
@@ -258,13 +258,13 @@ class Row:
     recompute: Callable[[DetectorSpec, Counts], Reconciled]
 
 
-PRINTED: dict[str, Row] = {
-    "fatformer": Row(size=(224, 224), recompute=_fatformer),
-    "lfm": Row(size=(256, 256), recompute=_lfm),
-    "lgrad": Row(size=(256, 256), recompute=_lgrad),
-    "npr": Row(size=(256, 256), recompute=_npr),
-    "ojha": Row(size=(224, 224), recompute=_ojha),
-    "safe": Row(size=(256, 256), recompute=_safe),
+PRINTED: dict[str, PrintedRow] = {
+    "fatformer": PrintedRow(size=(224, 224), recompute=_fatformer),
+    "lfm": PrintedRow(size=(256, 256), recompute=_lfm),
+    "lgrad": PrintedRow(size=(256, 256), recompute=_lgrad),
+    "npr": PrintedRow(size=(256, 256), recompute=_npr),
+    "ojha": PrintedRow(size=(224, 224), recompute=_ojha),
+    "safe": PrintedRow(size=(256, 256), recompute=_safe),
 }
 
 
