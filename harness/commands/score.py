@@ -18,7 +18,7 @@ from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError, printable
-from harness.evaluate import picture
+from harness.evaluate import image_file
 from harness.results.store import canonical_json
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def _score(
 
     def score(path: Path) -> float:
         data = decode.read_bytes(Sample(id=path.name, label=0, path=path))
-        return picture.score(picture.Picture(data, printable(path)), scorer, preprocess)
+        return image_file.score(image_file.ImageFile(data, printable(path)), scorer, preprocess)
 
     rows = []
     for outcome in ordered_map(score, files, workers=compute.workers, ahead=2 * compute.workers):
