@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from harness.api import DetectorSpec, HasModule, Weights
 from harness.checkpoints.files import files_of
 from harness.checkpoints.presence import digits, presence, weights_dir
@@ -56,6 +54,8 @@ def parameters(spec: DetectorSpec) -> int | None:
     """
     if registry.missing_extra(spec):
         return None
+    import torch
+
     with torch.device("meta"):
         detector = spec.build()
     if not isinstance(detector, HasModule):
@@ -134,8 +134,7 @@ def suite_facts(suite: Suite, data_root: Path | None) -> dict[str, Any]:
 
 def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
     rows = []
-    for spec in detectors.values():
-        count = parameters(spec)
+    for spec in detectors.values():  # none is built: their libraries take seconds to import
         known = [
             w.name if presence(w, weights_dir()).path else f"{w.name} (not here)"
             for w in spec.weights
@@ -150,13 +149,12 @@ def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
             [
                 spec.name,
                 spec.title,
-                "-" if count is None else f"{count / 1e6:.2f}M",
                 f"needs extra {extra}" if extra else ", ".join(known) or trained,
                 size,
                 geometry,
             ]
         )
-    header = ["detector", "title", "params", "weights", "smallest size", "geometry"]
+    header = ["detector", "title", "weights", "smallest size", "geometry"]
     return _text.table(header, rows, left=len(header))
 
 
