@@ -21,7 +21,7 @@ from harness.evaluate.matrix import Matrix
 from harness.evaluate.plan import Settings
 from harness.registry import detectors as registry
 from harness.training import run_folder
-from harness.training.jobs import Job, Outcome, run_jobs
+from harness.training.jobs import ChildJob, ChildOutcome, run_jobs
 from tests.conftest import CHECKOUT
 from tests.training import tiny
 
@@ -205,15 +205,17 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def in_this_process(stop_after: int = 99) -> Callable[[Sequence[Job], int], list[Outcome]]:
+def in_this_process(
+    stop_after: int = 99,
+) -> Callable[[Sequence[ChildJob], int], list[ChildOutcome]]:
     """The job runner without child processes; Ctrl-C after so many jobs."""
 
-    def run(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+    def run(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         outcomes = []
         for number, job in enumerate(jobs):
             if number == stop_after:
                 raise KeyboardInterrupt
-            outcomes.append(Outcome(job=job, exit_code=main(list(job.command[3:]))))
+            outcomes.append(ChildOutcome(job=job, exit_code=main(list(job.command[3:]))))
         return outcomes
 
     return run
@@ -272,7 +274,7 @@ def test_children_make_the_same_cells_and_a_changed_recipe_is_trained_anew(
     assert fresh() == ["TKP"]
     started: list[str] = []
 
-    def real(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+    def real(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         started.extend(job.name for job in jobs)
         return run_jobs(jobs, parallel)
 
@@ -321,10 +323,10 @@ def test_a_row_is_scored_with_its_own_options_and_named_in_its_records(
 def test_a_failed_cell_is_a_hole_and_the_others_are_shown(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def one_fails(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+    def one_fails(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         fine = [job for job in jobs if job.name != "GAP seed 1"]
         failed = next(job for job in jobs if job.name == "GAP seed 1")
-        return [*in_this_process()(fine, 1), Outcome(job=failed, exit_code=1, tail="no room")]
+        return [*in_this_process()(fine, 1), ChildOutcome(job=failed, exit_code=1, tail="no room")]
 
     monkeypatch.setattr(ablation, "run_jobs", one_fails)
     assert main(["ablation", "small.toml", "--out", "out", "--to", "shown"]) == 1

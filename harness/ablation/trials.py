@@ -27,9 +27,8 @@ from harness.results.records import RunRecord
 from harness.training import datasets, run_folder, session
 from harness.training.datasets import TrainingData
 from harness.training.outcome import seeded_build
-from harness.training.overrides import OVERRIDABLE, read
-from harness.training.recipe import ResolvedRecipe, resolve
-from harness.training.session import Machine, Training
+from harness.training.recipe import OVERRIDABLE, ResolvedRecipe, read, resolve
+from harness.training.request import Machine, Training
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,8 @@ from harness.results.paths import TABLES
 from harness.results.records import RunRecord
 from harness.training import datasets
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, run_jobs
-from harness.training.session import Machine
+from harness.training.jobs import ChildJob, run_jobs
+from harness.training.request import Machine
 
 HELP = "train variants of one detector from several seeds and compare them; goes on where it ended"
 
@@ -132,13 +132,9 @@ def _run_children(todo: Sequence[Trial], args: argparse.Namespace) -> int:
     if not todo:
         return 0
     log.info("%d trials to train", len(todo))
-    jobs = [Job(name=trial.name, command=tuple(_child_command(trial, args))) for trial in todo]
-    failures = [o for o in run_jobs(jobs, args.jobs or usable_cores()) if o.exit_code]
-    for outcome in failures:
-        log.error(
-            "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
-        )
-    return len(failures)
+    jobs = [ChildJob(name=t.name, command=tuple(_child_command(t, args))) for t in todo]
+    outcomes = run_jobs(jobs, args.jobs or usable_cores())
+    return sum(outcome.exit_code != 0 for outcome in outcomes)
 
 
 def _child_command(trial: Trial, args: argparse.Namespace) -> list[str]:

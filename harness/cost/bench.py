@@ -174,7 +174,7 @@ def bench(work: Work, plan: Plan) -> BenchResult:
         compared[f"{PLAIN}, 2 workers"] = (loops.PlainLoop, (work, 2))
     for runtime in plan.runtimes:
         compared[f"ours, {runtime}"] = (loops.OurLoop, (work, runtime, plan.workers))
-    measured = _measure(compared, (loops.Machine, (work, plan.workers)), plan)
+    measured = _measure(compared, (loops.MachineProbe, (work, plan.workers)), plan)
     machine = _machine_result(gflop, measured.limits)
     return BenchResult(
         method=work.method,

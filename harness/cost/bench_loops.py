@@ -2,7 +2,7 @@
 
 ``PlainLoop`` is what the field's repositories do: PIL in a torch DataLoader, torchvision
 transforms, batches of 32, the eager network. ``OurLoop`` is the evaluation of ``harness run`` from
-files to a prediction file. ``Machine`` measures what the hardware can do at the same moment.
+files to a prediction file. ``MachineProbe`` measures what the hardware can do at the same moment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from harness.engine.onednn import FusedConv
 from harness.engine.scorer import Compute, Scorer, ready
 from harness.env import peak_memory
 from harness.errors import UsageError, WeightsError
-from harness.evaluate.images import SubsetScoring, Task
+from harness.evaluate.images import Share, SubsetScoring
 from harness.registry.detectors import detector
 from harness.results.predictions import open_journal
 from harness.results.records import PredictionKey, WeightsRef
@@ -292,7 +292,7 @@ class OurLoop(Loop):
             samples = tuple(hash_samples(self._samples, out / "hashes.parquet"))
             key = self._key(Manifest("bench/bench", samples))
             with open_journal(out / "bench.journal", key) as journal:
-                task = Task(scorer=self._scorer, preprocess=self._preprocess, journal=journal)
+                task = Share(scorer=self._scorer, preprocess=self._preprocess, journal=journal)
                 SubsetScoring(
                     samples, [task], self._compute, skip_bad=False, tick=lambda _: None
                 ).run()
@@ -330,7 +330,7 @@ class Limits:
     decode_per_s: float
 
 
-class Machine:
+class MachineProbe:
     """Measures :class:`Limits`.
 
     Args:

@@ -15,7 +15,7 @@ from harness.data.decode import Image8
 from harness.demo.facts import file_facts
 from harness.demo.verdicts import Answer, Contestant
 from harness.errors import BadImageError
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 
 HERE = Path(__file__).parent
 TITLE = "What detectors say of a picture"
@@ -47,7 +47,7 @@ def answer(data: bytes, name: str, contestants: Sequence[Contestant]) -> Iterato
         name: what it is called.
         contestants: the detectors, in the order in which they look.
     """
-    picture = Picture(data, name)
+    picture = ImageFile(data, name)
     try:
         facts = file_facts(picture)
     except BadImageError as error:

@@ -14,9 +14,9 @@ from harness.data.perturb import UNPERTURBED, Perturbation, parse_perturbation
 from harness.data.preprocess import Preprocess, parse
 from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError, attempt
-from harness.evaluate import picture as pictures
-from harness.evaluate.picture import Picture
-from harness.evaluate.twins import Sizes, geometry_text
+from harness.evaluate import image_file
+from harness.evaluate.image_file import ImageFile
+from harness.evaluate.twins import SuiteSizes, geometry_text
 from harness.explain.columns import drawn, in_words
 from harness.explain.maps import ready
 from harness.explain.observer import Observer, Subject
@@ -62,7 +62,7 @@ def ways(job: Job, header: FileHeader, *, pixels: bool) -> list[Way]:
     published = parse(job.preprocess_for("*"))
     found = [Way("as published", published)]
     if pixels:
-        sizes = Sizes(counts={(header.height, header.width): 1})
+        sizes = SuiteSizes(counts={(header.height, header.width): 1})
         for name, title in GEOMETRIES.items():
             found.append(Way(title, parse(geometry_text(name, job, sizes))))
     found += [Way(name, published, parse_perturbation(text)) for name, text in CODECS.items()]
@@ -152,7 +152,7 @@ class Contestant:
         """The plain form, which gradients need, is loaded when maps are first asked for."""
         return Observer(job=self.job, detector=ready(self.job, self._device))
 
-    def look(self, picture: Picture, header: FileHeader) -> Answer:
+    def look(self, picture: ImageFile, header: FileHeader) -> Answer:
         """Its answer; what goes wrong inside it is in the answer and stops no one else."""
         shown = ways(self.job, header, pixels=self.scorer.reads_pixels)
         readings = tuple(self._read(picture, way) for way in shown)
@@ -171,13 +171,13 @@ class Contestant:
             log.error("%s failed", self.job.spec.name, exc_info=found.__cause__)
         return found
 
-    def _read(self, picture: Picture, way: Way) -> Reading:
+    def _read(self, picture: ImageFile, way: Way) -> Reading:
         found = self._tried(self._score, picture, way)
         if isinstance(found, HarnessError):
             return Reading(way=way, error=found.message)
         return Reading(way=way, score=found, fake=found > self.job.spec.score.threshold)
 
-    def _score(self, picture: Picture, way: Way) -> float:
+    def _score(self, picture: ImageFile, way: Way) -> float:
         if self.scorer.reads_pixels:
             height, width = way.preprocess(picture.pixels(way.perturbation)).shape[:2]
             if height * width > LARGEST:
@@ -185,9 +185,9 @@ class Contestant:
                     f"{width}x{height} pixels after preprocessing, this page scores up to "
                     f"{LARGEST:,}; python -m harness score FILE does without a limit"
                 )
-        return pictures.score(picture, self.scorer, way.preprocess, way.perturbation)
+        return image_file.score(picture, self.scorer, way.preprocess, way.perturbation)
 
-    def _maps(self, picture: Picture, way: Way) -> tuple[bytes, str]:
+    def _maps(self, picture: ImageFile, way: Way) -> tuple[bytes, str]:
         """A panel and its words."""
         height, width = way.preprocess(picture.pixels()).shape[:2]
         if height * width > LARGEST_MAP:

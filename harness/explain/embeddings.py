@@ -23,10 +23,10 @@ from harness.data.manifest import UNREADABLE, load_manifest
 from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.data.sample import Sample
 from harness.data.suite import Selection, Subset, Suite
-from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite
+from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite, ready
 from harness.errors import BadImageError, DetectorError, UsageError
 from harness.evaluate.plan import Settings, take
-from harness.explain.maps import CPU, plain
+from harness.explain.maps import CPU
 from harness.registry.suites import find_root
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -75,7 +75,7 @@ class Embedder:
     def __init__(self, job: Job, device: torch.device = CPU) -> None:
         self.spec = job.spec
         self.device = device
-        detector = plain(job, device)
+        detector = ready(job.spec, job.loaded, device)
         if not isinstance(detector, HasEmbedding):
             raise UsageError(
                 f"{self.spec.name} offers no embedding: no vector before a last linear layer",

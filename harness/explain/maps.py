@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.api import Detector, HasExactMap, HasModule
-from harness.checkpoints.resolve import load_into
+from harness.engine import scorer
 from harness.engine.scorer import NOT_FINITE_HINT, Job
 from harness.errors import DetectorError
 from harness.explain.gradcam import NoMapError, grad_cam
@@ -44,22 +44,9 @@ class Explanation:
     layer: str = ""
 
 
-def plain(job: Job, device: torch.device = CPU) -> Any:
-    """A detector with its weights in eval mode: the form that has gradients and embeddings.
-
-    Raises:
-        WeightsError: they do not fit.
-    """
-    detector = job.spec.build(**job.spec.variants.get(job.loaded.variant, {}))
-    load_into(detector, job.loaded, job.spec)
-    if isinstance(detector, HasModule):
-        detector.module.eval().to(device)
-    return detector
-
-
 def ready(job: Job, device: torch.device = CPU) -> Detector:
-    """:func:`plain` for :func:`explain`; NoMapError for a detector that scores no pixels."""
-    detector = plain(job, device)
+    """A detector for :func:`explain`; NoMapError for one that scores no pixels."""
+    detector = scorer.ready(job.spec, job.loaded, device)
     if not isinstance(detector, Detector):
         raise NoMapError("it offers no map of the picture: it sees no pixels")
     return detector

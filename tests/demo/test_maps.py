@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from harness.demo import page, verdicts
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 from tests.demo.conftest import contestant, picture_bytes, random_weights
 
 
 def look_at(method: str) -> tuple[bytes, str]:
     data = picture_bytes(96, 96)
-    picture = Picture(data, "a.png")
+    picture = ImageFile(data, "a.png")
     answer = contestant(method).look(picture, picture.header())
     html = list(page.answer(data, "a.png", [contestant(method)]))[-1]
     assert html.count("<figure>") == bool(answer.panel)

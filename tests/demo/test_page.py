@@ -26,7 +26,7 @@ def test_an_answer_grows_by_a_detector_at_a_time(methods: list[str]) -> None:
 
 def test_score_threshold_probability_and_geometry_are_shown(methods: list[str]) -> None:
     lfm = contestant(methods[0])
-    picture = page.Picture(picture_bytes(), "a.png")
+    picture = page.ImageFile(picture_bytes(), "a.png")
     verdict = lfm.look(picture, picture.header())
     html = last(picture_bytes(), [lfm])
     assert verdict.published.score is not None
@@ -42,7 +42,7 @@ def test_the_warning_names_what_turned_the_decision() -> None:
     chance = contestant("chance")  # another hash, another score, for each way of showing
     for seed in range(20):
         data = picture_bytes(90, 120 + seed)
-        picture = page.Picture(data, "a.png")
+        picture = page.ImageFile(data, "a.png")
         verdict = chance.look(picture, picture.header())
         html = last(data, [chance])
         assert ("Fragile on this picture" in html) == bool(verdict.flips)
