@@ -7,7 +7,7 @@ import importlib.util
 import logging
 
 from harness.commands import _jobs
-from harness.demo import server
+from harness.demo import LOOPBACK, PORT, server
 from harness.demo.verdicts import Contestant
 from harness.engine.scorer import Compute, make_job
 from harness.errors import HarnessError, UsageError
@@ -26,10 +26,10 @@ def run(args: argparse.Namespace) -> int:
     with server.listen(args.host, args.port) as bound, server.prepare() as folder:
         contestants, absent = ready(chosen, _jobs.compute(args))
         host, port = bound.getsockname()[:2]
-        if host not in server.LOOPBACK:
+        if host not in LOOPBACK:
             log.warning("--host %s: everyone who reaches this machine can use the page", args.host)
-        elif args.port is None and port != server.PORT:
-            log.warning("port %d is taken, this is the next free one", server.PORT)
+        elif args.port is None and port != PORT:
+            log.warning("port %d is taken, this is the next free one", PORT)
         print(f"http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
         log.info("Ctrl-C stops it")
         server.serve(bound, folder, contestants, absent)

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.toml", help="see harness/ablation/spec.py")
     parser.add_argument("--seeds", type=_flags.seeds, help="comma-separated (default: the spec's)")
     parser.add_argument(
-        "--epochs", type=_flags.positive, help="of every training (default: the spec's)"
+        "--epochs", type=_flags.positive, help="passes of each training (default: spec's)"
     )
     parser.add_argument(
         "--train-suite",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from harness.commands import _flags
-from harness.demo import server
+from harness.demo import LOOPBACK, PORT
 
 HELP = "a local web page: drop a picture, see scores, decisions, maps and what its file says"
 
@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=_flags.count,
-        help=f"0 = any free one (default: {server.PORT}, or the next free one)",
+        help=f"0 = any free one (default: {PORT}, or the next free one)",
     )
     parser.add_argument(
-        "--host", default=server.LOOPBACK[0], help="address to serve at (default: %(default)s)"
+        "--host", default=LOOPBACK[0], help="address to serve at (default: %(default)s)"
     )
     _flags.add_compute(parser)
 
