@@ -7,21 +7,22 @@ from collections.abc import Iterator
 
 from harness.figures.cost import CostPanel, CostPoint
 from harness.report.tables.mini import UNLEARNED
-from harness.site.board import START, Board, Material
+from harness.site.board import Leaderboard, Material
 
 
-def cost_panels(board: Board, material: Material) -> list[CostPanel]:
+def cost_panels(board: Leaderboard, material: Material) -> list[CostPanel]:
     """Ours and the paper's, in this order; a panel of which nothing is known has no points."""
     ours = sorted(_ours(board, material), key=lambda point: (point.macs, point.label))
     paper = sorted(_paper(material), key=lambda point: (point.macs, point.label))
-    suite, _, column = START
+    column = board.columns[board.start]
+    over = column.group if column.title == "ours" else f"{column.group}, {column.title}"
     return [
-        CostPanel(title=f"Ours: AP on {suite}, {column}", points=tuple(ours)),
+        CostPanel(title=f"Ours: AP on {over}", points=tuple(ours)),
         CostPanel(title="The paper's: AP, mean of its 38 sets", points=tuple(paper)),
     ]
 
 
-def _ours(board: Board, material: Material) -> Iterator[CostPoint]:
+def _ours(board: Leaderboard, material: Material) -> Iterator[CostPoint]:
     shown = []
     for row in board.rows:
         cost = material.sources.costs.get(row.detector)

@@ -46,7 +46,7 @@ _RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class SubsetValue:
     """One number of a subset.
 
     Args:
@@ -61,7 +61,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class SubsetLine:
     """One subset, or the mean.
 
     Args:
@@ -73,7 +73,7 @@ class Line:
     """
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[SubsetValue, ...]
     group: str = ""
     status: str = ""
     n_real: int = 0
@@ -98,8 +98,8 @@ class SubsetTable:
     """
 
     heads: Mapping[str, str]
-    lines: tuple[Line, ...]
-    mean: Line
+    lines: tuple[SubsetLine, ...]
+    mean: SubsetLine
     left_out: Mapping[str, str]
 
     @property
@@ -278,8 +278,8 @@ def _said(name: str, value: object) -> str:
     return str(value)
 
 
-def _line(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -> Line:
-    return Line(
+def _line(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -> SubsetLine:
+    return SubsetLine(
         name=result.subset,
         cells=tuple(map(_cell, values)),
         group=result.group,
@@ -290,20 +290,20 @@ def _line(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -
     )
 
 
-def _mean(record: RunRecord, names: Iterable[str]) -> Line:
+def _mean(record: RunRecord, names: Iterable[str]) -> SubsetLine:
     values = [suite_value(record, name) for name in names]
     reasons = _reasons(values) if record.mean else ("no subset was scored whole",)
     controls = any(result.group == "controls" for result in record.subsets)
     notes = [*reasons, *(["without the controls"] if controls else [])]
     notes += [each.text for each in of_mean(record)]
     notes += [note.removesuffix(".") for note in about_resampling([record])]
-    return Line(name="mean", cells=tuple(map(_cell, values)), notes=tuple(notes))
+    return SubsetLine(name="mean", cells=tuple(map(_cell, values)), notes=tuple(notes))
 
 
-def _cell(measured: Measured) -> Cell:
+def _cell(measured: Measured) -> SubsetValue:
     if measured.value is None:
-        return Cell(value=None, text=HOLE)
-    return Cell(
+        return SubsetValue(value=None, text=HOLE)
+    return SubsetValue(
         value=measured.value,
         text=f"{measured.value:.1f}",
         interval=between(measured.low, measured.high),

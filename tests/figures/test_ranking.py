@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-
 from harness.figures.histogram import histogram_figure
 from harness.figures.ranking import precision_recall_figure, roc_figure
 from harness.figures.tiles import tile
+
 from harness.metrics.curve import Curve, curve
 from harness.metrics.points import Histogram, OperatingPoint, histogram, operating_point
 

@@ -25,9 +25,9 @@ from harness.results.records import (
     SubsetResult,
     WeightsRef,
 )
-from harness.site import record_page as _detail
+from harness.site import record_page
 from harness.site.record_facts import (
-    Line,
+    SubsetLine,
     facts,
     file_name,
     recipe,
@@ -244,7 +244,7 @@ def test_table_of_kept_scores(tmp_path: Path) -> None:
     }
 
 
-def lines_of(*results: SubsetResult, **changes: object) -> dict[str, Line]:
+def lines_of(*results: SubsetResult, **changes: object) -> dict[str, SubsetLine]:
     table = subset_table(record("mini", results, **changes), {"acc": "accuracy", "ap": "AP"})
     return {line.name: line for line in (*table.lines, table.mean)}
 
@@ -317,7 +317,7 @@ def test_the_page_counts_shared_reals_once(tmp_path: Path) -> None:
     sets = {"weak": scores_of(1, 0.5), "strong": scores_of(2, 3.0), "ctl": scores_of(3, 0.0)}
     kept = keep(tmp_path, "lfm", sets)
     renderer = PageRenderer(TABLES / "templates")
-    (page,) = _detail.write(tmp_path, tmp_path / "report", [kept], renderer)
+    (page,) = record_page.write(tmp_path, tmp_path / "report", [kept], renderer)
     html = page.read_text(encoding="utf-8")
     assert page.name == file_name(kept)
     assert f"{REALS} real and {2 * FAKES} fake images" in html
