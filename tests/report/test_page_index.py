@@ -233,7 +233,7 @@ def test_the_first_screen_answers_before_any_table(html: str) -> None:
     first = html[: html.index("<table")]
     assert first.count('<li class="method"') + first.count('<li class="control"') == 3
     assert "of reals flagged as fake" in first
-    assert "of the paper's" in first and 'class="series c1"' in first
+    assert "of the paper&#39;s" in first and 'class="series c1"' in first
     assert "Not here: the published weights of" in first
 
 
