@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
@@ -14,33 +13,13 @@ from harness.metrics.points import Histogram, OperatingPoint, most_wrong
 from harness.metrics.replicates import replicates
 from harness.metrics.values import Floats, Labels
 from harness.report.layout import between
+from harness.results.predictions import Predictions
 from harness.results.records import Metric, Resampling
 
 _PROBABILITY = {
     "logit": "The sigmoid of the logit as the probability of fake",
     "probability": "The probability of fake",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubsetScores:
-    """Kept scores of one subset.
-
-    Args:
-        subset: its name.
-        ids: (N,) of the images, unique inside the subset.
-        labels: (N,) 0 real, 1 fake.
-        scores: (N,) finite, raw, larger = more fake.
-        units: (N,) the independent unit of each image.
-        in_mean: whether the subset counts in the suite's mean, as controls do not.
-    """
-
-    subset: str
-    ids: Sequence[str]
-    labels: NDArray[np.int8]
-    scores: Floats
-    units: Sequence[str]
-    in_mean: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +73,8 @@ class WrongImage:
     thumbnail: str = ""
 
 
-def pool(parts: Sequence[SubsetScores]) -> Pool:
-    """All images of some subsets of one record, in their order.
+def pool(parts: Sequence[Predictions]) -> Pool:
+    """All images of some subsets of one run, in their order.
 
     A real that several subsets share counts once, under the first of them: it has one id, one unit
     (a photo, else the digest of its content) and one score in all of them. An id alone shows
@@ -103,13 +82,13 @@ def pool(parts: Sequence[SubsetScores]) -> Pool:
     alike. A unit alone does not either: crops of one photo share it.
 
     Args:
-        parts: at least one.
+        parts: kept scores of each subset, at least one.
     """
     ids, subsets, fake, scores, units = [], [], [], [], []
     seen: set[tuple[str, str, float]] = set()
     repeated = 0
     for part in parts:
-        labels, values = np.asarray(part.labels).tolist(), np.asarray(part.scores).tolist()
+        labels, values = part.labels.tolist(), part.scores.tolist()
         for name, label, score, unit in zip(part.ids, labels, values, part.units, strict=True):
             image = (name, unit, score)
             if label == 0 and image in seen:
@@ -118,7 +97,7 @@ def pool(parts: Sequence[SubsetScores]) -> Pool:
             if label == 0:
                 seen.add(image)
             ids.append(name)
-            subsets.append(part.subset)
+            subsets.append(part.key.subset)
             fake.append(label == 1)
             scores.append(score)
             units.append(unit)

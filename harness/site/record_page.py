@@ -31,13 +31,12 @@ from harness.metrics.values import missing_class
 from harness.registry import detectors as registry
 from harness.registry.suites import find_root, get_suite
 from harness.results.intervals import rule_of
-from harness.results.predictions import read_predictions, scores_root
-from harness.results.records import Metric, RunRecord, SubsetResult
+from harness.results.predictions import Predictions, read_predictions, scores_root
+from harness.results.records import Metric, RunRecord
 from harness.results.store import write_atomic
 from harness.site import record_facts as about
 from harness.site.pool import (
     Pool,
-    SubsetScores,
     WrongImage,
     furthest_wrong,
     pool,
@@ -110,7 +109,7 @@ def write(
     thumbnails = Thumbnails(out, data_root)
     paths = []
     for record in records:
-        parts = list(_scores(out, record))
+        parts = _scores(out, record)
         if parts:
             paths.append(to / about.file_name(record))
             page = _page(record, parts, thumbnails, page_renderer)
@@ -177,31 +176,26 @@ def _small(sample: Sample) -> bytes:
     return buffer.getvalue()
 
 
-def _scores(out: Path, record: RunRecord) -> Iterator[SubsetScores]:
-    """Kept scores of the subsets that have any, in the suite's order."""
+def _scores(out: Path, record: RunRecord) -> dict[str, Predictions]:
+    """Subset -> its kept scores, of those that have any, in the suite's order."""
+    found = {}
     for result in record.subsets:
         root = scores_root(out, result)
-        if root is None:
-            continue
-        kept = read_predictions(root / result.predictions)
-        if kept.ids:
-            yield SubsetScores(
-                subset=result.subset,
-                ids=kept.ids,
-                labels=kept.labels,
-                scores=kept.scores,
-                in_mean=result.group != "controls",
-                units=kept.units,
-            )
+        kept = None if root is None else read_predictions(root / result.predictions)
+        if kept is not None and kept.ids:
+            found[result.subset] = kept
+    return found
 
 
 def _page(
-    record: RunRecord, parts: Sequence[SubsetScores], thumbnails: Thumbnails, renderer: PageRenderer
+    record: RunRecord,
+    parts: Mapping[str, Predictions],
+    thumbnails: Thumbnails,
+    renderer: PageRenderer,
 ) -> str:
-    shown = {part.subset for part in parts}
-    controls = [part for part in parts if not part.in_mean]
+    tested, controls = _split(record, parts)
     # Controls have no fakes to be told from, so they are in no curve but where there is no other.
-    judged = pool([part for part in parts if part.in_mean] or controls)
+    judged = pool(tested or controls)
     metrics = pooled_metrics(judged, rule_of(record), record.resampling)
     spec = registry.detectors().get(record.detector)
     published = spec.weights[0].name if spec is not None and spec.weights else ""
@@ -213,13 +207,22 @@ def _page(
         recipe=about.recipe(record),
         sessions=about.sessions(record),
         pool=judged,
-        gone=[r.subset for r in record.subsets if r.predictions and r.subset not in shown],
-        controls=len(controls) if len(controls) < len(parts) else 0,
+        gone=[r.subset for r in record.subsets if r.predictions and r.subset not in parts],
+        controls=len(controls) if tested else 0,
         plates=list(_plates(record, judged, metrics)),
         tiles=list(_tiles(record, parts)) if len(parts) > 1 else [],
         table=about.subset_table(record, MEANINGS),
-        galleries=list(_galleries(record, parts, thumbnails)),
+        galleries=list(_galleries(record, tested, controls, thumbnails)),
     )
+
+
+def _split(
+    record: RunRecord, parts: Mapping[str, Predictions]
+) -> tuple[list[Predictions], list[Predictions]]:
+    """What counts in the suite's mean, and the controls."""
+    groups = {result.subset: result.group for result in record.subsets}
+    tested = [kept for name, kept in parts.items() if groups[name] != "controls"]
+    return tested, [kept for name, kept in parts.items() if groups[name] == "controls"]
 
 
 def _plates(record: RunRecord, images: Pool, metrics: Mapping[str, Metric]) -> Iterator[Plate]:
@@ -248,25 +251,26 @@ def _plates(record: RunRecord, images: Pool, metrics: Mapping[str, Metric]) -> I
     yield Plate(heading="Reliability of the probabilities", plots=plots, text=text)
 
 
-def _tiles(record: RunRecord, parts: Sequence[SubsetScores]) -> Iterator[Plate]:
+def _tiles(record: RunRecord, parts: Mapping[str, Predictions]) -> Iterator[Plate]:
     """A small plot of each subset."""
-    results: dict[str, SubsetResult] = {result.subset: result for result in record.subsets}
-    for part in parts:
-        fake = np.asarray(part.labels == 1)
-        point = operating_point(fake, part.scores, record.threshold)
-        bins = histogram(fake, part.scores, record.threshold, _TILE_BINS)
-        line = None if missing_class(fake) else curve(fake, part.scores)
-        text = say_roc(results[part.subset].metrics, point)
-        drawn = subset_tile(bins, line, point, f"{part.subset}: {text}")
-        yield Plate(heading=part.subset, plots=drawn, text=text)
+    results = {result.subset: result for result in record.subsets}
+    for name, kept in parts.items():
+        fake = np.asarray(kept.labels == 1)
+        point = operating_point(fake, kept.scores, record.threshold)
+        bins = histogram(fake, kept.scores, record.threshold, _TILE_BINS)
+        line = None if missing_class(fake) else curve(fake, kept.scores)
+        text = say_roc(results[name].metrics, point)
+        drawn = subset_tile(bins, line, point, f"{name}: {text}")
+        yield Plate(heading=name, plots=drawn, text=text)
 
 
 def _galleries(
-    record: RunRecord, parts: Sequence[SubsetScores], thumbnails: Thumbnails
+    record: RunRecord,
+    tested: Sequence[Predictions],
+    controls: Sequence[Predictions],
+    thumbnails: Thumbnails,
 ) -> Iterator[Gallery]:
     """The most wrong images: reals, fakes, and apart from them the controls."""
-    tested = [part for part in parts if part.in_mean]
-    controls = [part for part in parts if not part.in_mean]
     for heading, kind, members in (
         ("Reals with the highest scores", "real", tested),
         ("Fakes with the lowest scores", "fake", tested),

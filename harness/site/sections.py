@@ -143,14 +143,17 @@ def _tables(folder: Path, pattern: str) -> list[Grid]:
 
 
 def _blocks(path: Path, cells: Sequence[Mapping[str, str]]) -> Iterator[Grid]:
+    told = {cell["row"]: cell["notes"] for cell in cells if cell["notes"]}
+    notes = [text if text.startswith(row) else f"{row}: {text}" for row, text in told.items()]
+    notes.append(
+        f"The whole table, with what must be said of it: {path.parent.name}/{path.stem}.md"
+    )
     for metric in dict.fromkeys(cell["metric"] for cell in cells):
-        members = [cell for cell in cells if cell["metric"] == metric]
+        members = [c for c in cells if c["metric"] == metric and c["status"] != "undefined"]
         keys = list(dict.fromkeys(cell["column"] for cell in members))
         lines: dict[str, dict[str, Mapping[str, str]]] = {}
         for cell in members:
             lines.setdefault(cell["row"], {})[cell["column"]] = cell
-        told = {cell["row"]: cell["notes"] for cell in reversed(members) if cell["notes"]}
-        whole = path.with_suffix(".md").name
         yield Grid(
             caption=f"{path.stem}: {metric}, percent",
             header=("Detector", *(_HEADS.get(key, key) for key in keys)),
@@ -159,9 +162,9 @@ def _blocks(path: Path, cells: Sequence[Mapping[str, str]]) -> Iterator[Grid]:
                 for row, line in lines.items()
                 if any(cell["value"] for cell in line.values())
             ],
-            notes=[f"{row}: {told[row]}" for row in lines if row in told]
-            + [f"The whole table, with what must be said of it: {path.parent.name}/{whole}"],
+            notes=notes,
         )
+        notes = []  # once a table
 
 
 def _csv_value(cell: Mapping[str, str] | None, key: str) -> Value:
@@ -192,7 +195,7 @@ def _audit(path: Path) -> Grid:
         audit = json.loads(path.read_text(encoding="utf-8"))
         rows, notes = [], []
         for each in audit["subsets"]:
-            facts, traces = each["audit"], each["traces"]
+            facts = each.get("audit", each)  # where files of before keep them
             rows.append(
                 [
                     Value(text=facts["subset"]),
@@ -201,7 +204,7 @@ def _audit(path: Path) -> Grid:
                     _accuracy(each["by_file_and_grid"]),
                     Value(
                         text=" / ".join(
-                            f"{t['blocky']} of {t['lossless']}" for t in traces.values()
+                            f"{t['blocky']} of {t['lossless']}" for t in each["traces"].values()
                         )
                     ),
                 ]

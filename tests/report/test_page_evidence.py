@@ -8,10 +8,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.metrics.classification import Rule
 from harness.metrics.points import OperatingPoint, histogram, operating_point
-from harness.results.records import Metric, Resampling
+from harness.results.predictions import Predictions
+from harness.results.records import Metric, PredictionKey, Resampling
 from harness.site.pool import (
     Pool,
-    SubsetScores,
     furthest_wrong,
     pool,
     pooled_metrics,
@@ -26,31 +26,35 @@ from ..evidence import FAKES, REALS, labels_of, scores_of
 RULE = Rule(threshold=0.0, kind="logit")
 
 
+def key_of(subset: str) -> PredictionKey:
+    return PredictionKey(
+        suite="own", subset=subset, manifest="", detector="lfm", version=1, variant="", weights="",
+        preprocess="native",
+    )  # fmt: skip
+
+
 def part(
     subset: str, reals: dict[str, float], fakes: dict[str, float], content: str = ""
-) -> SubsetScores:
+) -> Predictions:
     """Reals of one name are one image in all subsets, but for those whose ``content`` differs."""
     values = [*reals.values(), *fakes.values()]
-    return SubsetScores(
-        subset=subset,
-        ids=[*reals, *fakes],
-        units=[f"{content}{name}" for name in (*reals, *fakes)],
+    return Predictions(
+        key=key_of(subset),
+        ids=(*reals, *fakes),
+        units=tuple(f"{content}{name}" for name in (*reals, *fakes)),
         labels=np.array([0] * len(reals) + [1] * len(fakes), dtype=np.int8),
         scores=np.array(values, dtype=np.float64),
-        in_mean=True,
     )
 
 
-def drawn(subset: str, seed: int, strength: float, reals_seed: int = 0) -> SubsetScores:
+def drawn(subset: str, seed: int, strength: float, reals_seed: int = 0) -> Predictions:
     """Scores as `tests.evidence` keeps them: every subset calls its reals ``real/0`` onwards."""
     ids = [f"real/{i}" for i in range(REALS)] + [f"{subset}/{i}" for i in range(FAKES)]
-    return SubsetScores(
-        subset=subset,
-        ids=ids,
-        units=ids,
+    return Predictions(
+        key=key_of(subset),
+        ids=tuple(ids),
         labels=labels_of(),
         scores=scores_of(seed, strength, reals_seed),
-        in_mean=True,
     )
 
 
