@@ -12,6 +12,7 @@ from harness.report.layout import HOLE
 from harness.report.spec import TableSpec
 from harness.report.table import Table
 from harness.report.tables.paper import Sources
+from harness.site.grid import Entry
 
 START = ("mini", "AP", "unseen fakes")
 """Group, metric and title of the column by which the rows are sorted, where any has a number."""
@@ -57,30 +58,6 @@ class BoardColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoardEntry:
-    """One printed number.
-
-    Args:
-        text: as printed.
-        value: what it is sorted by; None where there is none.
-        low, high: its 95 % interval, None without one.
-        spread: interval and deviation over seeds, as printed.
-        why: what a reader learns on hover.
-        hole: there should be a number, ``why`` says why there is none.
-        tone: ``up1`` to ``up3``, ``down1`` to ``down3`` for a difference; "" for none.
-    """
-
-    text: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    spread: str = ""
-    why: str = ""
-    hole: bool = False
-    tone: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class BoardRow:
     """A detector with one kind of weights.
 
@@ -108,7 +85,7 @@ class BoardRow:
     gaps: Mapping[str, Sequence[str]]
     links: Mapping[str, Sequence[tuple[str, str]]]
     flagged: Mapping[str, float]
-    entries: Sequence[BoardEntry]
+    entries: Sequence[Entry]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from harness.figures.cost import CostPanel, CostPoint
 from harness.report.tables.mini import UNLEARNED
 from harness.site.board import Leaderboard, Material
+from harness.site.grid import Entry, Grid, said
 
 
 def cost_panels(board: Leaderboard, material: Material) -> list[CostPanel]:
@@ -20,6 +21,28 @@ def cost_panels(board: Leaderboard, material: Material) -> list[CostPanel]:
         CostPanel(title=f"Ours: AP on {over}", points=tuple(ours)),
         CostPanel(title="The paper's: AP, mean of its 38 sets", points=tuple(paper)),
     ]
+
+
+def cost_grid(panel: CostPanel) -> Grid:
+    """A panel's numbers."""
+    return Grid(
+        caption=panel.title,
+        header=("Detector", "Family", "MACs (G)", "Parameters (M)", "AP (%)"),
+        rows=[
+            (
+                said(point.label),
+                said(point.family),
+                _number(point.macs / 1e9),
+                _number(point.params / 1e6),
+                Entry(text=f"{point.ap:.1f}", value=point.ap),
+            )
+            for point in panel.points
+        ],
+    )
+
+
+def _number(value: float) -> Entry:
+    return Entry(text=f"{value:,.2f}", value=value)
 
 
 def _ours(board: Leaderboard, material: Material) -> Iterator[CostPoint]:

@@ -9,22 +9,22 @@ from harness.report.layout import HOLE, between, signed
 from harness.report.measured import published_metric, subset_value
 from harness.report.table import Cell
 from harness.results.records import RunRecord
-from harness.site.board import BoardEntry
+from harness.site.grid import Entry
 
 NOT_RUN = "not run"
 TONES = (1.0, 5.0)
 """Percentage points from which a difference is coloured more strongly."""
 
 
-def ours(cell: Cell) -> BoardEntry:
+def ours(cell: Cell) -> Entry:
     """A number of ours with its interval; empty where nothing was run."""
     if cell.status == "undefined" or (cell.value is None and cell.reason.startswith(NOT_RUN)):
-        return BoardEntry()
+        return Entry()
     if cell.value is None:
-        return BoardEntry(text=HOLE, why=cell.reason, hole=True)
+        return Entry(text=HOLE, why=cell.reason, hole=True)
     spread = [between(cell.low, cell.high)]
     spread += [f"(sd {cell.spread:.1f})"] if cell.spread is not None else []
-    return BoardEntry(
+    return Entry(
         text=f"{cell.value:.1f}",
         value=cell.value,
         low=cell.low,
@@ -34,9 +34,7 @@ def ours(cell: Cell) -> BoardEntry:
     )
 
 
-def some_sets(
-    records: Sequence[RunRecord], suite: str, metric: str, reason: str
-) -> BoardEntry | None:
+def some_sets(records: Sequence[RunRecord], suite: str, metric: str, reason: str) -> Entry | None:
     """What stands for the mean of a suite of which some sets alone have numbers; None without any.
 
     Args:
@@ -61,15 +59,15 @@ def some_sets(
             numbers.append(f"{result.subset}: {found.value:.1f}")
     sets, names = len(scored[0][0].subsets), {result.subset for _, result in scored}
     why = "\n".join((*numbers, reason))
-    return BoardEntry(text=f"{len(names)} of {sets} sets", why=why, hole=True)
+    return Entry(text=f"{len(names)} of {sets} sets", why=why, hole=True)
 
 
-def difference(delta: float, compared: DiffCell | None) -> BoardEntry:
+def difference(delta: float, compared: DiffCell | None) -> Entry:
     """A difference; one of two numbers that are not comparable has no colour, and says so."""
     if compared is None:
-        return BoardEntry(text=signed(delta, 1), value=delta, tone=tone(delta))
+        return Entry(text=signed(delta, 1), value=delta, tone=tone(delta))
     verdict = [compared.status] if compared.comparable else [NOT_COMPARABLE, compared.status]
-    return BoardEntry(
+    return Entry(
         text=signed(delta, 1) if compared.comparable else f"({signed(delta, 1)})",
         value=delta,
         why="\n".join((", ".join(verdict), *compared.reasons)),

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from harness.figures.cost import CostPanel, cost_plots, family_colours
 from harness.report.diff import VERDICTS, DiffCell, compared
 from harness.report.inconsistencies import findings
-from harness.report.layout import lay_out
+from harness.report.layout import lay_out, signed
 from harness.results.records import RunRecord
 from harness.site.board import Leaderboard, Material
+from harness.site.costs import cost_grid
 from harness.site.entries import NOT_RUN
+from harness.site.grid import Entry, Grid, counted, said
 from harness.site.leaderboard import other_pages
 from harness.site.overview import overview
 from harness.site.renderer import PageRenderer
@@ -20,6 +22,8 @@ from harness.site.sections import Section
 
 MARKED = 0.34
 """Share of the rows from which on a footnote has no marks."""
+REASONS = 4
+"""Reasons that a line of the reproduction table names."""
 TITLE = "Detectors of AI-generated images, measured"
 
 
@@ -93,12 +97,12 @@ def index_page(
         notes=footnotes(board),
         others=other_pages(material, board),
         layouts=[lay_out(table) for table in tables],
-        panels=[(panel, cost_plots(panel, colours)) for panel in panels],
+        panels=[(panel, cost_plots(panel, colours), cost_grid(panel)) for panel in panels],
         colours=colours,
         sections=sections,
         statuses=VERDICTS,
         totals=Counter(cell.verdict for cell in material.cells),
-        verdicts=[each for each in found if not each.is_empty],
+        verdicts=verdict_grid([each for each in found if not each.is_empty]),
         empty=empty(found),
         findings=findings(material.sources.paper),
         detectors=material.detectors,
@@ -148,6 +152,31 @@ def verdicts(cells: Sequence[DiffCell]) -> list[RunVerdict]:
             )
         )
     return found
+
+
+def verdict_grid(found: Sequence[RunVerdict]) -> Grid:
+    """A line for each suite and run."""
+    return Grid(
+        caption="Numbers by verdict, for each suite and run",
+        header=("Suite", "Detector", "Weights", *VERDICTS, "Farthest", "Why"),
+        rows=[
+            (
+                *map(said, (each.suite, each.detector, each.weights)),
+                *(counted(each.counts.get(verdict, 0)) for verdict in VERDICTS),
+                Entry()
+                if each.farthest is None
+                else Entry(text=signed(each.farthest, 1), value=each.farthest),
+                Entry(text=_why(each.reasons), kind="prose"),
+            )
+            for each in found
+        ],
+    )
+
+
+def _why(reasons: Sequence[tuple[str, int]]) -> str:
+    parts = [f"{reason} ({count})" for reason, count in reasons[:REASONS]]
+    more = len(reasons) - REASONS
+    return "; ".join(parts + ([f"and {more} more: python -m harness diff"] if more > 0 else []))
 
 
 def empty(found: Sequence[RunVerdict]) -> Mapping[tuple[str, str], Sequence[str]]:

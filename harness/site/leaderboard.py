@@ -31,8 +31,9 @@ from harness.report.tables.mini import row_key, shown_records
 from harness.report.tables.paper import over_seeds, paper_notes
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
-from harness.site.board import START, BoardColumn, BoardEntry, BoardRow, Leaderboard, Material
+from harness.site.board import START, BoardColumn, BoardRow, Leaderboard, Material
 from harness.site.entries import NOT_RUN, difference, ours, some_sets
+from harness.site.grid import Entry
 from harness.site.record_facts import file_name, title_of
 
 MINI = "mini-all"
@@ -250,7 +251,7 @@ class _Builder:
         places = [(column.metric, column.title) for column in self.mini.columns]
         return built.cells[places.index((metric, title))]
 
-    def _mini_entries(self, built: Row | None) -> list[BoardEntry]:
+    def _mini_entries(self, built: Row | None) -> list[Entry]:
         return [
             ours(self._mini_cell(built, metric, title))
             for metric, titles in SHOWN.items()
@@ -259,7 +260,7 @@ class _Builder:
 
     def _official_entries(
         self, key: RunKey, records: Sequence[RunRecord], mean: SuiteMean, metric: str
-    ) -> list[BoardEntry]:
+    ) -> list[Entry]:
         """Ours, the paper's, the difference."""
         cell = self._cell(records, mean, metric)
         own = ours(cell)
@@ -268,15 +269,15 @@ class _Builder:
         place = self._printed(key.detector, mean, metric)
         published = self.sources.published.get(key.detector, "")
         if place is None or (cell.value is None and key.weights != published):
-            return [own, BoardEntry(), BoardEntry()]
+            return [own, Entry(), Entry()]
         printed, spec, cell_key = place
-        paper = BoardEntry(
+        paper = Entry(
             text=f"{printed.value:.1f}",
             value=printed.value,
             why="\n".join(paper_notes(cell_key, printed, self.marks)),
         )
         if cell.value is None:
-            return [own, paper, BoardEntry()]
+            return [own, paper, Entry()]
         labels = {record.weights.label for record in records}
         label = labels.pop() if len(labels) == 1 else ""
         place_of = (spec.suite or spec.name, key.detector, label, cell_key[2], metric)

@@ -23,6 +23,7 @@ from harness.report.measured import (
 )
 from harness.results.records import SCHEMA, RunRecord, SubsetResult, WeightsRef
 from harness.results.reservations import of_mean, reservations
+from harness.site.grid import Entry, Grid, counted, said
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -46,21 +47,6 @@ _RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubsetValue:
-    """One number of a subset.
-
-    Args:
-        value: in percent, None where it is not defined.
-        text: as printed.
-        interval: 95 % interval as printed, "" where there is none.
-    """
-
-    value: float | None
-    text: str
-    interval: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class SubsetLine:
     """One subset, or the mean.
 
@@ -73,7 +59,7 @@ class SubsetLine:
     """
 
     name: str
-    cells: tuple[SubsetValue, ...]
+    cells: tuple[Entry, ...]
     group: str = ""
     status: str = ""
     n_real: int = 0
@@ -101,6 +87,35 @@ class SubsetTable:
     lines: tuple[SubsetLine, ...]
     mean: SubsetLine
     left_out: Mapping[str, str]
+
+    @property
+    def grid(self) -> Grid:
+        """The subsets with a number, and the mean below them."""
+        return Grid(
+            caption="Metrics of every subset: percent, with 95 % intervals in brackets. The names "
+            "are explained under the table.",
+            header=("subset", "group", "reals", "fakes", *self.heads, "status", "notes"),
+            rows=[
+                (
+                    said(line.name),
+                    said(line.group),
+                    counted(line.n_real),
+                    counted(line.n_fake),
+                    *line.cells,
+                    said(line.status),
+                    Entry(text="; ".join(line.notes), kind="prose"),
+                )
+                for line in self.lines
+                if line.has_numbers
+            ],
+            foot=(
+                said(self.mean.name),
+                *(Entry(),) * 3,
+                *self.mean.cells,
+                Entry(),
+                Entry(text="; ".join(self.mean.notes), kind="prose"),
+            ),
+        )
 
     @property
     def without(self) -> Mapping[str, Sequence[str]]:
@@ -300,13 +315,13 @@ def _mean(record: RunRecord, names: Iterable[str]) -> SubsetLine:
     return SubsetLine(name="mean", cells=tuple(map(_cell, values)), notes=tuple(notes))
 
 
-def _cell(measured: Measured) -> SubsetValue:
+def _cell(measured: Measured) -> Entry:
     if measured.value is None:
-        return SubsetValue(value=None, text=HOLE)
-    return SubsetValue(
+        return Entry(text=HOLE, hole=True)
+    return Entry(
         value=measured.value,
         text=f"{measured.value:.1f}",
-        interval=between(measured.low, measured.high),
+        spread=between(measured.low, measured.high),
     )
 
 

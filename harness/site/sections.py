@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import SchemaError
 from harness.report import separability
 from harness.report.layout import HOLE, between, signed
+from harness.site.grid import Entry, Grid, counted, said
 from harness.site.renderer import data_uri
 
 PANELS = 8
@@ -36,24 +37,6 @@ class Illustration:
     alt: str
     caption: str = ""
     photograph: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Value:
-    """A cell of a plain table; ``number`` is what it is sorted by, None for its text."""
-
-    text: str
-    number: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """A plain table: the first column names its rows; ``notes`` stand below it."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Value]]
-    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +141,7 @@ def _blocks(path: Path, cells: Sequence[Mapping[str, str]]) -> Iterator[Grid]:
             caption=f"{path.stem}: {metric}, percent",
             header=("Detector", *(_HEADS.get(key, key) for key in keys)),
             rows=[
-                [Value(text=row), *(_csv_value(line.get(key), key) for key in keys)]
+                [Entry(text=row), *(_csv_value(line.get(key), key) for key in keys)]
                 for row, line in lines.items()
                 if any(cell["value"] for cell in line.values())
             ],
@@ -167,9 +150,9 @@ def _blocks(path: Path, cells: Sequence[Mapping[str, str]]) -> Iterator[Grid]:
         notes = []  # once a table
 
 
-def _csv_value(cell: Mapping[str, str] | None, key: str) -> Value:
+def _csv_value(cell: Mapping[str, str] | None, key: str) -> Entry:
     if cell is None or not cell["value"]:
-        return Value(text=HOLE if cell and cell["status"] == "hole" else "")
+        return Entry(text=HOLE if cell and cell["status"] == "hole" else "")
     is_difference = key.endswith(" difference")
     value = float(cell["value"])
     low, high = (float(cell[edge]) if cell[edge] else None for edge in ("low", "high"))
@@ -178,7 +161,7 @@ def _csv_value(cell: Mapping[str, str] | None, key: str) -> Value:
         between(low, high, sign=is_difference),
         f"(sd {float(cell['spread']):.1f})" if cell["spread"] else "",
     ]
-    return Value(text=" ".join(filter(None, parts)), number=value)
+    return Entry(text=" ".join(filter(None, parts)), value=value)
 
 
 def _curves(path: Path) -> Illustration:
@@ -198,11 +181,11 @@ def _audit(path: Path) -> Grid:
             facts = each.get("audit", each)  # where files of before keep them
             rows.append(
                 [
-                    Value(text=facts["subset"]),
-                    *(Value(text=str(n), number=n) for n in _images(facts)),
+                    Entry(text=facts["subset"]),
+                    *(counted(facts[label]["images"]) for label in ("real", "fake")),
                     _accuracy(each["by_file"]),
                     _accuracy(each["by_file_and_grid"]),
-                    Value(
+                    Entry(
                         text=" / ".join(
                             f"{t['blocky']} of {t['lossless']}" for t in each["traces"].values()
                         )
@@ -219,18 +202,14 @@ def _audit(path: Path) -> Grid:
         )
 
 
-def _images(facts: Mapping[str, Any]) -> list[int]:
-    return [facts[label]["images"] for label in ("real", "fake")]
-
-
-def _accuracy(found: Mapping[str, Any]) -> Value:
+def _accuracy(found: Mapping[str, Any]) -> Entry:
     value = found["accuracy"]
     if value is None:
-        return Value(text=found["note"])
+        return Entry(text=found["note"])
     edges = between(100 * found["low"], 100 * found["high"])
     mark = "!" if found["flagged"] else ""
     text = " ".join(filter(None, (f"{100 * value:.1f}", edges, mark)))
-    return Value(text=text, number=value)
+    return Entry(text=text, value=value)
 
 
 def _explained(folder: Path) -> Section:
@@ -282,16 +261,16 @@ def _focus_differences(differences: Sequence[Mapping[str, Any]]) -> Grid:
     return Grid(caption="Differences of focus on the same images", header=header, rows=rows)
 
 
-def _focus_row(name: str, found: Mapping[str, Any], count: str) -> list[Value]:
+def _focus_row(name: str, found: Mapping[str, Any], count: str) -> list[Entry]:
     mean, low, high = (found[name] for name in ("mean", "low", "high"))
     edges = "-" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
     return [
-        Value(text=name),
-        Value(text=_MAPS[found["kind"]]),
-        Value(text=f"{found['of']} called {found['called']}".strip()),
-        Value(text=count, number=found["pictures"]),
-        Value(text="-") if mean is None else Value(text=f"{100 * mean:.1f}", number=mean),
-        Value(text=edges),
+        Entry(text=name),
+        said(_MAPS[found["kind"]]),
+        said(f"{found['of']} called {found['called']}".strip()),
+        Entry(text=count, value=found["pictures"]),
+        Entry(text="-") if mean is None else Entry(text=f"{100 * mean:.1f}", value=mean),
+        Entry(text=edges),
     ]
 
 
@@ -303,7 +282,7 @@ def _plane(folder: Path) -> Section:
             drawn = data_uri(path.with_suffix(".svg").read_bytes(), "svg")
             images.append(Illustration(source=drawn, alt=facts["alt"], caption=facts["caption"]))
             head, *lines = separability.cells(facts["rows"])
-            rows = [[Value(text=text, number=_leading(text)) for text in line] for line in lines]
+            rows = [[Entry(text=text, value=_leading(text)) for text in line] for line in lines]
             grids.append(Grid(caption=f"Features on {facts['suite']}", header=head, rows=rows))
     return Section(
         key="features",

@@ -221,13 +221,13 @@ def test_table_of_kept_scores(tmp_path: Path) -> None:
         for name, cell in zip(table.heads, line.cells, strict=True):
             metric = of.metrics[name]
             if metric.value is None:
-                assert (cell.value, cell.text, cell.interval) == (None, HOLE, "")
+                assert (cell.value, cell.text, cell.spread) == (None, HOLE, "")
                 continue
             assert cell.value == pytest.approx(100 * metric.value)
             assert cell.text == f"{100 * metric.value:.1f}"
             if name == "auc":
                 assert metric.low is not None and metric.high is not None
-                assert cell.interval == f"[{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
+                assert cell.spread == f"[{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
     assert table.lines[2].notes == ("no fake images",)
     assert table.lines[0].notes == ()
     assert table.mean.name == "mean"
@@ -293,7 +293,7 @@ def test_notes_of_a_limited_run_and_of_other_resampling() -> None:
 def test_intervals_of_no_width_are_not_printed() -> None:
     flat = {"acc": Metric(value=1.0, low=1.0, high=1.0), "ap": Metric(value=0.5, low=0.4, high=0.6)}
     cells = lines_of(result("a", metrics=flat))["a"].cells
-    assert [(cell.text, cell.interval) for cell in cells] == [
+    assert [(cell.text, cell.spread) for cell in cells] == [
         ("100.0", ""),
         ("50.0", "[40.0, 60.0]"),
     ]

@@ -85,7 +85,7 @@ def test_tables_are_read_from_their_data(out: Path) -> None:
     for key in ("twins", "robustness"):
         (grid,) = named(found, key).grids
         assert grid.header == ("Detector", "as-run")
-        assert [(row[0].text, row[1].text, row[1].number) for row in grid.rows] == [
+        assert [(row[0].text, row[1].text, row[1].value) for row in grid.rows] == [
             ("lfm", "90.0", 90.0),
             ("npr", "80.0", 80.0),
         ]
@@ -110,14 +110,14 @@ def test_a_table_keeps_intervals_spreads_signs_and_holes(tmp_path: Path) -> None
     (line,) = ap.rows  # npr has no number at all
     texts = [value.text for value in line]
     assert texts == ["lfm", "90.0 [85.0, 95.0] (sd 1.2)", "−3.2 [−4.0, −1.0]", "—"]
-    assert [value.number for value in line] == [None, 90.04, -3.2, None]
+    assert [value.value for value in line] == [None, 90.04, -3.2, None]
     assert acc.rows[0][1].text == "80.0"
 
 
 def test_the_audit_is_read_from_its_data(out: Path) -> None:
     (grid,) = named(sections(out, out), "audit").grids
     (line,) = grid.rows
-    assert [value.number for value in line[1:3]] == [3, 3]
+    assert [value.value for value in line[1:3]] == [3, 3]
     assert grid.caption.startswith("Audit: ")
     assert any("audit/audit-" in note for note in grid.notes)
 
@@ -125,9 +125,9 @@ def test_the_audit_is_read_from_its_data(out: Path) -> None:
 def test_sections_sort_by_numbers(out: Path) -> None:
     (grid,) = named(sections(out, out), "features").grids
     values = dict(zip(grid.header, grid.rows[0], strict=True))
-    assert values["silhouette real/fake"].number == 0.31
-    assert values["probe, unseen generator (%)"].number is None
-    assert values["detector"].number is None
+    assert values["silhouette real/fake"].value == 0.31
+    assert values["probe, unseen generator (%)"].value is None
+    assert values["detector"].value is None
     focus, gaps = named(sections(out, out), "explain").grids
     assert focus.rows[0][4].text == "4.1" and gaps.rows[0][5].text == "-"
 

@@ -13,9 +13,10 @@ from harness.report.diff import against_paper
 from harness.report.tables.mini import UNLEARNED
 from harness.report.tables.paper import Cost, Sources
 from harness.results.records import Metric, RunRecord, WeightsRef
-from harness.site.board import START, BoardEntry, BoardRow, Leaderboard, Material
+from harness.site.board import START, BoardRow, Leaderboard, Material
 from harness.site.costs import cost_panels
 from harness.site.entries import tone
+from harness.site.grid import Entry
 from harness.site.leaderboard import build_leaderboard, other_pages, suite_means
 from harness.site.record_facts import file_name
 
@@ -54,7 +55,7 @@ def row(found: Leaderboard, detector: str, weights: str) -> BoardRow:
 
 def entry(
     found: Leaderboard, line: BoardRow, group: str, metric: str, title: str = "ours"
-) -> BoardEntry:  # fmt: skip
+) -> Entry:  # fmt: skip
     places = [(c.group, c.metric, c.title) for c in found.columns]
     return line.entries[places.index((group, metric, title))]
 
@@ -106,9 +107,9 @@ def test_a_suite_of_which_some_sets_are_scored_says_which_and_how_they_came_out(
 def test_a_suite_that_was_not_run_is_a_hole_with_the_papers_number_beside_it() -> None:
     found = board(paper_like("gangen"))
     line = row(found, "lfm", "released")
-    assert entry(found, line, "ufd", "AP") == BoardEntry()  # the row's gaps say why
+    assert entry(found, line, "ufd", "AP") == Entry()  # the row's gaps say why
     assert entry(found, line, "ufd", "AP", "paper").value == PAPER.value("ufd", "LFM", "mean", "AP")
-    assert entry(found, line, "ufd", "AP", "difference") == BoardEntry()
+    assert entry(found, line, "ufd", "AP", "difference") == Entry()
     assert "ufd" in line.gaps["not run"]
 
 
@@ -130,14 +131,14 @@ def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:
     found = board(mini_record("lfm", 0, 0.8, 0.7), official)
     mine = row(found, "lfm", "mini-train")
     published = row(found, "lfm", "released")
-    assert entry(found, published, "gangen", "AP") == BoardEntry()
+    assert entry(found, published, "gangen", "AP") == Entry()
     assert entry(found, published, "gangen", "AP", "paper").value is not None
     gap = entry(found, mine, "gangen", "ACC", "difference")
     assert gap.why.startswith(
         "not comparable, off\nother weights: mini-train/seed0, published: rel"
     )
     assert (gap.tone, gap.text[:2], gap.text[-1]) == ("", "(−", ")")
-    assert entry(found, mine, "ufd", "AP", "paper") == BoardEntry()
+    assert entry(found, mine, "ufd", "AP", "paper") == Entry()
 
 
 def test_each_seed_has_its_page() -> None:
