@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import NamedTuple
 
-from harness.report.inconsistencies import marks
+from harness.report.diff import DiffCell
 from harness.report.measured import (
     METRICS,
     PLAIN,
@@ -24,11 +24,10 @@ from harness.report.measured import (
     suite_value,
     with_raw,
 )
-from harness.report.printed import CellKey, PaperValue
-from harness.report.spec import ColumnSpec, RowSpec, TableSpec
+from harness.report.spec import TableSpec
 from harness.report.table import Cell, Row
 from harness.report.tables.mini import row_key, shown_records
-from harness.report.tables.paper import over_seeds, paper_notes
+from harness.report.tables.paper import over_seeds
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
 from harness.site.board import START, BoardColumn, BoardRow, Leaderboard, Material
@@ -69,12 +68,12 @@ class SuiteMean:
     Args:
         title: of the group.
         suite: name.
-        printed: where the paper prints it, the best place first.
+        printed: (table, column) where the paper prints it, the best place first.
     """
 
     title: str
     suite: str
-    printed: Sequence[tuple[TableSpec, ColumnSpec]]
+    printed: Sequence[tuple[str, str]]
 
 
 def suite_means(specs: Sequence[TableSpec]) -> list[SuiteMean]:
@@ -84,7 +83,7 @@ def suite_means(specs: Sequence[TableSpec]) -> list[SuiteMean]:
     """
     (summary,) = [spec for spec in specs if spec.kind == "summary"]
     own = {
-        spec.suite: (spec, column)
+        spec.suite: (spec.suite, column.paper)
         for spec in specs
         if spec.kind == "paper"
         for column in spec.columns
@@ -92,12 +91,12 @@ def suite_means(specs: Sequence[TableSpec]) -> list[SuiteMean]:
     }
     found = []
     for column in summary.columns:
+        place = (summary.name, column.paper)
         if column.over == "suite":
-            printed = [own[column.suite]] if column.suite in own else []
-            printed.append((summary, column))
+            printed = [own[column.suite], place] if column.suite in own else [place]
             found.append(SuiteMean(title=column.suite, suite=column.suite, printed=printed))
         elif column.over == "all-subsets":
-            found.append(SuiteMean(title=column.title, suite="", printed=[(summary, column)]))
+            found.append(SuiteMean(title=column.title, suite="", printed=[place]))
     return found
 
 
@@ -125,12 +124,12 @@ class _Builder:
         self.sources = material.sources
         self.means = suite_means(material.specs)
         self.suites = [mean.suite for mean in self.means if mean.suite]
-        self.marks = marks(self.sources.paper)
         self.facts = {facts["name"]: facts for facts in material.detectors}
-        self.cells = {
-            (cell.suite, cell.detector, cell.weights, cell.column, cell.metric): cell
-            for cell in material.cells
-        }
+        self.cells: dict[tuple[str, str, str, str], list[DiffCell]] = {}
+        for cell in material.cells:
+            if cell.reference is not None:
+                place = (cell.suite, cell.column, cell.metric, cell.detector)
+                self.cells.setdefault(place, []).append(cell)
         self.mini = material.tables[MINI]
         (self.mini_suite,) = [spec.suite for spec in material.specs if spec.name == MINI]
         self.mini_records = _by_key(shown_records(self.mini_suite, self.sources.records))
@@ -163,7 +162,9 @@ class _Builder:
         for detector, label in self.sources.published.items():
             has = [key for key in keys if key.detector == detector]
             printed = any(
-                _printed_row(spec, detector) for mean in self.means for spec, _ in mean.printed
+                (*place, "AP", detector) in self.cells
+                for mean in self.means
+                for place in mean.printed
             )
             if not has or (printed and not any(key.weights == label for key in has)):
                 keys[RunKey(detector, has[0].variant if has else "", label)] = None
@@ -266,22 +267,24 @@ class _Builder:
         own = ours(cell)
         if cell.value is None:
             own = some_sets(records, mean.suite, metric, cell.reason) or own
-        place = self._printed(key.detector, mean, metric)
-        published = self.sources.published.get(key.detector, "")
-        if place is None or (cell.value is None and key.weights != published):
-            return [own, Entry(), Entry()]
-        printed, spec, cell_key = place
-        paper = Entry(
-            text=f"{printed.value:.1f}",
-            value=printed.value,
-            why="\n".join(paper_notes(cell_key, printed, self.marks)),
+        printed = next(
+            (
+                found
+                for place in mean.printed
+                if (found := self.cells.get((*place, metric, key.detector)))
+            ),
+            [],
         )
+        published = self.sources.published.get(key.detector, "")
+        if not printed or (cell.value is None and key.weights != published):
+            return [own, Entry(), Entry()]
+        reference = printed[0].reference or 0.0
+        paper = Entry(text=f"{reference:.1f}", value=reference)
         if cell.value is None:
             return [own, paper, Entry()]
         labels = {record.weights.label for record in records}
-        label = labels.pop() if len(labels) == 1 else ""
-        place_of = (spec.suite or spec.name, key.detector, label, cell_key[2], metric)
-        return [own, paper, difference(cell.value - printed.value, self.cells.get(place_of))]
+        same = [each for each in printed if labels == {each.weights}]
+        return [own, paper, difference(cell.value - reference, same[0] if same else None)]
 
     def _cell(self, records: Sequence[RunRecord], mean: SuiteMean, metric: str) -> Cell:
         """A mean of an official suite, or of all of them; AP by the rule of the release."""
@@ -308,20 +311,6 @@ class _Builder:
             return suite_value(run[mean.suite], name)
         return overall_value(run, self.suites, name, over_sets=False)
 
-    def _printed(
-        self, detector: str, mean: SuiteMean, metric: str
-    ) -> tuple[PaperValue, TableSpec, CellKey] | None:
-        """The paper's number, the table that prints it, and its place there."""
-        for spec, column in mean.printed:
-            row = _printed_row(spec, detector)
-            if row is None:
-                continue
-            key = (spec.paper, row.paper, column.paper, metric)
-            printed = self.sources.paper.get(*key)
-            if printed is not None:
-                return printed, spec, key
-        return None
-
 
 def _by_key(records: Iterable[RunRecord]) -> dict[RunKey, list[RunRecord]]:
     found: dict[RunKey, list[RunRecord]] = {}
@@ -329,10 +318,6 @@ def _by_key(records: Iterable[RunRecord]) -> dict[RunKey, list[RunRecord]]:
         key = RunKey(record.detector, record.variant, weights_kind(record), seed_group(record))
         found.setdefault(key, []).append(record)
     return found
-
-
-def _printed_row(spec: TableSpec, detector: str) -> RowSpec | None:
-    return next((row for row in spec.rows if row.detector == detector and row.paper), None)
 
 
 def _about(official: Sequence[RunRecord]) -> Iterator[str]:
