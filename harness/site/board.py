@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from harness.report.diff import DiffCell
@@ -101,18 +101,17 @@ class Leaderboard:
     columns: Sequence[BoardColumn]
     rows: Sequence[BoardRow]
     start: int
-    shown: Sequence[int] = field(init=False)
-    """The columns of the groups in which something was scored."""
 
-    def __post_init__(self) -> None:
+    @property
+    def shown(self) -> Sequence[int]:
+        """The columns of the groups in which something was scored."""
         found = {
             column.group
             for row in self.scored
             for column, entry in zip(self.columns, row.entries, strict=True)
             if column.source == "ours" and entry.text not in ("", HOLE)
         }
-        shown = [i for i, column in enumerate(self.columns) if column.group in found]
-        object.__setattr__(self, "shown", shown)
+        return [i for i, column in enumerate(self.columns) if column.group in found]
 
     @property
     def groups(self) -> Sequence[tuple[str, int]]:

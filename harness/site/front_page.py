@@ -11,7 +11,7 @@ from harness.report.diff import VERDICTS, DiffCell, compared
 from harness.report.inconsistencies import findings
 from harness.report.layout import lay_out, signed
 from harness.results.records import RunRecord
-from harness.site.board import Leaderboard, Material
+from harness.site.board import BoardRow, Leaderboard, Material
 from harness.site.costs import cost_grid
 from harness.site.entries import NOT_RUN
 from harness.site.grid import Entry, Grid, counted, said
@@ -126,10 +126,14 @@ def footnotes(board: Leaderboard) -> list[Footnote]:
             text=text,
             rows=rows,
             marked=len(rows) <= MARKED * len(board.scored),
-            names=list(dict.fromkeys(board.scored[i].title for i in rows)),
+            names=[_name(board.scored[i]) for i in rows],
         )
         for text, rows in found.items()
     ]
+
+
+def _name(row: BoardRow) -> str:
+    return f"{row.title} ({row.weights})" if row.weights else row.title
 
 
 def verdicts(cells: Sequence[DiffCell]) -> list[RunVerdict]:
@@ -162,7 +166,10 @@ def verdict_grid(found: Sequence[RunVerdict]) -> Grid:
         rows=[
             (
                 *map(said, (each.suite, each.detector, each.weights)),
-                *(counted(each.counts.get(verdict, 0)) for verdict in VERDICTS),
+                *(
+                    counted(each.counts[v]) if v in each.counts else Entry(value=0)
+                    for v in VERDICTS
+                ),
                 Entry()
                 if each.farthest is None
                 else Entry(text=signed(each.farthest, 1), value=each.farthest),

@@ -262,7 +262,7 @@ def test_what_is_true_of_many_rows_is_no_mark_at_each() -> None:
         ("gangen: damaged", [1, 2, 3], False),
         ("one", [2], True),
     ]
-    assert found[0].names == ["D1", "D2"]
+    assert found[0].names == ["D1", "D2", "D1"]
 
 
 def test_pages_of_treated_runs_are_made_on_request(out: Path, html: str) -> None:
