@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# The recipe of the whole result, readable from top to bottom:
-# set up -> train for the embedded suite -> score -> render the tables -> evidence and report ->
-# compare with references.
-# Everything that is on disk is taken from there, so a second run ends in two minutes.
+# The recipe of the whole result, readable from top to bottom.
+# It goes in stages. Each stage ends with tables and a page, says how long the next one takes, and can be
+# interrupted: what is on disk is taken from there.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 usage() {
     cat <<'TEXT'
-usage: ./run_all.sh [--quick | --all] [--data-root DIR] [--out DIR]
+usage: ./run_all.sh [paper | --full | --quick] [--data-root DIR] [--out DIR]
        ./run_all.sh test [PYTEST ARGUMENTS]
 
-Makes .venv, installs, regenerates the tables in tables/out and writes report/index.html.
-  (nothing)         the embedded suite `mini`, from nothing: train, score, tables, report
-  --quick           a smoke run of it, under two minutes once installed; writes to runs/quick only
-  --all             also every other detector that needs no download, one seed each: about an hour
-                    more; makes the table mini-all
-  --data-root DIR   also every official suite found in DIR (or set LFM_DATA); absent ones are named
+Makes .venv, installs, and regenerates results. Times are for two cores, installation aside.
+  (nothing)         the embedded suite `mini`: first tables and a page after 2 minutes, one seed of each
+                    network after 10. Tables go to runs/tables, the page to report/index.html
+  --full            what made the committed tables: three seeds, every detector that needs no download,
+                    evidence; writes tables/out. Two hours
+  paper             the official suites found in DIR, with the published checkpoints found; trains nothing
+  --quick           a smoke run: one short training, four images a class; writes to runs/quick. 30 seconds
+  --data-root DIR   folder of the official test sets (or set LFM_DATA)
   --out DIR         predictions, results, trained weights (default: runs)
   test              runs the tests, in as many processes as there are cores, 4 at most (-n 0: in one)
 
@@ -34,6 +35,24 @@ TEXT
 }
 
 say() { printf '\n== %s\n' "$*" >&2; }
+
+stages=() began=$SECONDS
+stage() { # stage NAME HOW-LONG: begins a stage
+    finish_stage
+    name=$1
+    say "$1${2:+ (about $2 on two cores; Ctrl-C loses nothing)}"
+}
+
+finish_stage() { # remembers how long the stage took
+    [ -z "${name:-}" ] || stages+=("$(printf '| %s | %d:%02d |' "$name" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
+    name='' began=$SECONDS
+}
+
+finish() { # the last words: the times, and the exit code
+    finish_stage
+    { printf '\n| stage | minutes:seconds |\n|---|---|\n' && printf '%s\n' "${stages[@]}"; } >&2
+    exit $failed
+}
 
 # ---------------------------------------------------------------------------------- set up
 
@@ -96,12 +115,12 @@ if [ "${1:-}" = test ]; then
     exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
 fi
 
-out=runs quick='' all=''
+out=runs mode=first
 while [ $# -gt 0 ]; do
     case $1 in
     -h | --help) usage && exit 0 ;;
-    --quick) quick=yes ;;
-    --all) all=yes ;;
+    paper) mode=paper ;;
+    --quick | --full) mode=${1#--} ;;
     --data-root) export LFM_DATA=${2:?--data-root needs a folder} && shift ;;
     --out) out=${2:?--out needs a folder} && shift ;;
     *)
@@ -112,77 +131,113 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+if [ $mode = paper ] && [ -z "${LFM_DATA:-}" ]; then
+    echo "error: paper needs the folder of the official test sets" >&2
+    echo "  next: LFM_DATA=/data ./run_all.sh paper (docs/data.md says how the folder looks)" >&2
+    exit 3
+fi
 
-set_up clip,explain
+stage install
+case $mode in full | paper) set_up clip,explain ;; *) set_up ;; esac
+
+command -v nvidia-smi >/dev/null || say "There is no NVIDIA GPU here: everything runs on the CPU."
 
 # ---------------------------------------------------------------------------------- the recipe
 
 networks=lfm,npr,gap,gap-rgb
 fits=frank,durall,trivial,metadata # fitted in one go, nothing drawn: one seed is all there is
-if [ -n "$quick" ]; then
-    say "smoke run: one short training, four images a class and set"
+controls=chance
+trained=$out/training/mini-train
+
+published() { # the checkpoint of the paper's authors, where it is here or can be fetched
+    if harness weights --fetch lfm:released; then
+        published=lfm:released
+    else
+        published=
+        say "The published LFM checkpoint is not here and cannot be fetched, so there is no row for it." \
+            "LFM_WEIGHTS names a folder that has it."
+    fi
+}
+
+show() { # show [FLAG...]: tables and the page, of all that is on disk
+    step harness tables --out "$out" --skip mini-all
+    step harness report --out "$out" --to report "$@"
+    say "tables: $out/tables   page: report/index.html"
+}
+
+count_cost() { # count_cost METHODS: operations and parameters, once for each state of the code
+    made "$out/cost.json" && return
+    mkdir -p "$out"
+    harness cost --method "$1" --repeats 0 --json >"$out/cost.json.part"
+    mv "$out/cost.json.part" "$out/cost.json"
+}
+
+case $mode in
+quick)
+    stage "smoke run" "30 seconds"
     out=runs/quick
-    step harness train --method lfm,trivial --suite mini-train --seeds 0 --epochs 1 --out $out
+    step harness train --method lfm,trivial --train-suite mini-train --seeds 0 --epochs 1 --out $out
     step harness run --method lfm,trivial,chance --suite mini --limit 4 \
         --weights $out/training/mini-train --out $out
     step harness tables --out $out --to $out/tables
-    exit $failed
-fi
-
-say "training on the embedded suite: three seeds of each network"
-step harness train --method $networks --suite mini-train --seeds 0,1,2 --out "$out"
-step harness train --method $fits --suite mini-train --seeds 0 --out "$out"
-
-if [ -n "$all" ]; then
-    say "training every other detector on the embedded suite, one seed each"
-    step harness train --method all --suite mini-train --seeds 0 --out "$out"
-fi
-
-say "scoring the embedded suite"
-step harness run --method $networks,$fits,chance --suite mini \
-    --weights "$out/training/mini-train" --out "$out"
-if [ -n "$all" ]; then
-    step harness run --method all --suite mini --weights "$out/training/mini-train" --out "$out"
-fi
-
-say "the published LFM checkpoint"
-published=
-if harness weights --fetch lfm:released; then
-    published=lfm:released
-    step harness run --method $published --suite mini --out "$out"
-else
-    echo "without it there is no row lfm:released" >&2
-fi
-
-if [ -n "${LFM_DATA:-}" ]; then
-    say "official suites found in $LFM_DATA: every detector whose weights are here"
+    finish
+    ;;
+paper)
+    stage "published checkpoints on the official suites found in $LFM_DATA" ""
+    published
     step harness run --method all --suite paper --skip-absent --out "$out"
-    step harness run --method $networks,$fits --suite paper --skip-absent \
-        --weights "$out/training/mini-train" --out "$out"
+    show --data-root "$LFM_DATA"
+    step harness diff --out "$out" --fail-over 0.5
+    finish
+    ;;
+esac
+
+stage "first tables: published LFM, fitted detectors, controls" "2 minutes"
+published
+step harness train --method $fits --train-suite mini-train --seeds 0 --out "$out"
+step harness run --method "$fits,$controls${published:+,$published}" --suite mini \
+    --weights "$trained" --out "$out"
+count_cost "$networks,$fits"
+show
+
+[ -z "${LFM_DATA:-}" ] || [ $mode = full ] || say "LFM_DATA is set: ./run_all.sh paper scores the official suites."
+seeds=0
+[ $mode = first ] || seeds=0,1,2
+stage "each network from seed $seeds" "$([ $mode = first ] && echo 8 || echo 24) minutes"
+step harness train --method $networks --train-suite mini-train --seeds $seeds --out "$out"
+step harness run --method $networks --suite mini --weights "$trained" --out "$out"
+show
+
+if [ $mode = full ]; then
+    stage "every other detector that needs no download, one seed" "an hour"
+    step harness train --method all --train-suite mini-train --seeds 0 --out "$out"
+    step harness run --method all --suite mini --weights "$trained" --out "$out"
+
+    if [ -n "${LFM_DATA:-}" ]; then
+        stage "official suites found in $LFM_DATA" ""
+        step harness run --method all --suite paper --skip-absent --out "$out"
+        step harness run --method $networks,$fits --suite paper --skip-absent --weights "$trained" --out "$out"
+    fi
+
+    stage "evidence: files, one path for both classes, perturbations, where detectors look" "12 minutes"
+    looked=lfm:$trained/lfm/seed0,npr:$trained/npr/seed0,gap:$trained/gap/seed0
+    [ -z "$published" ] || looked=$published,$looked
+    made "$out/audit/audit-mini.json" ||
+        step harness check --audit --suite mini --train-suite mini-train --out "$out"
+    step harness run --method "$looked" --suite mini --twin jpeg96,resize --out "$out"
+    step harness robustness --method "$looked" --suite mini --limit 20 --out "$out"
+    made "$out/explain/index.json" ||
+        step harness explain --method "$looked" --suite mini --limit 8 --panels 8 --out "$out"
+    made "$out/tsne/tsne-mini.json" || step harness tsne --method "$looked" --suite mini --out "$out"
+
+    stage "cost, the committed tables, the page" "4 minutes"
+    rm -f "$out/cost.json"
+    count_cost all
+    step harness tables --out "$out" --to tables/out
+    step harness figures --out "$out" --to docs
+    show --all-pages
 fi
 
-say "cost, tables, figure"
-if ! made "$out/cost.json"; then
-    harness cost --method all --repeats 0 --json >"$out/cost.json.part"
-    mv "$out/cost.json.part" "$out/cost.json"
-fi
-step harness tables --out "$out" --to tables/out --skip mini-all
-[ -z "$all" ] || step harness tables --out "$out" --to tables/out --table mini-all
-step harness figures --out "$out" --to docs
-
-say "evidence: files, one path for both classes, perturbations, where detectors look"
-seeds=$out/training/mini-train
-looked=lfm:$seeds/lfm/seed0,npr:$seeds/npr/seed0,gap:$seeds/gap/seed0
-[ -z "$published" ] || looked=$published,$looked
-made "$out/audit/audit-mini.json" || step harness audit --suite mini --against mini-train --out "$out"
-step harness run --method $looked --suite mini --twin jpeg96,resize --out "$out"
-step harness robustness --method $looked --suite mini --limit 20 --out "$out"
-made "$out/explain/index.json" ||
-    step harness explain --method $looked --suite mini --limit 8 --panels 8 --out "$out"
-made "$out/tsne/tsne-mini.json" || step harness tsne --method $looked --suite mini --out "$out"
-step harness report --out "$out" --to report
-
-say "differences to the paper, and to what every machine must get on the embedded suite"
-step harness diff --out "$out" --fail-over 0.5
-step harness diff --out "$out" --against tables/expected --fail-over 0.5
-exit $failed
+stage "differences to the committed tables" ""
+step harness diff --out "$out" --against tables/expected --fail-over 0.5 --brief
+finish

@@ -7,6 +7,7 @@ training (or by a checkpoint), never by a constructor. Inputs are normalised (N,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,21 +16,30 @@ from harness.api import Weights
 from harness.api.torchvision import ensure_torchvision
 
 
-def without_fc(name: str) -> str | None:
-    """A ResNet's entry under its own name; its last layer has a class for each of ImageNet's."""
-    return None if name.startswith("fc.") else name
+def entries(*, under: str = "", without: tuple[str, ...] = ()) -> Callable[[str], str | None]:
+    """A ``mapping`` of published names (see :class:`harness.api.Weights`).
+
+    Args:
+        under: what the network puts in front of the published name.
+        without: names that begin so have no use here: a last layer with ImageNet's classes.
+    """
+
+    def mapping(name: str) -> str | None:
+        return None if without and name.startswith(without) else under + name
+
+    return mapping
 
 
+FC = ("fc.",)
 IMAGENET_RESNET50 = Weights(
     name="imagenet",
     filename="resnet50-0676ba61.pth",
     url="https://download.pytorch.org/models/resnet50-0676ba61.pth",
     sha256="0676ba61",
-    size=0,
     licence="BSD-3-Clause (torchvision); ImageNet's terms are its own",
     trained_on="ImageNet-1k classification (torchvision's IMAGENET1K_V1); nothing forensic",
     note="about 98 MB; its publisher names the first 8 digits of the sha256 only",
-    mapping=without_fc,
+    mapping=entries(without=FC),
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines._backbones import entries
 from harness.api import InputRule, TorchDetector, Weights
 from harness.api.torchvision import ensure_torchvision
 
@@ -25,29 +26,24 @@ SIDE = 224
 CONSTANTS = ("input_resolution", "context_length", "vocab_size")
 
 
-def both_sides(name: str) -> str | None:
-    """OpenAI's names -> those of :func:`both_towers`: the same, without the constants."""
-    return None if name in CONSTANTS else name
-
-
-def image_side(name: str) -> str | None:
-    """OpenAI's names -> those of :class:`TowerWithHead`, which has no text side."""
-    return f"model.{name}" if name.startswith("visual.") else None
-
-
 OPENAI = Weights(
     name="openai-clip",
     filename="ViT-L-14.pt",
     url="https://openaipublic.azureedge.net/clip/models/"
     "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt",
     sha256="b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
-    size=0,
     licence="MIT",
     trained_on="OpenAI's 400 million picture-text pairs; nothing forensic",
     note="pre-trained CLIP ViT-L/14, about 0.9 GB: a TorchScript archive, read only when its "
     "sha256 is this one",
-    mapping=both_sides,
+    mapping=entries(without=CONSTANTS),
 )
+
+
+def image_side(name: str) -> str | None:
+    """OpenAI's names -> those of :class:`TowerWithHead`, which has no text side."""
+    return f"model.{name}" if name.startswith("visual.") else None
+
 
 IMAGE_TOWER = replace(OPENAI, mapping=image_side)
 """The same file for a :class:`TowerWithHead`."""
@@ -64,7 +60,7 @@ TEXT_SIDE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class ClipSizes:
     """CLIP's dimensions; the defaults are ViT-L/14's. Tests take smaller ones.
 
     Args:
@@ -85,17 +81,13 @@ class Sizes:
     vocabulary: int = 49408
 
 
-VIT_L14 = Sizes()
+VIT_L14 = ClipSizes()
 CONTEXT = 77  # tokens of a text
 HEAD = 64  # channels of an attention head
 
 
-def size_problem(height: int, width: int) -> str:
-    """CLIP has one position embedding for each of 16x16 patches."""
-    return "" if (height, width) == (SIDE, SIDE) else f"CLIP ViT-L/14 takes {SIDE}x{SIDE} only"
-
-
-INPUT_RULE = InputRule(smallest=(SIDE, SIDE), check=size_problem)
+# CLIP has one position embedding for each of 16x16 patches.
+INPUT_RULE = InputRule.only(SIDE, f"CLIP ViT-L/14 takes {SIDE}x{SIDE} only")
 
 
 def _open_clip() -> Any:
@@ -111,7 +103,7 @@ def _open_clip() -> Any:
         ) from error
 
 
-def image_tower(sizes: Sizes = VIT_L14) -> Any:
+def image_tower(sizes: ClipSizes = VIT_L14) -> Any:
     """CLIP's image tower with QuickGELU and random weights: (N, 3, side, side) -> (N, output)."""
     parts = _open_clip().transformer
     return parts.VisionTransformer(
@@ -126,7 +118,7 @@ def image_tower(sizes: Sizes = VIT_L14) -> Any:
     )
 
 
-def both_towers(sizes: Sizes = VIT_L14) -> Any:
+def both_towers(sizes: ClipSizes = VIT_L14) -> Any:
     """CLIP with image tower (``visual``) and text tower, QuickGELU, random weights."""
     parts = _open_clip().model
     vision = parts.CLIPVisionCfg(
@@ -150,7 +142,7 @@ class TowerWithHead(nn.Module):
         sizes: of the tower.
     """
 
-    def __init__(self, *, unit_length: bool, sizes: Sizes = VIT_L14) -> None:
+    def __init__(self, *, unit_length: bool, sizes: ClipSizes = VIT_L14) -> None:
         super().__init__()
         self.unit_length = unit_length
         self.model: Any = nn.Module()

@@ -60,23 +60,17 @@ def timm_name(name: str) -> str:
     return name
 
 
-def without_classifier(name: str) -> str | None:
-    """An entry under its own name; the last layer has a class for each of ImageNet's."""
-    return None if name.startswith("classifier.") else name
-
-
 ADVPROP = Weights(
     name="advprop",
     filename="tf_efficientnet_b4_ap-dedb23e6.pth",
     url="https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/"
     "tf_efficientnet_b4_ap-dedb23e6.pth",
     sha256="dedb23e6",
-    size=0,
     licence="Apache-2.0 (timm); ImageNet's terms are its own",
     trained_on="ImageNet-1k classification with AdvProp; nothing forensic",
     note="timm's tf_efficientnet_b4.ap_in1k; of its sha256 the digits in its name are all that is "
     "known here",
-    mapping=without_classifier,
+    mapping=_backbones.entries(without=("classifier.",)),
 )
 
 

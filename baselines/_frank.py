@@ -232,7 +232,7 @@ class SpectralDetector(TorchDetector):
     no_places = "its network sees a spectrum, where a place is a frequency"
 
     def __init__(self, network: SpectralNetwork, side: int) -> None:
-        super().__init__(network, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        super().__init__(network, mean=0.0, std=1.0)
         self.side = side
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -257,8 +257,7 @@ class SpectralDetector(TorchDetector):
 
 
 def only(side: int) -> InputRule:
-    """Takes ``side`` x ``side`` and nothing else."""
-    text = f"it takes {side}x{side} only: every DCT coefficient has statistics of its own"
-    return InputRule(
-        smallest=(side, side), check=lambda h, w: "" if (h, w) == (side, side) else text
+    """The one size that a network of standardised coefficients takes."""
+    return InputRule.only(
+        side, f"it takes {side}x{side} only: every DCT coefficient has statistics of its own"
     )

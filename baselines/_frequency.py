@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from baselines._pixels import GRAY
 from baselines._spectrum import dct_matrix
 
 FAD_BANDS = 4
@@ -21,7 +22,6 @@ LFS_BANDS = 6
 WINDOW = 10  # side of the local windows, pixels
 STRIDE = 2
 PADDING = 4
-LUMA = (0.299, 0.587, 0.114)
 HALF_RANGE = 122.5  # in the released code, where 127.5 would map [-1, 1] to 0..255
 FLOOR = 1e-15  # keeps the logarithm finite
 
@@ -91,7 +91,7 @@ def local_statistics(images: Tensor, learned: Tensor) -> Tensor:
     Returns:
         (N, 6, H', W') with H' = H // 2 for even H.
     """
-    luma = torch.tensor(LUMA, device=images.device)
+    luma = torch.tensor(GRAY, device=images.device)
     gray = (images * luma.view(1, 3, 1, 1)).sum(1, keepdim=True)
     padded = nn.functional.pad((gray + 1) * HALF_RANGE, (PADDING,) * 4)
     windows = padded.unfold(2, WINDOW, STRIDE).unfold(3, WINDOW, STRIDE)  # (N, 1, H', W', 10, 10)

@@ -1,45 +1,27 @@
 """ResNet-50 cut after its second stage, with a 3x3 stem: the trunk of NPR and its descendants.
 
-State-dict names are those of the released checkpoints. Written from the cards' tables.
+State-dict names are those of the released checkpoints; the blocks are torchvision's.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-
-class Bottleneck(nn.Module):
-    """ResNet-50's block, stride in the 3x3 convolution; ``planes`` -> 4 x ``planes`` channels."""
-
-    def __init__(self, inputs: int, planes: int, stride: int = 1) -> None:
-        super().__init__()
-        outputs = 4 * planes
-        self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, 4 planes, H / stride, W / stride)."""
-        skip = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        activated: Tensor = self.relu(self.bn3(self.conv3(x)) + skip)
-        return activated
+from harness.api import PooledNetwork
+from harness.api.torchvision import ensure_torchvision
 
 
 def stage(inputs: int, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
     """``blocks`` bottlenecks, the first with the stride; -> 4 x ``planes`` channels."""
-    rest = (Bottleneck(4 * planes, planes) for _ in range(blocks - 1))
-    return nn.Sequential(Bottleneck(inputs, planes, stride), *rest)
+    ensure_torchvision()
+    from torchvision.models.resnet import Bottleneck  # here: listing the registry must not wait
+
+    outputs = 4 * planes
+    skip = nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
+    )
+    rest = (Bottleneck(outputs, planes) for _ in range(blocks - 1))
+    return nn.Sequential(Bottleneck(inputs, planes, stride, skip), *rest)
 
 
 def kaiming(network: nn.Module) -> None:
@@ -49,7 +31,7 @@ def kaiming(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-class TwoStageResNet(nn.Module):
+class TwoStageResNet(PooledNetwork):
     """3x3 stride-2 stem, two stages, average, ``fc1``; a subclass says what the stem sees.
 
     Args:
@@ -76,12 +58,3 @@ class TwoStageResNet(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(self.residual(x)))))
         cells: Tensor = self.layer2(self.layer1(x))
         return cells
-
-    def features(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, 512), the globally averaged last stage."""
-        return self.cells(x).mean((2, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, outputs) logits."""
-        logits: Tensor = self.fc1(self.features(x))
-        return logits

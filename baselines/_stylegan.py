@@ -119,7 +119,7 @@ class Dense(nn.Module):
         return back
 
 
-class Discriminator(nn.Module):
+class StyleGANDiscriminator(nn.Module):
     """(N, 3, 256, 256) in [-1, 1] -> (N, 1) raw scores of the last training stage (lod 0)."""
 
     lod: Tensor

@@ -85,21 +85,15 @@ def start(network: Any, state: Mapping[str, Tensor]) -> None:
         raise RuntimeError(f"{len(unexpected)} unexpected names, first {unexpected[0]!r}")
 
 
-def without_classifier(name: str) -> str | None:
-    """An entry of the published Xception under its own name, but for its 1000 classes."""
-    return None if name.startswith(("fc.", "last_linear.")) else name
-
-
 IMAGENET = Weights(
     name="imagenet",
     filename="xception-43020ad28.pth",
     url="https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/"
     "xception-43020ad28.pth",
     sha256="43020ad28",
-    size=0,
     licence="Apache-2.0 (timm); ImageNet's terms are its own",
     trained_on="ImageNet-1k classification (Cadene's port); nothing forensic",
     note="timm's copy for legacy_xception; of its sha256 the digits in its name are all that is "
     "known here",
-    mapping=without_classifier,
+    mapping=_backbones.entries(without=("fc.", "last_linear.")),
 )

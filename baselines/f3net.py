@@ -33,9 +33,9 @@ from harness.api import (
     ScoreSpec,
     TorchDetector,
     Weights,
+    one_logit,
 )
 
-HALF = (0.5, 0.5, 0.5)
 SIDE = 299
 SMALLEST = 32
 
@@ -84,10 +84,6 @@ class F3NetDetector(TorchDetector):
 
     network: F3Network
 
-    def score(self, images: Tensor) -> Tensor:
-        """(N, 3, n, n) in [0, 1] -> (N,) logits; of two classes, fake minus real."""
-        return _one_logit(self.module(images))
-
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Binary cross-entropy with logits, with dropout on the features.
 
@@ -95,7 +91,7 @@ class F3NetDetector(TorchDetector):
         """
         features = self.network.features(self.module.normalise(images))
         logits = self.network.fc(dropout(features, self.network.rate, generator))
-        return nn.functional.binary_cross_entropy_with_logits(_one_logit(logits), labels)
+        return nn.functional.binary_cross_entropy_with_logits(one_logit(logits), labels)
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, n, n) in [0, 1] -> (N, 2048), or (N, 4096) with both branches."""
@@ -111,10 +107,6 @@ class F3NetDetector(TorchDetector):
         if "FAD_head._DCT_all" in state:
             state = from_published(state)
         super().load_state_dict(state)
-
-
-def _one_logit(logits: Tensor) -> Tensor:
-    return logits.flatten() if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
 
 RENAMED = {
@@ -177,13 +169,13 @@ def _masks(
 def build(local: bool = False) -> F3NetDetector:
     """A detector with untrained weights; ``local`` adds the LFS branch."""
     network = F3Network(SIDE, local=local, outputs=1, rate=0.2)
-    return F3NetDetector(network, mean=HALF, std=HALF)
+    return F3NetDetector(network, mean=0.5, std=0.5)
 
 
 def build_deepfakebench() -> F3NetDetector:
     """DeepfakeBench's form, untrained: FAD at 256 pixels, two classes."""
     network = F3Network(256, local=False, outputs=2, rate=0.5)
-    return F3NetDetector(network, mean=HALF, std=HALF)
+    return F3NetDetector(network, mean=0.5, std=0.5)
 
 
 def size_problem(height: int, width: int) -> str:
@@ -319,7 +311,6 @@ DEEPFAKEBENCH = DetectorSpec(
             filename="f3net_best.pth",
             url="https://github.com/SCLBD/DeepfakeBench/releases/download/v1.0.1/f3net_best.pth",
             sha256="",
-            size=0,
             licence="CC BY-NC 4.0: non-commercial",
             trained_on="faces: FaceForensics++ c23",
             note="the file's name is from memory; trained on cropped faces",

@@ -16,13 +16,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from baselines._backbones import entries
 from baselines._clip import (
+    CONSTANTS,
     INPUT_RULE,
     OPENAI,
     SIDE,
     VIT_L14,
-    Sizes,
-    both_sides,
+    ClipSizes,
 )
 from baselines._fatformer import AdaptedBlock, FatFormerNetwork
 from harness.api import (
@@ -82,11 +83,6 @@ class FatFormerDetector(TorchDetector):
     network: FatFormerNetwork
     no_places = "its network is a transformer, which scores a class token"
 
-    def score(self, images: Tensor) -> Tensor:
-        """(N, 3, 224, 224) in [0, 1] -> (N,) logits."""
-        logits: Tensor = self.module(images)
-        return logits[:, 1] - logits[:, 0]
-
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, 224, 224) in [0, 1] -> (N, 768), the class token."""
         return self.network.image_tokens(self.module.normalise(images))[:, 0]
@@ -106,7 +102,7 @@ class FatFormerDetector(TorchDetector):
         super().load_state_dict(own_entries(state))
 
 
-def build(adapters: int = 3, sizes: Sizes = VIT_L14) -> FatFormerDetector:
+def build(adapters: int = 3, sizes: ClipSizes = VIT_L14) -> FatFormerDetector:
     """A detector with random weights; all of CLIP is frozen, what is added to it learns."""
     detector = FatFormerDetector(FatFormerNetwork(adapters, sizes))
     for block in detector.network.clip_model.visual.transformer.resblocks:
@@ -115,13 +111,7 @@ def build(adapters: int = 3, sizes: Sizes = VIT_L14) -> FatFormerDetector:
     return detector
 
 
-def clip_name(name: str) -> str | None:
-    """OpenAI's names -> this network's."""
-    own = both_sides(name)
-    return None if own is None else f"clip_model.{own}"
-
-
-CLIP = replace(OPENAI, mapping=clip_name)
+CLIP = replace(OPENAI, mapping=entries(under="clip_model.", without=CONSTANTS))
 
 DEVIATIONS = (
     Deviation(
@@ -202,7 +192,6 @@ SPEC = DetectorSpec(
             filename="fatformer_4class_ckpt.pth",
             url="https://drive.google.com/file/d/1Q_Kgq4ygDf8XEHgAf-SgDN6Ru_IOTLkj/view",
             sha256="",
-            size=0,
             licence="Apache-2.0 (code; the weights have no statement of their own)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="about 2.0 GB; README links Baidu and OneDrive too. Download it by hand, name it "

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from baselines._chance import dropout
 from baselines._frank import (
     ConvNet,
     DenseNet,
@@ -134,8 +135,7 @@ class FrankNet(SpectralDetector):
         """With dropout before the last layer, where the network has it."""
         hidden = self.net.hidden(self.network.inputs(images, observe=True))
         if self.net.dropout:
-            kept = torch.rand(hidden.shape, generator=generator) >= self.net.dropout
-            hidden = hidden * kept.to(hidden) / (1 - self.net.dropout)
+            hidden = dropout(hidden, self.net.dropout, generator)
         logits: Tensor = getattr(self.net, self.net.last)(hidden)
         return logits
 

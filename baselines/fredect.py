@@ -8,12 +8,11 @@ SIDBench is equal; no line of them is copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from baselines._backbones import resnet50
+from baselines._backbones import entries, resnet50
 from baselines._frank import SpectralDetector, SpectralNetwork, only
 from harness.api import DetectorSpec, Deviation, Recipe, ScoreSpec, Weights
 
@@ -32,18 +31,7 @@ class FreDectDetector(SpectralDetector):
 
 
 def build() -> FreDectDetector:
-    """A detector with untrained weights."""
     return FreDectDetector(SpectralNetwork(resnet50(), SIDE), SIDE)
-
-
-def net_name(name: str) -> str:
-    """The published ResNet-50's names -> this network's."""
-    return f"net.{name}"
-
-
-def statistic_name(statistic: str, name: str) -> str:
-    """A file that is one tensor, whose name is empty -> the statistic."""
-    return f"standardise.{statistic}{name}"
 
 
 def _statistic(filename: str, statistic: str) -> Weights:
@@ -53,11 +41,10 @@ def _statistic(filename: str, statistic: str) -> Weights:
         url="https://github.com/Ekko-zn/AIGCDetectBenchmark/raw/"
         f"5cd41a614b6c848c53ae75f561b2e1a5287cccf0/weights/auxiliary/{filename}",
         sha256="",
-        size=0,
         licence="none stated",
         trained_on=f"{statistic} of every log-DCT coefficient over the training pictures, "
         f"3x{SIDE}x{SIDE}",
-        mapping=partial(statistic_name, statistic),
+        mapping=entries(under=f"standardise.{statistic}"),  # the tensor in it has no name
     )
 
 
@@ -106,10 +93,9 @@ SPEC = DetectorSpec(
             filename="DCTAnalysis.pth",
             url="https://drive.google.com/drive/folders/1p4ewuAo7d5LbNJ4cKyh10Xl9Fg2yoFOw",
             sha256="",
-            size=0,
             licence="none stated (github Ekko-zn/AIGCDetectBenchmark)",
             trained_on="ForenSynths train: ProGAN and LSUN",
-            mapping=net_name,
+            mapping=entries(under="net."),
             also=(_statistic("dct_mean", "mean"), _statistic("dct_var", "variance")),
         ),
     ),

@@ -54,7 +54,7 @@ class Double(nn.Module):
         return made.relu()
 
 
-class Generator(nn.Module):
+class Perturber(nn.Module):
     """A U-Net on the six channels of a spectrum; it starts as the constant 0."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Generator(nn.Module):
         return made
 
 
-class Discriminator(nn.Module):
+class Judge(nn.Module):
     """Strided convolutions, an average over the picture, one linear layer; for training only.
 
     No batch norm: a picture's output depends on nothing else, and the copy with fixed weights
@@ -119,8 +119,8 @@ class FrePGANNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.generator: nn.Module = Generator()
-        self.discriminator = Discriminator()
+        self.generator: nn.Module = Perturber()
+        self.discriminator = Judge()
         self.classifier: Any = resnet50()
 
     def perturbation(self, x: Tensor) -> Tensor:
@@ -178,8 +178,7 @@ def _called(logits: Tensor, target: float) -> Tensor:
 
 
 def build() -> FrePGANDetector:
-    """A detector with untrained weights."""
-    return FrePGANDetector(FrePGANNetwork(), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    return FrePGANDetector(FrePGANNetwork(), mean=0.5, std=0.5)
 
 
 NO_CODE = "none released"

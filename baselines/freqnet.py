@@ -16,10 +16,10 @@ from baselines._resnet import kaiming, stage
 from harness.api import (
     DetectorSpec,
     Deviation,
-    ExactMap,
+    PooledDetector,
+    PooledNetwork,
     Recipe,
     ScoreSpec,
-    TorchDetector,
     Weights,
 )
 
@@ -64,7 +64,7 @@ def spatial_high_pass(x: Tensor) -> Tensor:
 torch.fx.wrap("spatial_high_pass")
 
 
-class FreqNetNetwork(nn.Module):
+class FreqNetNetwork(PooledNetwork):
     """Normalised (N, 3, H, W) -> (N, 1) logits, positive = fake."""
 
     channel_filter: Tensor
@@ -115,34 +115,12 @@ class FreqNetNetwork(nn.Module):
         cells: Tensor = self.layer2(x)
         return cells
 
-    def features(self, x: Tensor) -> Tensor:
-        """Normalised (N, 3, H, W) -> (N, 512), the globally averaged last stage."""
-        return self.cells(x).mean((2, 3))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised (N, 3, H, W) -> (N, 1) logits."""
-        logits: Tensor = self.fc1(self.features(x))
-        return logits
-
-
-class FreqNetDetector(TorchDetector):
+class FreqNetDetector(PooledDetector):
     """FreqNet behind its ImageNet normalisation."""
-
-    network: FreqNetNetwork
-
-    def embed(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N, 512)."""
-        return self.network.features(self.module.normalise(images))
-
-    def exact_map(self, images: Tensor) -> ExactMap:
-        """(N, 3, H, W) in [0, 1] -> what every cell of the last stage adds to the logit."""
-        with torch.no_grad():
-            cells = self.network.cells(self.module.normalise(images))
-        return ExactMap.of(cells, lambda x: self.network.fc1(x.mean((2, 3))).flatten())
 
 
 def build() -> FreqNetDetector:
-    """A detector with untrained weights."""
     return FreqNetDetector(FreqNetNetwork())
 
 
@@ -228,7 +206,6 @@ SPEC = DetectorSpec(
             url="https://github.com/chuangchuangtan/FreqNet-DeepfakeDetection/raw/"
             "2c6bd020cda1c0001e7a7d30ebd2dd5c55b5a8b6/4-classes-freqnet-v2.pth",
             sha256="",
-            size=0,
             licence="none stated (derives from NPR and CNNDetection, CC BY-NC-SA 4.0)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="its tensors are 7,441,852 bytes; the file itself was not seen here",

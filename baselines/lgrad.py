@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from baselines._backbones import IMAGENET_RESNET50, resnet50, resnet50_features, without_fc
-from baselines._stylegan import SIDE, Discriminator, as_8_bit
+from baselines._backbones import FC, IMAGENET_RESNET50, entries, resnet50, resnet50_features
+from baselines._stylegan import SIDE, StyleGANDiscriminator, as_8_bit
 from harness.api import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -40,7 +40,7 @@ class LGradNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.discriminator = Discriminator().requires_grad_(False)
+        self.discriminator = StyleGANDiscriminator().requires_grad_(False)
         self.classifier = resnet50()
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             value = torch.tensor(values).view(1, -1, 1, 1)
@@ -72,7 +72,7 @@ class LGradDetector(TorchDetector):
     network: LGradNetwork
 
     def __init__(self) -> None:
-        super().__init__(LGradNetwork(), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        super().__init__(LGradNetwork(), mean=0.5, std=0.5)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """BCE on random 224 crops and flips of the gradient pictures, mean over the batch.
@@ -106,37 +106,22 @@ def build() -> LGradDetector:
     return LGradDetector()
 
 
-def size_problem(height: int, width: int) -> str:
-    """The discriminator takes one size."""
-    return "" if height == width == SIDE else f"its discriminator takes {SIDE}x{SIDE} only"
-
-
-def _discriminator_name(name: str) -> str:
-    return f"discriminator.{name}"
-
-
-def _classifier_name(name: str) -> str:
-    return f"classifier.{name}"
-
-
-def _first_classifier_name(name: str) -> str | None:
-    own = without_fc(name)
-    return None if own is None else _classifier_name(own)
-
-
 DISCRIMINATOR = Weights(
     name="stylegan-bedrooms",
     filename="karras2019stylegan-bedrooms-256x256_discriminator.pth",
     url="https://lid-1302259812.cos.ap-nanjing.myqcloud.com/tmp/"
     "karras2019stylegan-bedrooms-256x256_discriminator.pth",
     sha256="",
-    size=0,
     licence="CC BY-NC 4.0 (NVIDIA's network, converted with genforce)",
     trained_on="LSUN bedroom, as the discriminator of StyleGAN; knows no fakes of others",
     note="the first stage. Its tensors are 92.2 MB; the file itself was not seen here",
-    mapping=_discriminator_name,
+    mapping=entries(under="discriminator."),
 )
-START = replace(IMAGENET_RESNET50, mapping=_first_classifier_name, also=(DISCRIMINATOR,))
+START = replace(
+    IMAGENET_RESNET50,
+    mapping=entries(under="classifier.", without=FC),
+    also=(DISCRIMINATOR,),
+)
 
 DEVIATIONS = (
     Deviation(
@@ -221,19 +206,18 @@ SPEC = DetectorSpec(
     build=build,
     score=ScoreSpec(kind="logit", threshold=0.0),
     geometry={"*": "resize(256,256)"},
-    input_rule=InputRule(smallest=(SIDE, SIDE), check=size_problem),
+    input_rule=InputRule.only(SIDE, f"its discriminator takes {SIDE}x{SIDE} only"),
     weights=(
         Weights(
             name="4-class",
             filename="LGrad-4class-Trainon-Progan_car_cat_chair_horse.pth",
             url="https://drive.google.com/drive/folders/17-MAyCpMqyn4b_DFP2LekrmIgRovwoix",
             sha256="",
-            size=0,
             licence="none stated (classifier code derives from CNNDetection, CC BY-NC-SA 4.0)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="the second stage. The folder is the README's; the file's name is as third "
             "parties give it",
-            mapping=_classifier_name,
+            mapping=entries(under="classifier."),
             also=(DISCRIMINATOR,),
         ),
     ),

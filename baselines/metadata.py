@@ -7,10 +7,9 @@ Compressed file size is left out: for lossless files it is a statistic of the pi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
 
 from baselines._logistic import Features, Labels, Logistic
 from harness.api import DetectorSpec, FileHeader, Recipe, ScoreSpec
@@ -42,31 +41,23 @@ def header_features(header: FileHeader) -> list[float]:
     ]
 
 
-class MetadataDetector:
+class MetadataDetector(Logistic):
     """Logistic regression on file headers."""
 
     def __init__(self) -> None:
         blank = FileHeader(format="PNG", width=1, height=1, mode="RGB")
-        self._model = Logistic(len(header_features(blank)))
+        super().__init__(len(header_features(blank)))
 
     def _matrix(self, headers: Sequence[FileHeader]) -> Features:
         return np.array([header_features(header) for header in headers], dtype=np.float64)
 
     def score_headers(self, headers: Sequence[FileHeader]) -> Features:
         """N headers -> (N,) log-odds of fake."""
-        return self._model.logits(self._matrix(headers))
+        return self.logits(self._matrix(headers))
 
     def fit_headers(self, headers: Sequence[FileHeader], labels: Labels, seed: int) -> None:
         """Fits on N headers and (N,) labels."""
-        self._model.fit(self._matrix(headers), labels, seed)
-
-    def state_dict(self) -> Mapping[str, Tensor]:
-        """The regression's tensors."""
-        return self._model.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Strict; RuntimeError otherwise."""
-        self._model.load_state_dict(state)
+        self.fit(self._matrix(headers), labels, seed)
 
 
 SPEC = DetectorSpec(

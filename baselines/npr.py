@@ -8,18 +8,16 @@ chuangchuangtan/NPR-DeepfakeDetection, 73cde1c); no line of that repository is c
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from baselines._resnet import TwoStageResNet
 from harness.api import (
     DetectorSpec,
     Deviation,
-    ExactMap,
     InputRule,
+    PooledDetector,
     Recipe,
     ScoreSpec,
-    TorchDetector,
     Weights,
 )
 from lfm.network import cell_residual
@@ -35,24 +33,11 @@ class NPRNetwork(TwoStageResNet):
         return cell_residual(x) * self.RESIDUAL_SCALE
 
 
-class NPRDetector(TorchDetector):
+class NPRDetector(PooledDetector):
     """NPR's network behind its ImageNet normalisation."""
-
-    network: NPRNetwork
-
-    def embed(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N, 512)."""
-        return self.network.features(self.module.normalise(images))
-
-    def exact_map(self, images: Tensor) -> ExactMap:
-        """(N, 3, H, W) in [0, 1] -> what every cell of the last stage adds to the logit."""
-        with torch.no_grad():
-            cells = self.network.cells(self.module.normalise(images))
-        return ExactMap.of(cells, lambda x: self.network.fc1(x.mean((2, 3))).flatten())
 
 
 def build() -> NPRDetector:
-    """A detector with untrained weights."""
     return NPRDetector(NPRNetwork())
 
 

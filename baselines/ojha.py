@@ -12,13 +12,14 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from baselines._backbones import entries
 from baselines._clip import (
     IMAGE_TOWER,
     INPUT_RULE,
     SIDE,
     TEXT_SIDE,
     VIT_L14,
-    Sizes,
+    ClipSizes,
     TowerDetector,
     TowerWithHead,
 )
@@ -37,16 +38,11 @@ class OjhaDetector(TowerDetector):
         super().load_state_dict(used)
 
 
-def build(sizes: Sizes = VIT_L14) -> OjhaDetector:
+def build(sizes: ClipSizes = VIT_L14) -> OjhaDetector:
     """A detector with random weights; the tower is frozen, it never learns."""
     network = TowerWithHead(unit_length=False, sizes=sizes)
     network.model.requires_grad_(False)
     return OjhaDetector(network)
-
-
-def head_name(name: str) -> str:
-    """The published head's names (``weight``, ``bias``) -> this network's."""
-    return f"fc.{name}"
 
 
 DEVIATIONS = (
@@ -146,7 +142,7 @@ SPEC = DetectorSpec(
             licence="MIT (since January 2025; earlier commits have none)",
             trained_on="ForenSynths train: ProGAN and LSUN, all 20 classes",
             note="the linear head only, on OpenAI's CLIP",
-            mapping=head_name,
+            mapping=entries(under="fc."),
             also=(IMAGE_TOWER,),
             not_papers="its head is of 20 ProGAN classes; the row equals FatFormer's 'UniFD', "
             "trained on 4",

@@ -15,10 +15,9 @@ from baselines._resnet import TwoStageResNet
 from harness.api import (
     DetectorSpec,
     Deviation,
-    ExactMap,
+    PooledDetector,
     Recipe,
     ScoreSpec,
-    TorchDetector,
     Weights,
 )
 
@@ -70,37 +69,19 @@ class SAFENetwork(TwoStageResNet):
         return stretched_band(x)
 
 
-class SAFEDetector(TorchDetector):
+class SAFEDetector(PooledDetector):
     """SAFE's network; it sees plain [0, 1] pixels, without any normalisation."""
 
-    network: SAFENetwork
-
     def __init__(self) -> None:
-        super().__init__(SAFENetwork(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-
-    def score(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N,) log-odds of fake: the logits' difference."""
-        logits: Tensor = self.module(images)
-        return logits[:, 1] - logits[:, 0]
+        super().__init__(SAFENetwork(), mean=0.0, std=1.0)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of the two logits with label smoothing 0.1, mean over the batch."""
         logits = self.module(images)
         return nn.functional.cross_entropy(logits, labels.long(), label_smoothing=LABEL_SMOOTHING)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N, 512)."""
-        return self.network.features(self.module.normalise(images))
-
-    def exact_map(self, images: Tensor) -> ExactMap:
-        """(N, 3, H, W) in [0, 1] -> what every cell of the last stage adds to the score."""
-        with torch.no_grad():
-            cells = self.network.cells(self.module.normalise(images))
-        return ExactMap.of(cells, lambda x: self.network.fc1(x.mean((2, 3))).diff().flatten())
-
 
 def build() -> SAFEDetector:
-    """A detector with untrained weights."""
     return SAFEDetector()
 
 
@@ -169,7 +150,6 @@ SPEC = DetectorSpec(
             url="https://github.com/Ouxiang-Li/SAFE/raw/"
             "722620a6a6c1acae5bfbc580c9b0a295f64b7a87/checkpoint/checkpoint-best.pth",
             sha256="",
-            size=0,
             licence="Apache-2.0 (repository; its network file derives from NPR, no licence stated)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="the epoch with the best validation accuracy; the file also holds the optimiser "

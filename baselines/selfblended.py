@@ -25,12 +25,7 @@ class SelfBlendedDetector(TorchDetector):
     """EfficientNet-B4 with the classes real and fake, trained on self-blended pictures."""
 
     def __init__(self) -> None:
-        super().__init__(_efficientnet.two_classes(), mean=(0.0,) * 3, std=(1.0,) * 3)
-
-    def score(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N,) logits: fake minus real, so softmax 0.5 is 0."""
-        logits: Tensor = self.module(images)
-        return logits[:, 1] - logits[:, 0]
+        super().__init__(_efficientnet.two_classes(), mean=0.0, std=1.0)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of the batch's real pictures, each with a self-blended fake beside it.
@@ -55,7 +50,6 @@ class SelfBlendedDetector(TorchDetector):
 
 
 def build() -> SelfBlendedDetector:
-    """A detector with untrained weights."""
     return SelfBlendedDetector()
 
 

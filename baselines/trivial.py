@@ -6,13 +6,11 @@ residual's energy and a nine-band spectrum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from baselines._logistic import Features, Labels, Logistic
+from baselines._logistic import Features, Logistic
 from harness.api import DetectorSpec, InputRule, Recipe, ScoreSpec
 
 BANDS = 9
@@ -55,11 +53,11 @@ def ring_power(gray: Features) -> Features:
     return sums[:BANDS] / np.maximum(np.bincount(ring.ravel(), minlength=BANDS + 1)[:BANDS], 1)
 
 
-class TrivialDetector:
+class TrivialDetector(Logistic):
     """Logistic regression on :func:`picture_features`."""
 
     def __init__(self) -> None:
-        self._model = Logistic(DIMENSION)
+        super().__init__(DIMENSION)
 
     def features(self, images: Tensor) -> Features:
         """(N, 3, H, W) in [0, 1] -> (N, 20)."""
@@ -67,19 +65,7 @@ class TrivialDetector:
 
     def score(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) log-odds of fake."""
-        return torch.from_numpy(self._model.logits(self.features(images)))
-
-    def fit(self, features: Features, labels: Labels, seed: int) -> None:
-        """Fits on (N, 20) features and (N,) labels."""
-        self._model.fit(features, labels, seed)
-
-    def state_dict(self) -> Mapping[str, Tensor]:
-        """The regression's tensors."""
-        return self._model.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Strict; RuntimeError otherwise."""
-        self._model.load_state_dict(state)
+        return torch.from_numpy(self.logits(self.features(images)))
 
 
 SPEC = DetectorSpec(

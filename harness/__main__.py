@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import importlib
 import io
@@ -15,16 +16,16 @@ from pathlib import Path
 from types import ModuleType
 
 from harness import commands
+from harness.commands import dev
 from harness.commands._config import CommandLine
-from harness.errors import HarnessError, output_error, unknown_name
+from harness.errors import HarnessError, UsageError, output_error, unknown_name
 
 INTERRUPTED = 130
 
 
 def command_names() -> list[str]:
-    """The names that can be typed after ``python -m harness``."""
-    names = (info.name for info in pkgutil.iter_modules(commands.__path__))
-    return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+    """What can be typed after ``python -m harness``: ``run``, ..., and ``dev bench``, ..."""
+    return [*_public(commands), *(f"dev {name}" for name in _public(dev))]
 
 
 def command_line(name: str) -> CommandLine:
@@ -35,14 +36,34 @@ def command_line(name: str) -> CommandLine:
     return parser
 
 
+def _public(package: ModuleType) -> list[str]:
+    found = (info for info in pkgutil.iter_modules(package.__path__) if not info.ispkg)
+    return sorted(info.name.replace("_", "-") for info in found if not info.name.startswith("_"))
+
+
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"harness.commands.{name.replace('-', '_')}")
+    return importlib.import_module(f"harness.commands.{name.replace(' ', '.').replace('-', '_')}")
 
 
-def _overview() -> str:
-    lines = ["usage: python -m harness COMMAND [--help] ...", "", "commands:"]
-    lines += [f"  {name:<10} {_module(name).HELP}" for name in command_names()]
-    return "\n".join([*lines, "", "`python -m harness COMMAND --help` shows a command's flags."])
+def _help(name: str) -> str:
+    """A command's ``HELP``, read from its text: importing every command would take seconds."""
+    path = Path(commands.__path__[0], *name.replace("-", "_").split()).with_suffix(".py")
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HELP":
+            return str(ast.literal_eval(node.value))
+    return ""
+
+
+def _overview(group: str = "") -> str:
+    """The commands, or those of ``dev`` alone."""
+    names = [name for name in command_names() if name.startswith("dev ") == bool(group)]
+    width = max(map(len, names))
+    lines = [f"usage: python -m harness {group}COMMAND [--help] ...", "", "commands:"]
+    lines += [f"  {name:<{width}}  {_help(name)}" for name in names]
+    if not group:
+        lines += [f"  {'dev':<{width}}  commands for authors: {', '.join(_public(dev))}"]
+    lines += ["", f"`python -m harness {group}COMMAND --help` shows a command's flags."]
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,12 +96,23 @@ def main(arguments: list[str] | None = None) -> int:
         return _report(refused)
 
 
+def named(words: list[str]) -> tuple[str, list[str]]:
+    """The command that is typed (``run``, ``dev bench``; "dev " where none is), its words."""
+    group = words[:1] == ["dev"]
+    rest = words[group:]
+    return ("dev " if group else "") + "".join(rest[:1]), rest[1:]
+
+
 def _run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
+    name, rest = named(arguments)
+    if name in ("", "dev ") or name.endswith(("-h", "--help")):
+        print(_overview("dev " if name.startswith("dev ") else ""))
         return 0
-    name, *rest = arguments
     if name not in command_names():
+        if f"dev {name}" in command_names():
+            raise UsageError(
+                f"{name} is a command for authors", hint=f"python -m harness dev {name}"
+            )
         raise unknown_name("command", name, command_names())
     args = command_line(name).read(rest)
     code: int = _module(name).run(args)

@@ -19,7 +19,10 @@ from __future__ import annotations
 import difflib
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -143,3 +146,18 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
     return UsageError(f"unknown {kind} {name!r}", hint=f"{guess}known: {', '.join(names)}")
+
+
+def attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
+    """The function's value, or as a HarnessError what it raised: one detector must not stop all.
+
+    ``__cause__`` of the HarnessError is what nobody raised on purpose.
+    """
+    try:
+        return function(*arguments)
+    except HarnessError as error:
+        return error
+    except Exception as error:
+        found = HarnessError(f"{type(error).__name__}: {error}")
+        found.__cause__ = error
+        return found

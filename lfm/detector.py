@@ -16,9 +16,9 @@ from harness.api import (
     Deviation,
     ExactMap,
     InputRule,
+    PooledDetector,
     Recipe,
     ScoreSpec,
-    TorchDetector,
     Weights,
 )
 from lfm.network import LFMNetwork, LFMOptions, final_side
@@ -57,7 +57,7 @@ VARIANTS: dict[str, dict[str, object]] = {
 }
 
 
-class LFMDetector(TorchDetector):
+class LFMDetector(PooledDetector):
     """LFM's network with its training loss."""
 
     network: LFMNetwork
@@ -71,24 +71,15 @@ class LFMDetector(TorchDetector):
         extra = nn.functional.binary_cross_entropy_with_logits(auxiliary.flatten(), labels)
         return loss + self.network.options.auxiliary_weight * extra
 
-    def embed(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> the classifier's input: (N, 64 K), (N, 64) unless top-K."""
-        return self.network.pool(self.network.maps(self.module.normalise(images)))
-
     def exact_map(self, images: Tensor) -> ExactMap:
         """(N, 3, H, W) in [0, 1] -> what every cell of the salience maps adds to the logit.
 
         Raises:
             ValueError: the pooling is ``attention``, whose weights depend on the cells.
         """
-        network = self.network
-        if network.options.pooling == "attention":
+        if self.network.options.pooling == "attention":
             raise ValueError("attention pooling has no exact map: its weights depend on the cells")
-        with torch.no_grad():
-            maps = network.maps(self.module.normalise(images))
-        return ExactMap.of(
-            maps, lambda cells: network.fc1(network.pool(cells)).flatten(), network.selected(maps)
-        )
+        return super().exact_map(images)
 
 
 def build(**options: object) -> LFMDetector:

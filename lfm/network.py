@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.api import PooledNetwork
 from lfm.pooling import (
     AttentionPooling,
     AveragePooling,
@@ -109,7 +110,7 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 2), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
-class LFMNetwork(nn.Module):
+class LFMNetwork(PooledNetwork):
     """The detector's network; normalised (N, 3, H, W) -> (N, 1) logits, positive = fake."""
 
     def __init__(self, options: LFMOptions) -> None:
@@ -145,39 +146,34 @@ class LFMNetwork(nn.Module):
                 arguments[-1].append(f"{name} is not the residual kernel of the LFM network")
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
-    def maps(self, x: Tensor) -> Tensor:
+    def cells(self, x: Tensor) -> Tensor:
         """Normalised (N, 3, H, W) -> signed salience maps (N, 64, h, w)."""
         x = cell_residual(x).abs() if self.options.residual else x
         maps: Tensor = self.covn1_1(self.cnn(x))
         return maps
 
-    def pool(self, maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def pool(self, cells: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(N, 64, h, w) -> the classifier's input: (N, 64 K), or (N, 64) unless top-K."""
-        pooled: Tensor = self.pool_adapter(maps, generator)
+        pooled: Tensor = self.pool_adapter(cells, generator)
         return pooled.flatten(1)
 
-    def selected(self, maps: Tensor) -> Tensor | None:
+    def selected(self, cells: Tensor) -> Tensor | None:
         """(N, 64, h, w) -> (N, h, w) how many maps had their value taken there by top-K.
 
         None for a pooling that takes every cell.
         """
         if not isinstance(self.pool_adapter, TopKPooling):
             return None
-        taken = maps.flatten(2).topk(self.pool_adapter.values).indices.flatten(1)
-        counts = torch.zeros_like(maps[:, 0].flatten(1), dtype=torch.int64)
+        taken = cells.flatten(2).topk(self.pool_adapter.values).indices.flatten(1)
+        counts = torch.zeros_like(cells[:, 0].flatten(1), dtype=torch.int64)
         counts.scatter_add_(1, taken, torch.ones_like(taken))
-        return counts.view_as(maps[:, 0])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised (N, 3, H, W) -> (N, 1) logits."""
-        logits: Tensor = self.fc1(self.pool(self.maps(x)))
-        return logits
+        return counts.view_as(cells[:, 0])
 
     def training_logits(
         self, x: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor | None]:
         """Main and auxiliary (N, 1) logits; the latter is None unless RKS is on (Algorithm 1)."""
-        maps = self.maps(x)
+        maps = self.cells(x)
         logits = self.fc1(self.pool(maps, generator))
         if not self.options.rks:
             return logits, None

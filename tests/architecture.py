@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.registry", "harness.figures"),
     ("baselines", "harness.suites", "harness.checkpoints", "harness.report"),
     ("lfm", "harness.data", "harness.results", "harness.env"),
-    ("harness.api", "harness.errors", "harness.metrics"),
+    ("harness.api", "harness.errors", "harness.metrics", "harness.toml"),
 )
 """Top to bottom. A room imports only from lower floors; rooms of one floor know nothing of each
 other. A room that is missing here fails a test."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.checkpoints.mark import Mark
+from harness.checkpoints.run_weights import Mark
 from harness.registry import detectors as registry
 
 CHECKOUT = Path(__file__).resolve().parent.parent

@@ -76,12 +76,12 @@ RULES = (
          why="two core-hours; a spec's every row is trained and scored all the same"),
     Rule(match=r"--twin \S+,\S+,", add=("--limit", "5"), why="a whole suite five more times"),
     Rule(match=r"^robustness ", add=("--limit", "1"), why="sixteen perturbations of each picture"),
-    Rule(match=r"^stability ", add=("--limit", "2"), why="a dozen runs of each picture"),
+    Rule(match=r"^dev stability ", add=("--limit", "2"), why="a dozen runs of each picture"),
     Rule(match=r"^tsne ", add=("--limit", "8"), why="embeds every picture"),
     Rule(match=r"^compare ", add=("--resamples", "200"), why="2,000 resamples"),
-    Rule(match=r"^coverage\b", add=("--repeats", "2", "--resamples", "20", "--workers", "1"),
+    Rule(match=r"^dev coverage\b", add=("--repeats", "2", "--resamples", "20", "--workers", "1"),
          why="half a minute of simulations"),
-    Rule(match=r"^bench ", add=("--n", "4", "--rounds", "1",
+    Rule(match=r"^dev bench ", add=("--n", "4", "--rounds", "1",
                                 "--method", "lfm:weights/stand-in.safetensors"),
          why="640 images; its loops are processes, to which the stand-in must be named"),
     Rule(match=r"^cost (?!.*--repeats)", add=("--repeats", "1"), why="ten timed calls"),
@@ -92,7 +92,7 @@ RULES = (
 
 ELSEWHERE = {
     "git clone <this repository> lfm-bench && cd lfm-bench": "needs the network",
-    "./run_all.sh": "trains for a quarter of an hour; tests/test_run_all.py has its command line, "
+    "./run_all.sh": "trains for minutes; tests/test_run_all.py has its command line, "
     "every command in it is run here or in the tests of its own",
     "python3 -m venv .venv": "makes what this test runs in",
     "./run_all.sh test": "runs this very test",
@@ -101,13 +101,14 @@ ELSEWHERE = {
     ".venv/bin/pip install -e '.[demo]'": "needs a package index",
     ".venv/bin/pip install --no-deps 'pillow>=13'": "needs a package index",
     "source .venv/bin/activate": "is about the reader's shell",
-    "torchrun --nproc-per-node 2 -m harness train --method lfm --suite mini-train --seeds 0": (
+    "torchrun --nproc-per-node 2 -m harness train --method lfm "
+    "--train-suite mini-train --seeds 0": (
         "starts processes; tests/training/test_parallel.py runs two"
     ),
     "python -m harness ablation tables/specs/ablation/k.toml --to tables/out": (
         "as core.toml's, which is run; tests/test_ablation.py loads every spec"
     ),
-    "python -m harness ablation tables/specs/ablation/core.toml --train forensynths-train "
+    "python -m harness ablation tables/specs/ablation/core.toml --train-suite forensynths-train "
     "--suite forensynths --data-root /data --out runs/ablation-forensynths": (
         "hours, and its small form is that of the other data"
     ),
@@ -121,8 +122,8 @@ ELSEWHERE = {
         "needs the network; tests/test_download.py fetches such a file"
     ),
     "python -m harness demo": "serves until it is stopped; tests/demo runs it",
-    "python -m harness bench --memory": "20,000 images, minutes",
-    "python -m harness train --method lfm --suite mini-train --measure": (
+    "python -m harness dev bench --memory": "20,000 images, minutes",
+    "python -m harness train --method lfm --train-suite mini-train --measure": (
         "measures for half a minute; tests/training/test_throughput.py"
     ),
 }

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -12,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine import accelerate as module_under_test
-from harness.engine.accelerate import TOLERANCE, FusedConv, ScoreFunction, accelerate, same_scores
+from harness.engine import onnx_session
+from harness.engine.accelerate import TOLERANCE, accelerate, same_scores
+from harness.engine.folded import ScoreFunction, fold_batch_norms, trace
+from harness.engine.onednn import FusedConv, fused
 from harness.errors import UsageError
 from harness.registry.detectors import detector
 
@@ -58,7 +60,7 @@ def assert_equal(fast: ScoreFunction, built: Any, images: Tensor) -> None:
 
 
 def fused_module(built: Any) -> nn.Module:
-    score: Any = module_under_test._fused(built, [pictures(2, 3, 64, 96)])
+    score: Any = fused(built, [pictures(2, 3, 64, 96)])
     module: nn.Module = score.__self__.module
     return module
 
@@ -87,6 +89,35 @@ def test_every_convolution_is_fused(name: str, convolutions: int) -> None:
     found = kinds(fused_module(built))
     assert found.count(FusedConv) == convolutions
     assert not {nn.Conv2d, nn.BatchNorm2d, nn.ReLU} & set(found)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_public_form_equals_eager(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    built = lively(name)
+    fast = accelerate(built, device=CPU, runtime="torch-public")
+    assert fast.form == "folded"
+    assert not caplog.records
+    for height, width in SIZES:
+        images = contrasts(height, width)
+        assert_equal(fast, built, images)
+        assert_equal(fast, built, images[:1])
+
+
+def test_public_form_without_a_graph_is_channels_last() -> None:
+    built = OwnDetector(nn.Sequential(nn.Conv2d(3, 4, 3), Branching()))
+    fast = accelerate(built, device=CPU, runtime="torch-public")
+    assert fast.form == "channels_last"
+    assert "folded form cannot be made" in fast.refused[0]
+    assert_equal(fast, built, pictures(2, 3, 40, 56))
+
+
+def test_public_form_folds_every_batch_norm() -> None:
+    built = lively("npr")
+    graph = trace(built, "folded")
+    fold_batch_norms(graph)
+    assert kinds(graph).count(nn.Conv2d) == kinds(built.module).count(nn.Conv2d)
+    assert nn.BatchNorm2d not in kinds(graph)
+    assert nn.BatchNorm2d in kinds(built.module)
 
 
 def test_original_is_untouched_and_later_changes_stay_out() -> None:
@@ -310,7 +341,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(module_under_test, "importlib", SimpleNamespace(import_module=absent))
+    monkeypatch.setattr(onnx_session, "importlib", SimpleNamespace(import_module=absent))
     with pytest.raises(UsageError, match="onnx") as caught:
         accelerate(detector("lfm").build(), device=CPU, runtime="onnxruntime")
     assert ".[onnx]" in caught.value.hint
@@ -318,9 +349,8 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def onnxruntime() -> None:
-    for name in ("onnx", "onnxscript", "onnxruntime"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} (extra onnx) is not installed")
+    if not onnx_session.installed():
+        pytest.skip("the extra onnx is not installed")
 
 
 @pytest.mark.parametrize("name", ["lfm", "npr", "gap-rgb"])

@@ -1,4 +1,4 @@
-"""``python -m harness audit``: would the files give the class away?"""
+"""``python -m harness check --audit``: would the files give the class away?"""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def images(tmp_path: Path) -> Path:
 
 def _audit(images: Path, *flags: object) -> int:
     out = images.parent / "out"
-    return main(["audit", "--images", str(images), "--out", str(out), *map(str, flags)])
+    return main(["check", "--audit", "--images", str(images), "--out", str(out), *map(str, flags)])
 
 
 def test_what_files_give_away(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _audit(images) == 0
     text = capsys.readouterr().out
     document = json.loads((images.parent / f"out/audit/audit-{own_name(images)}.json").read_text())
-    found = {each["audit"]["subset"]: each for each in document["subsets"]}
+    found = {each["subset"]: each for each in document["subsets"]}
     assert found["jpg"]["by_file"]["accuracy"] == 1.0
     assert found["jpg"]["by_file"]["flagged"]
     assert found["fair"]["by_file"]["accuracy"] == 0.5
@@ -62,11 +62,11 @@ def test_what_files_give_away(images: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["grid"]["traces"]["real"]["blocky"] >= 28
     assert found["grid"]["traces"]["fake"]["blocky"] <= 2
     assert found["jpg"]["traces"]["real"]["lossless"] == 0
-    assert found["jpg"]["audit"]["real"]["jpeg_qualities"] == {"90": 30}
-    (table,) = found["jpg"]["audit"]["real"]["tables"]
+    assert found["jpg"]["real"]["jpeg_qualities"] == {"90": 30}
+    (table,) = found["jpg"]["real"]["tables"]
     assert table.startswith("quality 90, 4:2:0, ")
-    assert found["jpg"]["audit"]["real"]["metadata"] == {"none": 30}
-    assert found["jpg"]["audit"]["fake"]["aspects"] == {"1.00": 30}
+    assert found["jpg"]["real"]["metadata"] == {"none": 30}
+    assert found["jpg"]["fake"]["aspects"] == {"1.00": 30}
     assert "warning: jpg: file facts alone tell real from fake, most of all by " in text
     told = (
         "warning: grid: file facts and the 8x8 grid tell real from fake, most of all by blockiness"
@@ -91,12 +91,12 @@ def test_against_a_training_set(
     train = tmp_path / "train"
     _save(train / "0_real/a.png", noise(3, 64, 64))
     _save(train / "1_fake/b.png", np.asarray(Image.fromarray(noise(504, 64, 64)).resize((80, 80))))
-    assert _audit(images / "fair", "--against", train) == 0
+    assert _audit(images / "fair", "--train-data", train) == 0
     text = capsys.readouterr().out
     assert "warning: 1 real files are in " in text
     assert "too, such as fair/0_real/3.png" in text
     assert "look the same as others in" in text
-    assert _audit(images / "fair", "--against", "mini-train") == 0
+    assert _audit(images / "fair", "--train-suite", "mini-train") == 0
     assert "nothing of it is in mini-train/train" in capsys.readouterr().out
 
 
@@ -104,9 +104,12 @@ def test_against_a_training_run(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs"
-    assert main(["train", "--method", "metadata", "--suite", "mini-train", "--out", str(out)]) == 0
+    assert (
+        main(["train", "--method", "metadata", "--train-suite", "mini-train", "--out", str(out)])
+        == 0
+    )
     run = out / "training/mini-train/metadata/seed0"
-    assert _audit(images / "fair", "--against", run) == 0
+    assert _audit(images / "fair", "--train-data", run) == 0
     assert "nothing of it is in mini-train/train, exactly or nearly" in capsys.readouterr().out
 
 
@@ -124,7 +127,7 @@ def test_against_a_run_whose_images_are_gone(
     (run,) = (path.parent for path in out.rglob("run.json"))
     shutil.rmtree(train)
     capsys.readouterr()
-    assert _audit(images / "fair", "--against", run) == 0
+    assert _audit(images / "fair", "--train-data", run) == 0
     text = capsys.readouterr().out
     assert "warning: 3 real files are in " in text
     assert f"(as {run / 'train_manifest.tsv'} lists it) too, such as fair/0_real/" in text
@@ -133,7 +136,7 @@ def test_against_a_run_whose_images_are_gone(
     document = json.loads(path.read_text())
     assert document["exact_only"]
     assert document["overlap"]["exact"] == {"real": 3}
-    assert _audit(images / "jpg", "--against", run) == 0
+    assert _audit(images / "jpg", "--train-data", run) == 0
     assert "lists it), byte by byte" in capsys.readouterr().out
 
 
@@ -148,14 +151,14 @@ def test_against_a_run_whose_list_is_not_its_own(
     record = {"trained_on": "elsewhere", "train": {"digest": digest}}
     (run / "train_manifest.tsv").write_bytes(listed)
     (run / "run.json").write_text(json.dumps(record))
-    assert _audit(images / "fair", "--against", run) == 0
+    assert _audit(images / "fair", "--train-data", run) == 0
     if spoil == "record":
         (run / "run.json").write_text(json.dumps({**record, "train": {"digest": "0" * 64}}))
     elif spoil == "list":
         (run / "train_manifest.tsv").write_bytes(listed * 2)
     else:
         (run / "train_manifest.tsv").unlink()
-    assert _audit(images / "fair", "--against", run) == 3
+    assert _audit(images / "fair", "--train-data", run) == 3
     said = capsys.readouterr().err
     assert "trained on elsewhere, whose images the run does not list" in said
 
@@ -168,7 +171,7 @@ def test_a_false_alarm_on_shared_reals_is_one_line_that_names_the_sets(
         for place in places:
             for seed in range(2):
                 _save(root / place / f"0_real/{number}{seed}.png", noise(10 * number + seed))
-                _save(root / place / f"1_fake/{seed}.png", noise(hash(place) % 999 + 100 + seed))
+                _save(root / place / f"1_fake/{seed}.png", noise(100 * ord(place) + seed))
     assert _audit(root) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "false alarm" in line)
     assert line == (
@@ -201,9 +204,9 @@ def test_names_that_are_no_utf_8(
     assert "0_real/\\xf0.png" in said
     (page,) = (images.parent / "out/audit").glob("*.html")
     assert "0_real/\\xf0.png" in page.read_text(encoding="utf-8")
-    flags = ["--images", str(place), "--against", str(place), "--json"]
-    assert main(["audit", *flags, "--out", str(tmp_path / "o")]) == 0
-    (document,) = json.loads(capsys.readouterr().out)
+    flags = ["--images", str(place), "--train-data", str(place), "--json"]
+    assert main(["check", "--audit", *flags, "--out", str(tmp_path / "o")]) == 0
+    (document,) = json.loads(capsys.readouterr().out)["suites"]
     assert document["overlap"]["exact"] == {"fake": 30, "real": 30}
 
 
@@ -258,20 +261,39 @@ def test_damage_and_one_class_are_said_and_end_with_3(
     for path in (images / "fair/1_fake").iterdir():
         path.unlink()
     assert _audit(images / "fair", "--json") == 3
-    (document,) = json.loads(capsys.readouterr().out)
+    (document,) = json.loads(capsys.readouterr().out)["suites"]
     assert document["subsets"][0]["by_file"]["accuracy"] is None
     assert "fewer than 5" in document["subsets"][0]["by_file"]["note"]
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
-    [((), "audit needs --suite or --images"), (("--suite", "mini", "--against", "x"), "--against")],
+    [
+        (("--audit",), "--suite or --images"),
+        (("--audit", "--suite", "mini", "--train-data", "x"), "--train-data x: no such folder"),
+        (("--audit", "--suite", "mini", "--train-suite", "mini-tran"), "did you mean 'mini-train'"),
+        (("--suite", "mini", "--train-suite", "mini-train"), "--train-suite needs --audit"),
+        (("--suite", "mini", "--to", "x"), "--to needs --audit"),
+    ],
 )
 def test_wrong_requests(
     flags: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert main(["audit", *flags, "--out", str(tmp_path)]) == 2
+    assert main(["check", *flags, "--out", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_former_command_still_audits_and_says_its_new_name(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--images", str(images / "fair"), "--out", str(images.parent / "out")]
+    assert main(["audit", *flags, "--against", "mini-train"]) == 0
+    said = capsys.readouterr()
+    assert "audit is now called check --audit" in said.err
+    assert "nothing of it is in mini-train/train" in said.out
+    assert main(["audit", *flags, "--against", str(images / "fair")]) == 0
+    assert "warning: 30 fake and 30 real files are in " in capsys.readouterr().out
+    assert len(list((images.parent / "out/audit").iterdir())) == 2
 
 
 def test_a_weak_hint_is_judged_with_its_interval_and_not_flagged_on_few_images() -> None:

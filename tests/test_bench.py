@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import multiprocessing
@@ -12,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness.commands.bench import report
+from harness.commands.dev.bench import report, summary
 from harness.cost import bench as module_under_test
-from harness.cost.bench import BenchResult, bench, synthetic_images
-from harness.cost.bench_loops import UNTRAINED, Machine, OurLoop, PlainLoop, Work, peak_memory_mib
+from harness.cost.bench import BenchResult, Plan, bench, synthetic_images
+from harness.cost.bench_loops import UNTRAINED, OurLoop, PlainLoop, Work
 from harness.engine.accelerate import TOLERANCE
 from harness.errors import BadImageError, HarnessError, UsageError
 
@@ -36,15 +37,16 @@ def here(make: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Calla
     """In place of a process: importing torch in five of them takes longer than all the rest."""
     if make is PlainLoop:
         arguments = (arguments[0], 0)
-    subject = make(*arguments)
-    yield lambda method: getattr(subject, method)()
+    subject = functools.cache(lambda: make(*arguments))
+    yield lambda method: getattr(subject(), method)()
 
 
 @pytest.fixture(scope="module")
 def result(work: Work) -> BenchResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module_under_test, "_process", here)
-        return bench(work, rounds=2, workers=2, runtimes=("torch",), memory_counts=(3,))
+        runtimes = ("torch", "torch-public", "none")
+        return bench(work, Plan(rounds=2, workers=2, runtimes=runtimes, memory_counts=(3,)))
 
 
 def test_loop_in_a_process_of_its_own(work: Work) -> None:
@@ -77,20 +79,27 @@ def test_loops_score_the_same(work: Work) -> None:
 
 def test_result_of_a_small_run(work: Work, result: BenchResult) -> None:
     names = [loop.name for loop in result.loops]
-    assert names == ["plain loop", "plain loop, 2 workers", "ours, torch"]
+    plain, ours = ["plain loop", "plain loop, 2 workers"], ["ours, torch", "ours, torch-public"]
+    assert names == [*plain, *ours]
+    assert [loop.start.form for loop in result.loops] == ["eager", "eager", "fused", "folded"]
+    assert result.failed == {"ours, none": "unknown runtime 'none'"}
     assert (result.images, result.rounds, result.weights) == (4, 2, UNTRAINED)
     for loop in result.loops:
         assert 0 < loop.slowest <= loop.images_per_s <= loop.fastest
         assert loop.speedup > 0
         assert loop.score_difference <= TOLERANCE
         assert loop.split_ms
+        assert loop.start.seconds > 0
+        assert loop.share == pytest.approx(loop.images_per_s / result.machine.images_per_s)
+        assert loop.peak_mib is not None and 50 < loop.peak_mib < 50_000
     assert result.loops[0].speedup == 1
     assert result.loops[0].score_difference == 0
     machine = result.machine
     best = max(machine.limits.blas_gflops, machine.limits.onednn_gflops)
     assert machine.forward_per_s == pytest.approx(best / machine.gflop_per_image)
     assert 0 < machine.images_per_s < min(machine.forward_per_s, machine.limits.decode_per_s)
-    assert result.memory_mib[3] > 50
+    peak = result.memory_mib[3]
+    assert peak is not None and peak > 50
 
 
 def test_result_as_text_and_json(result: BenchResult) -> None:
@@ -102,16 +111,32 @@ def test_result_as_text_and_json(result: BenchResult) -> None:
     assert "1,000 images 300 MiB, 20,000 images 301 MiB" in text
 
 
+def test_several_detectors_as_one_table(result: BenchResult) -> None:
+    text = summary([result], {"chance": "has no network"})
+    rows = [line.split()[0] for line in text.splitlines() if "gap:untrained" in line]
+    assert len(rows) == len(result.loops)
+    assert "chance: not measured: has no network" in text
+    assert "gap, ours, none: failed: unknown runtime 'none'" in text
+
+
+def test_a_large_network_is_measured_on_fewer_images(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_under_test, "_process", here)
+    monkeypatch.setattr(module_under_test, "FEWEST_IMAGES", 2)
+    plan = Plan(rounds=1, workers=1, runtimes=(), lap_gflop=1e-9, detailed=False)
+    small = bench(work, plan)
+    assert [loop.name for loop in small.loops] == ["plain loop"]
+    assert small.images == 2
+    assert bench(work, dataclasses.replace(plan, lap_gflop=1e9)).images == len(work.files)
+
+
 def test_work_of_a_known_network_is_counted(work: Work) -> None:
-    small = module_under_test._machine_result(work, [Machine(work, 1).lap()])
     # GAP at 36x36: 3x3 maps from 512 channels; each layer's outputs x inputs x 4 taps, and so on.
     by_hand = 35**2 * 64 * 12 + 16**2 * 128 * 256 + 7**2 * 256 * 512 + 2**2 * (512 * 1024 + 32768)
     norms = 2 * (35**2 * 64 + 16**2 * 128 + 7**2 * 256 + 2**2 * 512)
-    assert small.gflop_per_image == pytest.approx(2 * (by_hand + norms + 64) / 1e9, rel=1e-3)
-
-
-def test_memory_is_measured(work: Work) -> None:
-    assert 50 < peak_memory_mib(work, 10, 2) < 50_000
+    gflop = module_under_test._gflop_per_image(work)
+    assert gflop == pytest.approx(2 * (by_hand + norms + 64) / 1e9, rel=1e-3)
 
 
 def test_what_bench_cannot_compare(work: Work) -> None:

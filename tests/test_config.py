@@ -112,10 +112,10 @@ def test_no_command_takes_part_of_a_flag_or_ignores_a_config(
     for flag in flags:
         part = flag[:-1]
         if part not in ("--", *flags):
-            assert main([name, part]) == 2
+            assert main([*name.split(), part]) == 2
             assert f"unknown flag '{part}'" in capsys.readouterr().err
     for config in (["--config", "gone.toml"], ["--config=gone.toml"], ["--conf", "gone.toml"]):
-        assert main([name, *config]) == 2
+        assert main([*name.split(), *config]) == 2
     assert "gone.toml cannot be read" in capsys.readouterr().err
 
 

@@ -42,14 +42,14 @@ def command(name: str, images: Path, out: Path) -> list[str]:
         "audit": ["--images", images, "--out", out],
         "tables": ["--out", images.parent / "nothing", "--to", out],
         "report": ["--out", images.parent / "nothing", "--to", out],
-        "docs": ["--to", out],
+        "dev docs": ["--to", out],
         "train": ["--method=trivial", f"--train-data={images}", f"--val-data={images}"],
     }
     to = ["--out", out] if name == "train" else []
-    return [name, *map(str, [*arguments[name], *to])]
+    return [*name.split(), *map(str, [*arguments[name], *to])]
 
 
-WRITING = ("run", "robustness", "audit", "tables", "report", "docs", "train")
+WRITING = ("run", "robustness", "audit", "tables", "report", "dev docs", "train")
 
 
 @pytest.mark.parametrize("below", ["", "folder"])

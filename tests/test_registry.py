@@ -29,9 +29,9 @@ def test_all_leaves_out_what_cannot_be_built() -> None:
     "command",
     [
         ["cost", "--method", "ojha"],
-        ["train", "--method", "ojha", "--suite", "mini-train"],
-        ["contract", "ojha"],
-        ["docs"],
+        ["train", "--method", "ojha", "--train-suite", "mini-train"],
+        ["dev", "contract", "ojha"],
+        ["dev", "docs"],
     ],
 )
 def test_a_named_detector_names_its_extra(

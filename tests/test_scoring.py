@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
-from harness.evaluate.images import SubsetScoring, Task
+from harness.evaluate.images import Share, SubsetScoring
 from harness.results.predictions import Journal
 from harness.results.records import PredictionKey
 from tests.conftest import write_images
@@ -40,14 +40,14 @@ class Zeros:
         return np.zeros(len(images))
 
 
-def _score(folder: Path, texts: tuple[str, ...], batch_size: int, *, skip_bad: bool) -> list[Task]:
+def _score(folder: Path, texts: tuple[str, ...], batch_size: int, *, skip_bad: bool) -> list[Share]:
     samples = [Sample(id=p.name, label=0, path=p) for p in sorted(folder.rglob("*.png"))]
     tasks = []
     for text in texts:
         key = dataclasses.replace(KEY, preprocess=text)
         journal = Journal(folder / f"{len(tasks)}.journal", key)
         scorer = cast(Scorer, Zeros())
-        tasks.append(Task(scorer=scorer, preprocess=parse(text), journal=journal))
+        tasks.append(Share(scorer=scorer, preprocess=parse(text), journal=journal))
     compute = Compute(device=torch.device("cpu"), batch_size=batch_size, workers=2)
     scoring = SubsetScoring(samples, tasks, compute, skip_bad=skip_bad, tick=lambda *counts: None)
     scoring.run()

@@ -1,4 +1,4 @@
-"""``python -m harness stability``: what moves a score is seen, and what does not is not."""
+"""``python -m harness dev stability``: what moves a score is seen, and what does not is not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.__main__ import main
 from harness.api import DetectorSpec, ScoreSpec
 from harness.commands import _jobs
-from harness.data.own import own_name, own_suite
+from harness.data.own import own_suite
 from harness.data.suite import Selection
 from harness.engine.accelerate import TOLERANCE
 from harness.engine.scorer import Compute, make_job
@@ -20,7 +20,6 @@ from harness.errors import HarnessError
 from harness.evaluate import stability as module_under_test
 from harness.evaluate.plan import Settings
 from harness.evaluate.stability import Effect, Stability
-from harness.results.predictions import read_predictions
 from tests.conftest import write_images
 
 
@@ -93,14 +92,8 @@ def effects(build: type, images: Path, *, workers: int = 1, limit: int = 0) -> d
         compute=Compute(device=torch.device("cpu"), workers=workers),
         limit=limit,
     )
-    folder = images.parent / f"runs-{build.__name__}"
-    folder.mkdir()
-    found = Stability(
-        [make_job(spec(build), "")],
-        [Selection(suite=suite, subsets=suite.subsets)],
-        settings,
-        folder,
-    )
+    jobs, selections = [make_job(spec(build), "")], [Selection(suite=suite, subsets=suite.subsets)]
+    found = Stability(jobs, selections, settings)
     return {
         variation.name: effect
         for variation in found.variations()
@@ -117,7 +110,7 @@ BATCHED = {"batch 8", "batch 32", "batch 32, files shuffled"} | {
 }
 ONE_BY_ONE = {
     *("run again", "files reversed", "files shuffled", "workers 2", "workers 4"),
-    *("threads 1", "threads 2", "threads 4", "shards 2"),
+    *("threads 1", "threads 2", "threads 4"),
 }
 
 
@@ -129,7 +122,7 @@ def _one_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_detector_that_sees_the_image_only(images: Path) -> None:
     found = effects(Mean, images)
-    assert set(found) == ONE_BY_ONE | BATCHED  # two subsets make no three shards
+    assert set(found) == ONE_BY_ONE | BATCHED
     assert {effect.images for effect in found.values()} == {20}
     assert {effect.allowed for name, effect in found.items() if name in ONE_BY_ONE} == {0.0}
     assert {effect.allowed for name, effect in found.items() if name in BATCHED} == {TOLERANCE}
@@ -138,16 +131,14 @@ def test_a_detector_that_sees_the_image_only(images: Path) -> None:
     assert {(effect.flipped, effect.acc, effect.ap) for effect in found.values()} == {(0, 0, 0)}
 
 
-def test_a_detector_that_counts_sees_other_orders_and_shards(images: Path) -> None:
+def test_a_detector_that_counts_sees_other_orders(images: Path) -> None:
     found = effects(Counter, images)
     assert found["run again"].within  # from 0 again, in the same order
-    assert {"files reversed", "files shuffled", "shards 2"} <= moved(found)
+    assert {"files reversed", "files shuffled"} <= moved(found)
     # A class is scored after the other: reversed, the five images of each change places.
     assert found["files reversed"].largest == 4
     assert found["files reversed"].differing == 16  # all but those in the middle
-    assert found["shards 2"].differing == 10  # the second subset's begin at 0 too
     assert found["files shuffled"].flipped > 0
-    assert found["shards 2"].flipped == 1  # 0 is below the threshold, 10 above
 
 
 def test_a_detector_whose_batch_matters(images: Path) -> None:
@@ -177,30 +168,6 @@ def test_a_limit_takes_the_same_images_in_every_order(images: Path) -> None:
     assert moved(found) == set()
 
 
-def test_images_are_hashed_once_and_the_final_run_of_shards_scores_nothing(images: Path) -> None:
-    effects(Mean, images)
-    cache = images.parent / "out" / "cache" / "hashes" / f"{own_name(images)}.parquet"
-    assert cache.is_file()
-    folder = images.parent / "runs-Mean"
-    assert {path.resolve() for path in folder.glob("*/cache")} == {cache.parents[1]}
-    first = {p.name: p.read_bytes() for p in (folder / "plain/predictions").rglob("*.parquet")}
-    shards = {p.name: p.read_bytes() for p in (folder / "shards 2/predictions").rglob("*.parquet")}
-    assert shards == first
-
-
-def test_orders_are_what_they_are_called(images: Path) -> None:
-    effects(Counter, images)
-    orders = {}
-    for name in ("plain", "files reversed", "files shuffled"):
-        (path,) = (images.parent / "runs-Counter" / name).glob("predictions/*/a/*/*.parquet")
-        orders[name] = [i.partition("/")[2] for i in read_predictions(path).ids]
-    reals, fakes = orders["plain"][:5], orders["plain"][5:]
-    assert reals == sorted(reals)
-    assert orders["files reversed"] == [*reals[::-1], *fakes[::-1]]
-    assert sorted(orders["files shuffled"]) == sorted(orders["plain"])
-    assert orders["files shuffled"] not in (orders["plain"], orders["files reversed"])
-
-
 def test_a_subset_that_fails_ends_it(images: Path) -> None:
     with pytest.raises(HarnessError, match=r"broken on own-data-\w+:a: ValueError: no such thing"):
         effects(Broken, images)
@@ -215,13 +182,13 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(_jobs, "selected", lambda *_: [(spec(build), "")])
-    flags = ["stability", "--method", "x", "--images", str(images), "--workers", "1"]
+    flags = ["dev", "stability", "--method", "x", "--images", str(images), "--workers", "1"]
     out = images.parent / "out"
     assert main([*flags, "--out", str(out)]) == code
     text = capsys.readouterr().out
     assert f"{build.__name__.lower()}: 20 scores against those of one run (batch 1, 1 w" in text
     assert ("MOVED" in text) == bool(code)
-    assert sorted(path.name for path in out.iterdir()) == ["cache"]  # all else was temporary
+    assert not out.exists()
     assert main([*flags, "--out", str(out), "--json"]) == code
     document = json.loads(capsys.readouterr().out)
     assert {row["variation"] for row in document["effects"]} == ONE_BY_ONE | BATCHED
@@ -231,14 +198,11 @@ def test_the_command(
 
 def test_variations_leave_out_what_the_plain_run_is(images: Path) -> None:
     suite = own_suite(images)
-    folder = images.parent / "runs"
-    folder.mkdir()
     compute = Compute(device=torch.device("cpu"), batch_size=8, workers=2)
     found = Stability(
         [make_job(spec(Rounding), "")],
         [Selection(suite=suite, subsets=suite.subsets)],
         Settings(out=images.parent / "out", compute=compute),
-        folder,
     )
     variations = {variation.name: variation for variation in found.variations()}
     assert "batch 8" not in variations

@@ -72,12 +72,12 @@ def test_json_is_json_where_a_letter_cannot_be_printed(photos: Path, tmp_path: P
     write_images(own / "0_real", range(3))
     write_images(own / "1_fake", range(3, 6))
     done = program.run(
-        *program.HARNESS, "audit", "--json", "--images", own, "--out", tmp_path / "out",
+        *program.HARNESS, "check", "--audit", "--json", "--images", own, "--out", tmp_path / "out",
         env={**os.environ, **WHERE["ASCII"]},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
-    assert json.loads(done.stdout)[0]["root"] == str(own)
+    assert json.loads(done.stdout)["suites"][0]["root"] == str(own)
 
 
 def test_without_home_or_terminal_or_lzma(photos: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from harness.data.own import own_name, own_suite
 from harness.data.suite import Selection
 from harness.engine.scorer import Job, make_job
 from harness.errors import UsageError
-from harness.evaluate.twins import Sizes, suite_sizes, twins
+from harness.evaluate.twins import SuiteSizes, suite_sizes, twins
 from harness.registry import detectors as registry
 from harness.registry.suites import get_suite
 from harness.results.predictions import read_predictions
@@ -53,14 +53,14 @@ def _job(method: str) -> Job:
 
 
 def test_one_size_for_a_suite() -> None:
-    assert Sizes(counts={(128, 128): 500}).side == 128
-    assert Sizes(counts={(500, 375): 10, (1024, 1024): 5}).side == 256
-    assert Sizes(counts={(230, 900): 10}).side == 224
-    few = Sizes(counts={(40, 40): 1, (256, 300): 999})
+    assert SuiteSizes(counts={(128, 128): 500}).side == 128
+    assert SuiteSizes(counts={(500, 375): 10, (1024, 1024): 5}).side == 256
+    assert SuiteSizes(counts={(230, 900): 10}).side == 224
+    few = SuiteSizes(counts={(40, 40): 1, (256, 300): 999})
     assert few.side == 256  # one small picture does not shrink all
     assert few.square(256) == "tile(256)|center_crop(256)"  # it is repeated, not framed in black
-    assert Sizes(counts={(40, 40): 5}).side == 64
-    assert Sizes(counts={(128, 128): 5}).square(128) == "center_crop(128)"
+    assert SuiteSizes(counts={(40, 40): 5}).side == 64
+    assert SuiteSizes(counts={(128, 128): 5}).square(128) == "center_crop(128)"
 
 
 def test_the_size_is_of_the_whole_suite_whatever_is_selected() -> None:

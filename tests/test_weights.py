@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from harness.api import DetectorSpec, Recipe, ScoreSpec, TorchDetector, Weights
-from harness.checkpoints import mark, run_weights
 from harness.checkpoints import resolve as module
+from harness.checkpoints import run_weights
 from harness.checkpoints.files import files_of, sha256_of
 from harness.checkpoints.presence import Presence, presence, weights_dir
 from harness.checkpoints.resolve import load_into, pretrained, resolve
@@ -100,7 +100,7 @@ def test_folder_from_the_environment_or_the_checkout(monkeypatch, tmp_path):
     assert weights_dir() == tmp_path
     monkeypatch.setenv("LFM_WEIGHTS", "")
     assert weights_dir() == CHECKOUT / "weights"
-    assert (CHECKOUT / "harness" / "weights.py").is_file()
+    assert (CHECKOUT / "harness" / "run.py").is_file()
 
 
 def test_published_by_default_and_by_name(folder):
@@ -621,7 +621,7 @@ def test_a_run_folder_of_before_marks_still_knows_its_variant(tmp_path):
 )
 def test_marks_that_cannot_be_read_are_no_marks_of_anything(tmp_path, entry, message):
     path = tmp_path / "mine.safetensors"
-    safetensors.torch.save_file(state(6), path, metadata={mark.ENTRY: entry})
+    safetensors.torch.save_file(state(6), path, metadata={run_weights.MARK_ENTRY: entry})
     with pytest.raises(WeightsError, match=message):
         resolve(spec(), str(path))
 

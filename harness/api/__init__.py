@@ -20,7 +20,15 @@ from harness.api.capabilities import (
     Startable,
     Trainable,
 )
-from harness.api.network import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchDetector
+from harness.api.network import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Normalised,
+    PooledDetector,
+    PooledNetwork,
+    TorchDetector,
+    one_logit,
+)
 from harness.api.specs import DetectorSpec, Deviation, InputRule, Recipe, ScoreSpec, Weights
 
 REAL = 0
@@ -46,10 +54,13 @@ __all__ = [
     "HeaderFittable",
     "InputRule",
     "Normalised",
+    "PooledDetector",
+    "PooledNetwork",
     "Recipe",
     "ScoreSpec",
     "Startable",
     "TorchDetector",
     "Trainable",
     "Weights",
+    "one_logit",
 ]

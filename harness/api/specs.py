@@ -52,6 +52,14 @@ class InputRule:
     multiple_of: int = 1
     check: Callable[[int, int], str] | None = None
 
+    @classmethod
+    def only(cls, side: int, problem: str) -> InputRule:
+        """Takes ``side`` x ``side`` only; ``problem`` is said of any other size."""
+        return cls(
+            smallest=(side, side),
+            check=lambda height, width: "" if (height, width) == (side, side) else problem,
+        )
+
     def problem(self, height: int, width: int) -> str:
         """What is wrong with an image of this size, or "" when the detector takes it."""
         if height % self.multiple_of or width % self.multiple_of:
@@ -97,7 +105,7 @@ class Weights:
     filename: str
     url: str
     sha256: str
-    size: int
+    size: int = 0
     licence: str
     trained_on: str
     note: str = ""

@@ -1,7 +1,7 @@
-"""Pictures that look the same without being the same file: near duplicates.
+"""Images that look the same without being the same file: near duplicates.
 
-A perceptual hash, also of the mirrored picture, says which pairs are worth a look; their pixels
-decide (:func:`harness.data.likeness.alike`). Aligned faces agree in the first alone.
+A perceptual hash, also of the mirrored image, says which pairs are worth a look; their pixels
+decide (:func:`harness.audit.likeness.alike`). Aligned faces agree in the first alone.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from harness.audit.findings import CLASS_NAMES, EXAMPLES
-from harness.data.likeness import Thumbnail, alike
+from harness.audit.likeness import Thumbnail, alike
 
 NEAR = 8
 """Bits in which the hashes of near duplicates differ at most, of 63."""
 WINDOW = 4096
-"""Others that a picture's hash is compared with at most, in each band."""
+"""Others that an image's hash is compared with at most, in each band."""
 PARTNERS = 32
-"""Candidates a picture whose pixels are compared at most, each pair counted at one of its two."""
+"""Candidates of an image whose pixels are compared at most, each pair counted at one of its two."""
 _BANDS = NEAR + 1  # hashes that differ in fewer bits than there are bands agree in one of them
 _EDGES = [64 * band // _BANDS for band in range(_BANDS + 1)]
 _ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
@@ -33,7 +33,7 @@ _Rows = _Places  # (M, 4)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Picture:
+class Content:
     """One content, wherever it lies.
 
     Args:
@@ -41,7 +41,7 @@ class Picture:
         subsets: who holds it.
         label: 0 real, 1 fake.
         sha256: of the file.
-        hashes: perceptual, of the picture and of its mirror image; None for a nearly flat picture
+        hashes: perceptual, of the image and of its mirror image; None for a nearly flat image
             and where the pixels are not at hand.
         thumbnail: its pixels, None where they are not at hand.
     """
@@ -50,8 +50,8 @@ class Picture:
     subsets: frozenset[str]
     label: int
     sha256: str
-    hashes: tuple[int, int] | None
-    thumbnail: Thumbnail | None
+    hashes: tuple[int, int] | None = None
+    thumbnail: Thumbnail | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +60,13 @@ class Pairs:
 
     Args:
         pairs: how many pairs of different files.
-        pictures: how many different files are in one or more of them.
+        files: how many different files are in one or more of them.
         examples: of the pairs.
         more: the search ended at its bounds (:data:`WINDOW`, :data:`PARTNERS`): there may be more.
     """
 
     pairs: int
-    pictures: int
+    files: int
     examples: tuple[tuple[str, str], ...]
     more: bool = False
 
@@ -104,14 +104,14 @@ class Overlap:
     examples: tuple[str, ...]
 
 
-def find_lookalikes(pictures: Sequence[Picture]) -> Lookalikes:
+def find_lookalikes(contents: Sequence[Content]) -> Lookalikes:
     """Near duplicates inside and across the subsets and classes of a suite."""
     within: dict[str, list[tuple[int, int]]] = defaultdict(list)
     across: list[tuple[int, int]] = []
     classes: list[tuple[int, int]] = []
-    pairs, more = _near(pictures)
+    pairs, more = _near(contents)
     for pair in pairs:
-        one, two = (pictures[i] for i in pair)
+        one, two = (contents[i] for i in pair)
         if one.label != two.label:
             classes.append(pair)
         elif shared := one.subsets & two.subsets:
@@ -120,46 +120,46 @@ def find_lookalikes(pictures: Sequence[Picture]) -> Lookalikes:
         else:
             across.append(pair)
     return Lookalikes(
-        within={name: _pairs(pictures, found, more) for name, found in sorted(within.items())},
-        across_subsets=_pairs(pictures, across, more),
-        across_classes=_pairs(pictures, classes, more),
+        within={name: _pairs(contents, found, more) for name, found in sorted(within.items())},
+        across_subsets=_pairs(contents, across, more),
+        across_classes=_pairs(contents, classes, more),
     )
 
 
-def find_overlap(pictures: Sequence[Picture], training: Sequence[Picture], name: str) -> Overlap:
+def find_overlap(contents: Sequence[Content], training: Sequence[Content], name: str) -> Overlap:
     """What of a suite is in a training set, exactly or nearly."""
-    known = {picture.sha256 for picture in training}
-    exact = [picture for picture in pictures if picture.sha256 in known]
-    others = [picture for picture in pictures if picture.sha256 not in known]
+    known = {content.sha256 for content in training}
+    exact = [content for content in contents if content.sha256 in known]
+    others = [content for content in contents if content.sha256 not in known]
     near, more = _near([*others, *training], split=len(others))
     return Overlap(
         training=name,
-        exact=dict(Counter(CLASS_NAMES[picture.label] for picture in exact)),
+        exact=dict(Counter(CLASS_NAMES[content.label] for content in exact)),
         near=_pairs([*others, *training], near, more),
-        examples=tuple(picture.places[0] for picture in exact[:EXAMPLES]),
+        examples=tuple(content.places[0] for content in exact[:EXAMPLES]),
     )
 
 
-def _pairs(pictures: Sequence[Picture], found: Sequence[tuple[int, int]], more: bool) -> Pairs:
+def _pairs(contents: Sequence[Content], found: Sequence[tuple[int, int]], more: bool) -> Pairs:
     return Pairs(
         pairs=len(found),
-        pictures=len({i for pair in found for i in pair}),
-        examples=tuple((pictures[i].places[0], pictures[j].places[0]) for i, j in found[:EXAMPLES]),
+        files=len({i for pair in found for i in pair}),
+        examples=tuple((contents[i].places[0], contents[j].places[0]) for i, j in found[:EXAMPLES]),
         more=more,
     )
 
 
-def _near(pictures: Sequence[Picture], split: int = 0) -> tuple[list[tuple[int, int]], bool]:
-    """Index pairs, ascending, of pictures that look the same, and whether there may be more.
+def _near(contents: Sequence[Content], split: int = 0) -> tuple[list[tuple[int, int]], bool]:
+    """Index pairs, ascending, of images that look the same, and whether there may be more.
 
     Args:
-        pictures: all.
-        split: where not 0, only pairs of a picture before this place and one from it on.
+        contents: all.
+        split: where not 0, only pairs of an image before this place and one from it on.
     """
     found: dict[tuple[int, int], None] = {}
-    rows, more = _candidates([picture.hashes for picture in pictures], split)
+    rows, more = _candidates([content.hashes for content in contents], split)
     for i, j, _, mirrored in rows.tolist():
-        one, two = pictures[i], pictures[j]
+        one, two = contents[i], contents[j]
         if (i, j) in found or one.sha256 == two.sha256:
             continue
         if one.thumbnail is None or two.thumbnail is None:
@@ -172,7 +172,7 @@ def _near(pictures: Sequence[Picture], split: int = 0) -> tuple[list[tuple[int, 
 def _candidates(hashes: Sequence[tuple[int, int] | None], split: int = 0) -> tuple[_Rows, bool]:
     """(M, 4): index, larger index, bits apart, 1 if the second is mirrored; and whether more.
 
-    Time and memory grow with the number of pictures times the two bounds, never with its square.
+    Time and memory grow with the number of images times the two bounds, never with its square.
     """
     known = np.array([i for i, both in enumerate(hashes) if both is not None], dtype=np.int64)
     values = np.array([both for both in hashes if both is not None], dtype=np.uint64).T.ravel()
@@ -180,7 +180,7 @@ def _candidates(hashes: Sequence[tuple[int, int] | None], split: int = 0) -> tup
 
     def rows(left: _Places, right: _Places, apart: _Places) -> _Rows:
         one, two = owners[left], owners[right]
-        # Two mirror images lie as far apart as the two pictures.
+        # Two mirror images lie as far apart as the two images.
         useful = (turned[left] + turned[right] < 2) & (one != two)
         if split:
             useful &= (one < split) != (two < split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from harness.api import FileHeader
-from harness.audit.findings import table_name
 from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates
@@ -25,7 +25,7 @@ MARGIN = 0.05
 _RULE = Rule(threshold=0.5, kind="probability")
 _MISSING = -1.0
 
-Matrix = np.ndarray[Any, np.dtype[np.float64]]
+_Facts = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,13 @@ class Shortcut:
     flagged: bool = False
     facts: Mapping[str, float] | None = None
     note: str = ""
+
+
+def table_name(header: FileHeader) -> str:
+    """``quality 92, 4:2:0, 1a2b3c4d``: equal for equal quantisation tables and subsampling."""
+    digest = hashlib.sha256(repr(header.quantization).encode()).hexdigest()[:8]
+    about = f", {header.subsampling}" if header.subsampling else ""
+    return f"quality {header.jpeg_quality}{about}, {digest}"
 
 
 def file_facts(header: FileHeader) -> dict[str, float | str]:
@@ -108,14 +115,14 @@ def judge(
     )
 
 
-def _matrix(facts: Sequence[Mapping[str, float | str]], names: Sequence[str]) -> Matrix:
+def _matrix(facts: Sequence[Mapping[str, float | str]], names: Sequence[str]) -> _Facts:
     """(N, D): numbers as they are, texts as their rank among all."""
     columns = []
     for name in names:
         values = [each[name] for each in facts]
         ranks = {text: float(rank) for rank, text in enumerate(sorted(map(str, set(values))))}
         columns.append([ranks[v] if isinstance(v, str) else v for v in values])
-    matrix: Matrix = np.array(columns, dtype=np.float64).T
+    matrix: _Facts = np.array(columns, dtype=np.float64).T
     if not math.isfinite(float(matrix.sum())):
         raise ValueError("a fact is not a finite number")
     return matrix

@@ -1,16 +1,17 @@
-"""What pixels tell of a picture's past and its likes: a former JPEG's grid, a perceptual hash."""
+"""What pixels tell of an image's past: a former JPEG's grid."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from harness.data.decode import Image8
 
 BLOCKY = 1.1
-"""Blockiness from which a picture counts as a former JPEG. Measured on the 150 photographs of the
+"""Blockiness from which an image counts as a former JPEG. Measured on the 150 photographs of the
 embedded suite (128x128, never JPEG at that size): 2 above it as they are; after JPEG, cut off the
 grid, 37 % at quality 96, 80 % at 90, 97 % at 75, so its absence proves nothing. Enlarged windows
 of 64 and of 32 pixels are taken for JPEGs in 9 % and 27 %: an upsampled set needs a closer look."""
@@ -20,12 +21,34 @@ LARGEST = 1024
 
 _Grey = np.ndarray[Any, np.dtype[np.float32]]
 _BLOCK = 8
-_TINY = 1e-3  # flat pictures: 1, not 0 / 0
+_TINY = 1e-3  # flat images: 1, not 0 / 0
 _CLIP = (
     6.0  # at least: a boundary of 2 grey levels must stand out from its neighbours on flat areas
 )
-_HASH_SIDE, _SHRUNK = 8, 32
-_FLAT = 2.0  # grey levels of standard deviation below which a hash would be of noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traces:
+    """Former JPEGs among the losslessly coded images of a class.
+
+    Args:
+        lossless: images in PNG and the like, large enough to tell.
+        blocky: those of them with a JPEG's grid.
+        median: of their blockiness, None where there are none.
+    """
+
+    lossless: int
+    blocky: int
+    median: float | None
+
+
+def traces(values: Sequence[float]) -> Traces:
+    """The sum of the blockiness of each losslessly coded image of a class."""
+    return Traces(
+        lossless=len(values),
+        blocky=sum(value > BLOCKY for value in values),
+        median=float(np.median(values)) if values else None,
+    )
 
 
 def blockiness(image: Image8) -> float | None:
@@ -65,33 +88,3 @@ def _along(luma: _Grey) -> float:
     first = int(phases.argmax())
     others = [float(phases[(first + shift) % _BLOCK]) for shift in (2, 4, 6)]
     return (float(phases[first]) + _TINY) / (max(float(np.median(phases)), *others) + _TINY)
-
-
-def perceptual_hashes(image: Image8) -> tuple[int, int] | None:
-    """63 bits that change little when a picture is scaled, compressed or slightly altered.
-
-    The picture in grey, shrunk to 32x32, its discrete cosine transform, of which the lowest 8x8
-    coefficients but the mean are compared with their median. Source: the pHash of Zauner,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-
-    Returns:
-        The bits as a number, of the picture and of its mirror image, or None for a picture that is
-        nearly flat.
-    """
-    from scipy.fft import dctn  # here: it takes a while to import
-
-    grey = Image.fromarray(image).convert("L")
-    small = np.asarray(grey.resize((_SHRUNK, _SHRUNK), Image.Resampling.BOX), dtype=np.float64)
-    if small.std() < _FLAT:
-        return None
-    low = dctn(small)[:_HASH_SIDE, :_HASH_SIDE]
-    mirror = (-1.0) ** np.arange(_HASH_SIDE)  # cosines of odd frequency change their sign
-    return _bits(low), _bits(low * mirror)
-
-
-def _bits(low: np.ndarray[Any, np.dtype[np.float64]]) -> int:
-    values = low.ravel()[1:]
-    return int.from_bytes(np.packbits(values > np.median(values)).tobytes(), "big")

@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from harness.api import Weights
-from harness.checkpoints.files import is_published, sha256_of
-from harness.checkpoints.mistaken import mistaken_for
+from harness.checkpoints.files import is_published, mistaken_for, sha256_of
 from harness.checkpoints.presence import by_hand, digits, file_presence
 from harness.errors import WeightsError, output_error
 

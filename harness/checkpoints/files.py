@@ -9,6 +9,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import torch
 from torch import Tensor
 
 from harness.api import Weights
-from harness.checkpoints.mistaken import mistaken_for
+from harness.data.hashing import file_sha256, file_state
 from harness.errors import WeightsError
+from harness.results.records import WeightsRef
 
 FILE_TYPES = (".pth", ".pt", ".safetensors")
 DIGITS = 64  # of a sha256
@@ -28,11 +30,40 @@ FEWEST_DIGITS = 8  # that are taken for one: enough against a mix-up, not agains
 _FOREIGN = re.compile(r"GLOBAL ([\w.]+)")  # so torch names what it does not load
 SAVE_AGAIN = "save only the state dict: torch.save(network.state_dict(), PATH)"
 
+_HEAD = 1024  # bytes that are looked at
+_SHOWN = 60  # characters of a text that are quoted
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!": "RAR",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedWeights:
+    """A checkpoint read from disk, before a network has taken it. Equal to nothing but itself.
+
+    Args:
+        state: name -> tensor on the CPU, names as the network has them; empty for a detector that
+            has no weights.
+        ref: which checkpoint it is, as stored with results.
+        variant: the entry of the spec's ``variants`` to build the network with, "" = no options.
+        path: the file; None for a detector that has no weights.
+        run: the folder of the training that it is of, where it was read from there.
+    """
+
+    state: Mapping[str, Tensor]
+    ref: WeightsRef
+    variant: str = ""
+    path: Path | None = None
+    run: Path | None = None
+
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file's bytes; asked again for an unchanged file, it is remembered."""
-    stat = path.stat()
-    return _digest(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+    return _sha256(path, file_state(path))
 
 
 def files_of(weights: Weights) -> tuple[Weights, ...]:
@@ -195,10 +226,58 @@ def _archive(path: Path, *, verified: bool) -> Mapping[str, Tensor]:
     return state
 
 
-@lru_cache(maxsize=256)
-def _digest(path: Path, unchanged: tuple[int, ...]) -> str:
-    digest = hashlib.sha256()
+def mistaken_for(path: Path) -> str:
+    """What a file is that can be no checkpoint, in words that complete "it is ..."; "" else.
+
+    Checkpoints are binary: a text is a server's answer, a page, or a pointer to the file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        head = file.read(_HEAD)
+    if not head:
+        return "an empty file"
+    packed = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+    if packed:
+        return f"a {packed} archive, to be unpacked"
+    if zipfile.is_zipfile(path):
+        return _zip_mistaken(path)
+    return _text_mistaken(head)
+
+
+def _zip_mistaken(path: Path) -> str:
+    """A zip archive that torch did not write."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return "a damaged zip archive"
+    if any(name.endswith(("data.pkl", "constants.pkl")) for name in names):
+        return ""
+    return f"a zip archive of {len(names)} files ({', '.join(names[:5])}), to be unpacked"
+
+
+def _text_mistaken(head: bytes) -> str:
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":  # a character cut by the limit is still text
+            return ""
+        text = head[: error.start].decode("utf-8-sig")
+    if not all(char.isprintable() or char.isspace() for char in text):
+        return ""
+    start = text.strip()
+    if start.lower().startswith(("<!doctype", "<html", "<?xml", "<head", "<script")):
+        return "a web page, such as a server sends in place of a file"
+    if start.startswith("version https://git-lfs"):
+        return "a pointer of git LFS, not the file that it points to (git lfs pull gets it)"
+    line = start.splitlines()[0] if start else ""
+    shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+    return f"text: {shown!r}"
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, state: str) -> str:
+    """``state`` is part of the key: a changed file is read again."""
+    return file_sha256(path)

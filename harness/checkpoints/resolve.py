@@ -13,9 +13,9 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.api import DetectorSpec, HasState, Weights
-from harness.checkpoints import mark
 from harness.checkpoints.files import (
     FILE_TYPES,
+    LoadedWeights,
     files_of,
     identity,
     is_published,
@@ -23,7 +23,6 @@ from harness.checkpoints.files import (
     read_state,
     sha256_of,
 )
-from harness.checkpoints.loaded import LoadedWeights
 from harness.checkpoints.presence import (
     ANOTHER,
     UNVERIFIED,
@@ -36,6 +35,7 @@ from harness.checkpoints.run_weights import (
     agreed,
     known_variant,
     marked_file,
+    read_mark,
     run_folder,
     run_of,
     unmarked_variant,
@@ -70,7 +70,7 @@ def resolve(spec: DetectorSpec, token: str = "", variant: str = "") -> LoadedWei
     if not token and not spec.weights:
         raise WeightsMissingError(
             f"{spec.name} has no published checkpoint",
-            hint=f"python -m harness train --method {spec.name} --suite mini-train, "
+            hint=f"python -m harness train --method {spec.name} --train-suite mini-train, "
             "then give the run's folder with --weights",
         )
     if not token or token in published:
@@ -140,7 +140,7 @@ def _given(spec: DetectorSpec, token: str, variant: str) -> LoadedWeights:
     if len(path.parts) > 1:
         raise WeightsMissingError(
             f"{spec.name}: there is no {token}",
-            hint=f"python -m harness train --method {spec.name} --suite mini-train",
+            hint=f"python -m harness train --method {spec.name} --train-suite mini-train",
         )
     published = ", ".join(weights.name for weights in spec.weights) or "none"
     raise WeightsError(
@@ -223,7 +223,7 @@ def _local_file(spec: DetectorSpec, path: Path, variant: str) -> LoadedWeights:
         if is_published(weights, digest):
             agreed(spec, weights.variant, variant, path)
             return _as_published(weights, _at_hand(spec, weights, path))
-    said = mark.read(path)
+    said = read_mark(path)
     if said is not None:
         return marked_file(spec, path, said, variant)
     # A file under a published name is laid out as the published one, whatever is in it.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from harness.api import DetectorSpec
-from harness.checkpoints import mark
-from harness.checkpoints.files import read_state, sha256_of
-from harness.checkpoints.loaded import LoadedWeights
+from harness.checkpoints.files import LoadedWeights, read_state, sha256_of
 from harness.errors import UsageError, WeightsError, unknown_name
 from harness.results.records import WeightsRef
+from harness.results.store import canonical_json
 
 WEIGHTS = "weights.safetensors"
 RECORD = "run.json"
@@ -29,7 +33,82 @@ RUN_NEEDS: dict[str, type] = {
     "epochs": list,
     "weights_sha256": str,
 }
+MARK_ENTRY = "lfm-bench"
+MARK_FORMAT = 1
+"""Raised when the entry changes its meaning; a file of a later format is refused."""
 AWAY = "trained here, read away from its run folder; images that it was trained on are not known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Which training a weights file is of: what its header says, wherever the file is copied to.
+
+    The header of a safetensors file holds text beside the tensors. Ours is one entry of JSON with
+    sorted keys: the library writes several entries in no fixed order, and equal trainings are to
+    give equal bytes.
+
+    Args:
+        detector, variant, seed: of the training; ``variant`` is "" where there are none.
+        recipe: sha256 of the canonical JSON of the recipe in use.
+        train: digest of the images that it was trained on.
+        generators: what made them, "photo" for the real ones; empty where nothing says so.
+    """
+
+    detector: str
+    variant: str
+    seed: int
+    recipe: str
+    train: str
+    generators: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Mark:
+        """The mark of a training's record (see ``harness.training.run_folder``)."""
+        return cls(
+            detector=record["detector"],
+            variant=record["variant"],
+            seed=record["seed"],
+            recipe=hashlib.sha256(canonical_json(record["recipe"]).encode()).hexdigest(),
+            train=record["train"]["digest"],
+            generators=tuple(record["train"].get("generators", ())),
+        )
+
+    @property
+    def header(self) -> dict[str, str]:
+        """The metadata to save a file with."""
+        return {MARK_ENTRY: json.dumps({"format": MARK_FORMAT, **asdict(self)}, sort_keys=True)}
+
+
+def read_mark(path: Path) -> Mark | None:
+    """The mark of a weights file; None where it has none: other people's, or older than marks.
+
+    Raises:
+        WeightsError: the mark is of a later format, or damaged.
+    """
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get(MARK_ENTRY)
+    except (SafetensorError, OSError):
+        return None  # reading its tensors says what is wrong with it
+    if text is None:
+        return None
+    try:
+        said = json.loads(text)
+        if said["format"] != MARK_FORMAT:
+            raise WeightsError(
+                f"{path}: its header is of format {said['format']}, "
+                f"this version reads {MARK_FORMAT}",
+                hint="use the version of lfm-bench that trained it",
+            )
+        facts = {field.name: said[field.name] for field in fields(Mark)}
+        return Mark(**{**facts, "generators": tuple(facts["generators"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path}: its header is damaged ({type(error).__name__}: {error})",
+            hint="give the training's run folder",
+        ) from error
 
 
 def run_of(path: Path) -> Path | None:
@@ -92,9 +171,7 @@ def run_folder(spec: DetectorSpec, folder: Path, variant: str = "") -> LoadedWei
     )
 
 
-def marked_file(
-    spec: DetectorSpec, path: Path, said: mark.Mark, variant: str = ""
-) -> LoadedWeights:
+def marked_file(spec: DetectorSpec, path: Path, said: Mark, variant: str = "") -> LoadedWeights:
     """Weights away from their run folder; what they are stands in their header.
 
     Args:

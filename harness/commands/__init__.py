@@ -1,1 +1,1 @@
-"""The commands of `python -m harness NAME`: one public file each, found by scanning."""
+"""The commands of `python -m harness COMMAND`: one public file each, found by scanning."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.api import DetectorSpec
-from harness.engine.scorer import Compute
+from harness.data.preprocess import parse
+from harness.engine.scorer import Compute, Job, make_job
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
 from harness.registry import detectors as registry
@@ -105,3 +107,9 @@ def compute(args: argparse.Namespace) -> Compute:
         batch_size=args.batch_size or (1 if cpu else 32),
         workers=args.workers or usable_cores(),
     )
+
+
+def job(chosen: Chosen, preprocess: str = "") -> Job:
+    """The detector of a row with its weights, under another geometry where one is given."""
+    made = make_job(*chosen)
+    return replace(made, geometry={"*": str(parse(preprocess))}) if preprocess else made

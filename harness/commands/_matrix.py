@@ -16,7 +16,7 @@ from harness.data.adapters import subset_folder
 from harness.data.own import own_selections
 from harness.data.preprocess import parse
 from harness.data.suite import Selection
-from harness.engine.scorer import Job, make_job
+from harness.engine.scorer import Job
 from harness.errors import DataError, HarnessError, UsageError
 from harness.evaluate import recorder as recording
 from harness.evaluate.plan import Settings
@@ -92,11 +92,11 @@ def request(args: argparse.Namespace) -> Request:
         OSError: ``--out`` cannot be written; said before hours of work.
     """
     if args.preprocess:
-        parse(args.preprocess)
+        parse(args.preprocess)  # before a network is loaded for nothing
     _chosen(args)
     wanted = _jobs.selected(args)
     compute = _jobs.compute(args)
-    jobs, failures = _set_up(wanted)
+    jobs, failures = _set_up(wanted, args.preprocess)
     selections, absent = present(args)
     _flags.require_writable(args.out)
     broken = _failed_records(failures, selections, args.out)
@@ -110,8 +110,6 @@ def request(args: argparse.Namespace) -> Request:
         resampling=_flags.resampling(args),
         config={name: _flags.text(value) for name, value in sorted(vars(args).items())},
     )
-    if args.preprocess:
-        jobs = [dataclasses.replace(job, geometry={"*": args.preprocess}) for job in jobs]
     return Request(
         selections=tuple(selections),
         absent=tuple(absent),
@@ -155,18 +153,18 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
 _Failure = tuple[DetectorSpec, str, HarnessError]
 
 
-def _set_up(wanted: Sequence[_jobs.Chosen]) -> tuple[list[Job], list[_Failure]]:
+def _set_up(wanted: Sequence[_jobs.Chosen], preprocess: str) -> tuple[list[Job], list[_Failure]]:
     """Jobs whose weights load, and why the others' do not; raises if a single one's do not."""
     jobs: list[Job] = []
     failures: list[_Failure] = []
-    for spec, token, variant in wanted:
+    for chosen in wanted:
         try:
-            jobs.append(make_job(spec, token, variant))
+            jobs.append(_jobs.job(chosen, preprocess))
         except HarnessError as error:
             if len(wanted) == 1:
                 raise
-            log.warning("%s: %s", spec.name, error.message)
-            failures.append((spec, token, error))
+            log.warning("%s: %s", chosen.spec.name, error.message)
+            failures.append((chosen.spec, chosen.token, error))
     return jobs, failures
 
 

@@ -13,7 +13,7 @@ from harness.evaluate.recorder import Recorder
 from harness.registry import detectors as registry
 from harness.report.printed import load_paper
 from harness.report.spec import TableSpec, load_specs
-from harness.report.tables.paper import Cost, Sources
+from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.intervals import Replicates
 from harness.results.paths import MEASURED, TABLES
 from harness.results.records import RunRecord
@@ -89,7 +89,7 @@ def _with_rule(record: RunRecord, detectors: Mapping[str, DetectorSpec]) -> RunR
     return dataclasses.replace(record, published_ap=spec.score.published_ap)
 
 
-def load_costs(path: Path) -> dict[str, Cost]:
+def load_costs(path: Path) -> dict[str, NetworkCost]:
     """Detector -> cost, from the output of ``python -m harness cost --json``; empty without it.
 
     Raises:
@@ -107,7 +107,7 @@ def load_costs(path: Path) -> dict[str, Cost]:
         ) from error
 
 
-def _cost(counts: dict[str, float] | None) -> Cost:
+def _cost(counts: dict[str, float] | None) -> NetworkCost:
     if counts is None:
-        return Cost(macs=None, params=None)
-    return Cost(macs=counts["macs"], params=counts["parameters"])
+        return NetworkCost(macs=None, params=None)
+    return NetworkCost(macs=counts["macs"], params=counts["parameters"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from harness.commands import _text
@@ -13,14 +13,7 @@ from harness.evaluate.twins import Twin
 from harness.report.layout import HOLE, between, signed
 from harness.report.render import Renderer
 from harness.report.table import Cell, Column, Table
-from harness.report.tables.paper import Edges
-from harness.report.tables.treatments import (
-    FIRST,
-    Question,
-    Treated,
-    Treatment,
-    build_treatment_table,
-)
+from harness.report.tables.treatments import FIRST, Question, Treated, build_treatment_table
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
 from harness.results.records import RunRecord
@@ -28,9 +21,9 @@ from harness.results.rows import seed_group, told_apart
 
 
 def table(
-    texts: Mapping[str, str],
+    about: Table,
     selection: Selection,
-    treatments: Sequence[Treatment],
+    treatments: Sequence[Column],
     rows: Sequence[Treated],
     *,
     out: Path,
@@ -39,7 +32,7 @@ def table(
     """The table of one suite.
 
     Args:
-        texts: ``name``, ``title`` and ``caption``.
+        about: its name, title and caption.
         selection: the scored part of the suite.
         treatments: columns.
         rows: from :func:`treated`.
@@ -47,25 +40,15 @@ def table(
         differences: show them.
     """
     kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
-
-    def gap(
-        second: Sequence[RunRecord], first: Sequence[RunRecord], subsets: Sequence[str], metric: str
-    ) -> Edges | None:
-        places = [(selection.suite.name, name) for name in subsets]
-        verdict = kept.tell(second, first, places, metric)
-        low, high = verdict.low, verdict.high
-        return None if low is None or high is None else (low, high)
-
     question = Question(
-        name=texts["name"],
-        title=texts["title"],
-        caption=texts["caption"],
+        about=about,
         treatments=tuple(treatments),
+        suite=selection.suite.name,
         subsets=tuple(subset.name for subset in selection.subsets if subset.in_mean),
         controls=tuple(subset.name for subset in selection.subsets if not subset.in_mean),
         differences=differences,
         interval=kept.interval,
-        gap=gap,
+        tell=kept.tell,
     )
     return build_treatment_table(question, rows)
 

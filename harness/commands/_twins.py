@@ -11,8 +11,8 @@ from harness.commands._matrix import Request
 from harness.data.suite import Selection
 from harness.evaluate.matrix import Matrix
 from harness.evaluate.twins import CODEC, TWINS, Twin, require_known, twins
-from harness.report.table import Table
-from harness.report.tables.treatments import FIRST, Treated, Treatment
+from harness.report.table import Column, Table
+from harness.report.tables.treatments import FIRST, Treated
 from harness.results.records import RunRecord
 
 
@@ -55,23 +55,18 @@ def _table(asked: Request, found: Sequence[Twin], matrix: Matrix, selection: Sel
     suite = selection.suite
     rows = _treatments.treated(matrix, asked.jobs, found, suite.name)
     names = list(dict.fromkeys(twin.name for twin in found))
-    treatments = [Treatment(key=FIRST, title="as run")]
-    treatments += [Treatment(key=name, title=name, group=_group(name, rows)) for name in names]
-    about = "; ".join(f"{name}: {TWINS[name]}" for name in names)
-    return _treatments.table(
-        {
-            "name": f"twins-{suite.name}",
-            "title": f"{suite.title}: the same images through one path",
-            "caption": f"As run: files as they are, each detector's own geometry. {about}. "
-            "What a number loses under a codec twin it owed to size, to file format, or to traces "
-            "that this path wipes out.",
-        },
-        selection,
-        treatments,
-        rows,
-        out=asked.settings.out,
-        differences=True,
+    columns = [Column(key=FIRST, title="as run")]
+    columns += [Column(key=name, title=name, group=_group(name, rows)) for name in names]
+    paths = "; ".join(f"{name}: {TWINS[name]}" for name in names)
+    about = Table(
+        name=f"twins-{suite.name}",
+        title=f"{suite.title}: the same images through one path",
+        caption=f"As run: files as they are, each detector's own geometry. {paths}. "
+        "What a number loses under a codec twin it owed to size, to file format, or to traces "
+        "that this path wipes out.",
     )
+    out = asked.settings.out
+    return _treatments.table(about, selection, columns, rows, out=out, differences=True)
 
 
 def _group(name: str, rows: Sequence[Treated]) -> str:

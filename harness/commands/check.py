@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.audit.duplicates import Duplicates
 from harness.audit.findings import ClassFacts, SubsetAudit
-from harness.audit.survey import SuiteAudit, audit_suite
-from harness.commands._flags import add_data_root, add_out
+from harness.audit.remarks import remarks
+from harness.audit.shortcuts import FOLDS, MARGIN, Shortcut
+from harness.audit.suite import SuiteAudit, TrainingImages, audit_suite
+from harness.commands import _flags, _text
 from harness.data.own import own_selections
+from harness.env import usable_cores
 from harness.errors import DataError, UsageError
 from harness.registry.suites import find_root, parse_selection
+from harness.results.store import canonical_json, write_atomic
 
 HELP = "look at a test set before any detector runs: counts, damage, duplicates, shortcuts"
 
+log = logging.getLogger(__name__)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of ``check``."""
+    """What to look at, and how closely."""
     parser.add_argument("--suite", help="for example ufd, paper, mini:gan, forensynths:biggan")
     parser.add_argument(
         "--images",
@@ -34,12 +39,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--deep", action="store_true", help="decode every image (headers hide truncated files)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
-    add_data_root(parser)
-    add_out(parser)
+    audit = parser.add_argument_group("full audit")
+    audit.add_argument(
+        "--audit",
+        action="store_true",
+        help="also ask what the files alone tell of the class and which images look the same; "
+        "writes an HTML page and a JSON file",
+    )
+    training = audit.add_mutually_exclusive_group()
+    training.add_argument(
+        "--train-suite",
+        metavar="NAME",
+        help="with --audit: look for the images of this training set, e.g. mini-train",
+    )
+    training.add_argument(
+        "--train-data",
+        type=Path,
+        metavar="DIR",
+        help="with --audit: look for the images of a training run (its folder; where they are not "
+        "at hand, for equal files by the run's list), or of one's own folder or list",
+    )
+    audit.add_argument(
+        "--to", type=Path, help="with --audit: folder of the files (default: OUT/audit)"
+    )
+    _flags.add_data_root(parser)
+    _flags.add_out(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the audit. 0: all there and readable (warnings or not); 3: absent or unreadable.
+    """0: all there and readable, warnings or not; 3: absent or unreadable.
 
     A place of one class is no error where nobody declares the other: it is a control.
     """
@@ -49,55 +77,79 @@ def run(args: argparse.Namespace) -> int:
         )
     selections = parse_selection(args.suite) if args.suite else []
     selections += own_selections(args.images)
+    folder = args.to or args.out / "audit"
+    against = _training(args, folder)
     audits, absent = [], []
     for selection in selections:
         try:
             root = find_root(selection.suite, args.data_root)
-            audits.append(audit_suite(selection, root, args.out, deep=args.deep))
         except DataError as error:
-            absent.append((selection.suite.name, str(error)))
+            absent.append({"suite": selection.suite.name, "error": str(error)})
+            continue
+        audit = audit_suite(
+            selection,
+            root,
+            args.out,
+            depth="audit" if args.audit else "pixels" if args.deep else "headers",
+            against=against,
+            workers=usable_cores(),
+        )
+        audits.append(audit)
+        if args.audit:
+            _write(audit, folder)
     if args.json:
-        _print_json(audits, absent)
+        suites = [dataclasses.asdict(audit) for audit in audits]
+        print(canonical_json({"suites": suites, "absent": absent}), end="")
     else:
         print("\n\n".join(map(render, audits)))
-    for _, message in absent:
-        print(f"error: {message}", file=sys.stderr)
+    for each in absent:
+        print(f"error: {each['error']}", file=sys.stderr)
     return DataError.exit_code if absent or not all(audit.ok for audit in audits) else 0
 
 
-def _print_json(audits: list[SuiteAudit], absent: list[tuple[str, str]]) -> None:
-    document = {
-        "suites": [dataclasses.asdict(audit) for audit in audits],
-        "absent": [{"suite": name, "error": message} for name, message in absent],
-    }
-    print(json.dumps(document, indent=2, sort_keys=True, allow_nan=False))
+def _training(args: argparse.Namespace, folder: Path) -> TrainingImages | None:
+    """What is said about the audit before it begins; the training set to look for."""
+    if not args.audit:
+        for name in ("train_suite", "train_data", "to"):
+            if getattr(args, name):
+                raise UsageError(f"--{name.replace('_', '-')} needs --audit", hint="add --audit")
+        return None
+    _flags.require_writable(folder)
+    from harness.audit import training_set  # here: it takes a while to import
+
+    if args.train_suite:
+        return training_set.declared_images(args.train_suite, args.data_root, args.out)
+    if args.train_data:
+        return training_set.images_in(args.train_data, args.data_root, args.out)
+    return None
 
 
-_COLUMNS = ("subset", "real", "fake", "formats", "sizes", "bad", "manifest")
+def _write(audit: SuiteAudit, folder: Path) -> None:
+    from harness.report.render import Renderer  # here: it takes a while to import
+    from harness.results.paths import TABLES
+
+    document = dataclasses.asdict(audit)
+    page = Renderer(TABLES / "templates").audit(document, remarks(audit))
+    for ending, content in {"html": page, "json": canonical_json(document)}.items():
+        path = folder / f"audit-{audit.suite}.{ending}"
+        write_atomic(path, content.encode())
+        log.info("%s", path)
 
 
 def render(audit: SuiteAudit) -> str:
     """A suite's audit as text for people."""
-    table = [_COLUMNS, *map(_row, audit.subsets)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(_COLUMNS))]
-    lines = [f"{audit.title} ({audit.suite}): {audit.root}"]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join(cells).rstrip())
-    lines += _legend(audit)
-    for subset in audit.subsets:
-        lines += [f"{f.level}: {subset.subset}: {f.text}" for f in subset.findings]
-    if audit.known_extras:
-        lines.append(f"note: not scored by the paper: {', '.join(audit.known_extras)}")
-    if audit.unknown_extras:
-        lines.append(f"warning: unknown folders, not scored: {', '.join(audit.unknown_extras)}")
-    return "\n".join(lines + duplicate_lines(audit.duplicates))
+    head = ["subset", "real", "fake", "formats", "sizes", "bad", "manifest"]
+    table = _text.table(head, [_row(subset) for subset in audit.subsets], left=len(head))
+    lines = [f"{audit.title} ({audit.suite}): {audit.root}", table, *_legend(audit)]
+    if audit.depth == "audit":
+        lines += ["", *_shortcuts(audit)]
+    return "\n".join(lines + remarks(audit))
 
 
-def _row(subset: SubsetAudit) -> tuple[str, ...]:
+def _row(subset: SubsetAudit) -> list[str]:
     if not subset.present:
-        return subset.subset, "missing", "missing", "", "", "", ""
-    return (
+        return [subset.subset, "missing", "missing", "", "", "", ""]
+    return [
         subset.subset,
         _count(subset.real, subset.expected_real),
         _count(subset.fake, subset.expected_fake),
@@ -105,7 +157,7 @@ def _row(subset: SubsetAudit) -> tuple[str, ...]:
         _by_class(subset.real.sizes, subset.fake.sizes),
         str(len(subset.unreadable)),
         subset.digest[:12],
-    )
+    ]
 
 
 def _count(facts: ClassFacts, expected: int | None) -> str:
@@ -138,26 +190,33 @@ def _legend(audit: SuiteAudit) -> list[str]:
             "640x480 21% +69 would be: the commonest size, the share of the images that have it, "
             "and how many other sizes there are"
         )
-    if not audit.deep:
+    if audit.depth == "headers":
         lines.append("headers were read, pixels were not: --deep finds truncated files")
     return lines + [f"expected counts: {source}" for source in sources]
 
 
-def duplicate_lines(duplicates: Duplicates) -> list[str]:
-    """What a user should know of files of equal content, a line each."""
-    lines = []
-    for label, scored in sorted(duplicates.scored.items()):
-        distinct = duplicates.distinct.get(label, 0)
-        if distinct < scored:
-            lines.append(f"note: {distinct} distinct {label} files among {scored} scored")
-    for shared in duplicates.across:
-        where = ", ".join(shared.subsets)
-        lines.append(f"note: {shared.files} {shared.label} files are in each of: {where}")
-    for subset, files in duplicates.within_files.items():
-        example = " = ".join(duplicates.within[subset][0])
-        lines.append(f"warning: {subset}: {files} superfluous copies, such as {example}")
-    if duplicates.both_classes:
-        example = " = ".join(duplicates.both_classes[0])
-        count = len(duplicates.both_classes)
-        lines.append(f"warning: {count} files are called both real and fake, such as {example}")
-    return lines
+def _shortcuts(audit: SuiteAudit) -> list[str]:
+    head = ["subset", "file facts alone", "with grid", "former JPEGs real/fake"]
+    rows = [
+        [
+            each.subset,
+            _accuracy(each.by_file),
+            _accuracy(each.by_file_and_grid),
+            "/".join(f"{t.blocky} of {t.lossless}" for t in each.traces.values()) or "-",
+        ]
+        for each in audit.subsets
+    ]
+    return [
+        _text.table(head, rows),
+        f"file facts: balanced accuracy in percent of a forest that sees formats, sizes, colour "
+        f"modes, JPEG tables and metadata, {FOLDS}-fold, with its 95 % interval; chance is 50; "
+        f"! marks an interval that begins above {100 * (0.5 + MARGIN):.0f}. with grid: and the "
+        "8x8 blockiness of the pixels.",
+    ]
+
+
+def _accuracy(found: Shortcut | None) -> str:
+    if found is None or found.accuracy is None:
+        return "-"
+    words = _text.percent(found.accuracy), _text.between(found.low, found.high)
+    return " ".join(filter(None, (*words, "!" if found.flagged else "")))

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 from harness.commands import _contenders, _flags, _text
 from harness.errors import UsageError
-from harness.metrics.friedman import Ranks
+from harness.metrics.friedman import RankTest
 from harness.metrics.interval import LEVEL
 from harness.metrics.verdict import MARGIN, Verdict
 from harness.report.words import p_value
@@ -166,7 +166,7 @@ def _points(text: str) -> float:
     return value
 
 
-def _ranked(metric: str, ranks: Ranks, contenders: Sequence[Contender]) -> str:
+def _ranked(metric: str, ranks: RankTest, contenders: Sequence[Contender]) -> str:
     order = sorted(range(len(contenders)), key=lambda i: ranks.mean_ranks[i])
     shown = ", ".join(f"{contenders[i].name} {ranks.mean_ranks[i]:.2f}" for i in order)
     return (

@@ -25,7 +25,7 @@ HELP = "count MACs and parameters, time the networks, explain the paper's printe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class CostReport:
     """Everything known of one detector's cost; None where it does not apply."""
 
     detector: str
@@ -81,13 +81,13 @@ def image_size(text: str) -> Size:
     return int(match[1]), int(match[2])
 
 
-def _cost(spec: DetectorSpec, args: argparse.Namespace, device: torch.device) -> Cost:
+def _cost(spec: DetectorSpec, args: argparse.Namespace, device: torch.device) -> CostReport:
     size = args.size or spec.evaluation_size
     speed = None
     if args.repeats > 0:
         speed = measure(spec, size, device, batch_size=args.batch_size, repeats=args.repeats)
     counts = count(spec, size)
-    return Cost(
+    return CostReport(
         detector=spec.name,
         title=spec.title,
         size=size,
@@ -98,7 +98,7 @@ def _cost(spec: DetectorSpec, args: argparse.Namespace, device: torch.device) ->
     )
 
 
-def _lines(cost: Cost) -> list[str]:
+def _lines(cost: CostReport) -> list[str]:
     lines = [f"{cost.detector} ({cost.title}), 1 image of {cost.size[0]}x{cost.size[1]}"]
     lines += _count_lines(cost.counts)
     if cost.timed:

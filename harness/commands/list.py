@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from harness.data.suite import Suite
 from harness.errors import DataError, unknown_name
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites, find_root
+from harness.results.store import canonical_json
 
 HELP = "show detectors and suites; --long NAME tells everything of one"
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             "detectors": [detector_facts(spec) for spec in detectors.values()],
             "suites": [suite_facts(suite, args.data_root) for suite in suites.values()],
         }
-        print(json.dumps(tree, indent=1, allow_nan=False))
+        print(canonical_json(tree), end="")
     else:
         print(_detector_table(detectors), _suite_table(suites, args.data_root), sep="\n\n")
     return 0
@@ -182,7 +182,7 @@ def _print_long(thing: DetectorSpec | Suite, args: argparse.Namespace) -> None:
         else suite_facts(thing, args.data_root)
     )
     if args.json:
-        print(json.dumps(facts, indent=1, allow_nan=False))
+        print(canonical_json(facts), end="")
         return
     for name, value in facts.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):

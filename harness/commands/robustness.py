@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.evaluate.matrix import Matrix
 from harness.evaluate.twins import Twin
 from harness.figures.curves import curves
+from harness.report.table import Table
 from harness.report.tables.robustness import panels, treatments
 from harness.report.tables.treatments import CONTROLS, REALS
 from harness.results.store import write_atomic
@@ -88,19 +89,15 @@ def _report(
     names = {str(parse_perturbation(name)): name for name in CHAINS}
     columns = treatments(list(dict.fromkeys(twin.name for twin in twins)), names)
     chains = "; ".join(f"{names[c.key]}: {c.key}" for c in columns if c.key in names)
-    table = _treatments.table(
-        {
-            "name": f"robustness-{suite.name}",
-            "title": f"{suite.title}: robustness",
-            "caption": "Every picture, real or fake, was perturbed after decoding and before the "
-            f"detector's own geometry.{' ' * bool(chains)}{chains}{'.' * bool(chains)}",
-        },
-        selection,
-        columns,
-        _treatments.treated(matrix, asked.jobs, twins, suite.name),
-        out=asked.settings.out,
-        differences=False,
+    about = Table(
+        name=f"robustness-{suite.name}",
+        title=f"{suite.title}: robustness",
+        caption="Every picture, real or fake, was perturbed after decoding and before the "
+        f"detector's own geometry.{' ' * bool(chains)}{chains}{'.' * bool(chains)}",
     )
+    rows = _treatments.treated(matrix, asked.jobs, twins, suite.name)
+    out = asked.settings.out
+    table = _treatments.table(about, selection, columns, rows, out=out, differences=False)
     print(_treatments.as_text(table) + "\n")
     folder = asked.settings.out / "robustness"
     shown = {column.metric for column in table.columns}

@@ -11,16 +11,16 @@ from pathlib import Path
 import torch
 
 from harness.api import DetectorSpec
+from harness.checkpoints.run_weights import known_variant
 from harness.commands._flags import OUT, add_data_root, positive, require_writable
 from harness.env import resolve_device, usable_cores
-from harness.errors import UsageError, unknown_name
+from harness.errors import UsageError
 from harness.registry import detectors as registry
 from harness.training import datasets, run_folder, session
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, run_jobs
+from harness.training.jobs import ChildJob, run_jobs
 from harness.training.mini_rule import SIDE
-from harness.training.overrides import OVERRIDABLE, flag, form, read
 from harness.training.processes import (
     Ranks,
     joined,
@@ -28,10 +28,18 @@ from harness.training.processes import (
     processes_here,
     started_by_torchrun,
 )
-from harness.training.recipe import ResolvedRecipe, is_fit, resolve
+from harness.training.progress import require_tensorboard
+from harness.training.recipe import (
+    OVERRIDABLE,
+    ResolvedRecipe,
+    flag,
+    form,
+    is_fit,
+    read,
+    resolve,
+)
 from harness.training.request import Machine, Numerics, Training, refuse_contradictions
 from harness.training.tasks import Policy, Task
-from harness.training.tensorboard import require_tensorboard
 from harness.training.throughput import measure
 
 HELP = "train detectors on the embedded training set or on your own folders"
@@ -46,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
     parser.add_argument("--method", required=True, help="detectors, comma-separated, or all")
     data = parser.add_argument_group("data")
-    data.add_argument("--suite", metavar="NAME", help=f"one of {', '.join(datasets.DECLARED)}")
+    data.add_argument(
+        "--train-suite",
+        metavar="NAME",
+        help=f"a declared training set: {', '.join(datasets.DECLARED)}",
+    )
     data.add_argument("--train-data", type=Path, metavar="DIR", help="holds 0_real and 1_fake")
     data.add_argument("--val-data", type=Path, metavar="DIR", help="likewise; never a test set")
     data.add_argument(
@@ -59,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="with --suite the output folder (default: runs): trainings go to "
+        help="with --train-suite the output folder (default: runs): trainings go to "
         "OUT/training/SUITE/DETECTOR/seedK. With --train-data the run folder itself or, of several "
         "trainings, the folder of DETECTOR/seedK",
     )
@@ -147,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
             return _measure(tasks, _machine(args, device, ranks))
         policy = Policy(
             overwrite=args.overwrite,
-            replace_others=bool(args.suite),
+            replace_others=bool(args.train_suite),
             skip_unstartable=args.method == "all",
         )
         # Where folders are not shared, the first process's is the one that counts.
@@ -194,12 +206,12 @@ def _measure(tasks: list[Task], machine: Machine) -> int:
 
 def _data(args: argparse.Namespace) -> TrainingData:
     folders = (args.train_data, args.val_data)
-    if args.suite and not any(folders):
-        return datasets.declared(args.suite, data_root=args.data_root, cache=args.out or OUT)
-    if args.suite or not all(folders):
+    if args.train_suite and not any(folders):
+        return datasets.declared(args.train_suite, data_root=args.data_root, cache=args.out or OUT)
+    if args.train_suite or not all(folders):
         raise UsageError(
-            "training data: give either --suite, or both --train-data and --val-data",
-            hint="python -m harness train --method lfm --suite mini-train",
+            "training data: give either --train-suite, or both --train-data and --val-data",
+            hint="python -m harness train --method lfm --train-suite mini-train",
         )
     if args.out is None:
         raise UsageError("own training data needs --out RUN: the folder for the trained weights")
@@ -256,8 +268,8 @@ def _folder(training: Training, args: argparse.Namespace, several: bool) -> Path
         name += f"+{training.variant}"
     below = Path(name) / f"seed{training.seed}"
     out = Path(args.out or OUT)
-    if args.suite:
-        return out.joinpath("training", args.suite, below)
+    if args.train_suite:
+        return out.joinpath("training", args.train_suite, below)
     return out / below if several else out
 
 
@@ -283,26 +295,21 @@ def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
     idle = usable_cores() // at_once - args.threads
     workers = max(0, idle) if args.workers is None else args.workers
     jobs = [
-        Job(
+        ChildJob(
             name=task.training.label,
             command=tuple(_child_command(task, args, workers)),
             weight=_expected_cost(task.training),
         )
         for task in todo
     ]
-    failures = [o for o in run_jobs(jobs, at_once) if o.exit_code]
-    for outcome in failures:
-        log.error(
-            "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
-        )
-    return len(failures)
+    return sum(outcome.exit_code != 0 for outcome in run_jobs(jobs, at_once))
 
 
 def _child_command(task: Task, args: argparse.Namespace, workers: int) -> list[str]:
     training = task.training
     command = [sys.executable, "-m", "harness", "train", "--method", training.spec.name]
-    if args.suite:
-        command += ["--suite", args.suite, "--out", str(args.out or OUT)]
+    if args.train_suite:
+        command += ["--train-suite", args.train_suite, "--out", str(args.out or OUT)]
         command += ["--data-root", str(args.data_root)] if args.data_root else []
     else:
         command += ["--train-data", str(args.train_data), "--val-data", str(args.val_data)]
@@ -349,13 +356,7 @@ def _specs(text: str) -> list[DetectorSpec]:
 
 
 def _variant(spec: DetectorSpec, name: str | None) -> str:
-    if name is None:
-        return next(iter(spec.variants), "")
-    if name not in spec.variants:
-        if spec.variants:
-            raise unknown_name(f"variant of {spec.name}", name, spec.variants)
-        raise UsageError(f"{spec.name} has no variants, got --variant {name}")
-    return name
+    return known_variant(spec, name or "") or next(iter(spec.variants), "")
 
 
 def _minutes(text: str) -> float:

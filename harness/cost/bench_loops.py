@@ -2,7 +2,7 @@
 
 ``PlainLoop`` is what the field's repositories do: PIL in a torch DataLoader, torchvision
 transforms, batches of 32, the eager network. ``OurLoop`` is the evaluation of ``harness run`` from
-files to a prediction file. ``Machine`` measures what the hardware can do at the same moment.
+files to a prediction file. ``MachineProbe`` measures what the hardware can do at the same moment.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ import os
 import statistics
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.api import DetectorSpec, HasModule, HasState, Normalised
+from harness.api import DetectorSpec, HasModule, HasState, Normalised, TorchDetector
 from harness.api.torchvision import ensure_torchvision
-from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
+from harness.checkpoints.resolve import LoadedWeights, resolve
 from harness.data import decode
 from harness.data.loader import ordered_map
 from harness.data.manifest import hash_samples
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Manifest, Sample
-from harness.engine.accelerate import FusedConv
-from harness.engine.scorer import Compute, Scorer
+from harness.engine.onednn import FusedConv
+from harness.engine.scorer import Compute, Scorer, ready
 from harness.env import peak_memory
 from harness.errors import UsageError, WeightsError
-from harness.evaluate.images import SubsetScoring, Task
+from harness.evaluate.images import Share, SubsetScoring
 from harness.registry.detectors import detector
 from harness.results.predictions import open_journal
 from harness.results.records import PredictionKey, WeightsRef
@@ -75,6 +76,21 @@ class Lap:
     scores: tuple[float, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What it took until a loop could score.
+
+    Args:
+        seconds: to build the network, load its weights and rewrite it (export, compile, check).
+        form: what scores; ``eager`` = the network as written.
+        refused: why it is in no better form.
+    """
+
+    seconds: float
+    form: str
+    refused: tuple[str, ...] = ()
+
+
 def load(method: str, token: str) -> tuple[DetectorSpec, LoadedWeights]:
     """A detector's spec and weights.
 
@@ -83,21 +99,47 @@ def load(method: str, token: str) -> tuple[DetectorSpec, LoadedWeights]:
         WeightsError: the weights are not there.
     """
     spec = detector(method)
-    if token != UNTRAINED:
-        loaded = resolve(spec, token)
-    else:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            fresh = spec.build()
-        if not isinstance(fresh, HasState):
-            raise WeightsError(f"{method}: has no state to start untrained from")
-        loaded = LoadedWeights(state=fresh.state_dict(), ref=WeightsRef(label=UNTRAINED))
-    if not isinstance(spec.build(), HasModule):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        fresh = spec.build()
+    if not isinstance(fresh, HasModule):
         raise UsageError(f"bench compares networks, {method} has none", hint="--method lfm")
-    return spec, loaded
+    if token != UNTRAINED:
+        return spec, resolve(spec, token)
+    if not isinstance(fresh, HasState):
+        raise WeightsError(f"{method}: has no state to start untrained from")
+    return spec, LoadedWeights(state=fresh.state_dict(), ref=WeightsRef(label=UNTRAINED))
 
 
-class PlainLoop:
+class Loop(ABC):
+    """A way from files to scores, ready to be run again and again."""
+
+    start: Start
+
+    @abstractmethod
+    def scores(self) -> list[float]:
+        """One pass over the images; a score each, in file order."""
+
+    @abstractmethod
+    def split(self) -> Split:
+        """Milliseconds an image of each step."""
+
+    def started(self) -> Start:
+        """What it took until it could score."""
+        return self.start
+
+    def lap(self) -> Lap:
+        """One pass, timed."""
+        scores, seconds, cpu_seconds = _timed(self.scores)
+        return Lap(seconds=seconds, cpu_seconds=cpu_seconds, scores=tuple(scores))
+
+    def peak_mib(self) -> float | None:
+        """Peak resident memory of this process so far; None where the system does not tell."""
+        peak = peak_memory()
+        return None if peak is None else peak / 2**20
+
+
+class PlainLoop(Loop):
     """The loop in the style of the field, with torch's default number of threads.
 
     Args:
@@ -110,26 +152,21 @@ class PlainLoop:
         from torchvision import transforms
 
         spec, loaded = load(work.method, work.token)
-        built = spec.build(**spec.variants.get(loaded.variant, {}))
-        load_into(built, loaded, spec)
-        built.module.eval()
+        built, seconds, _ = _timed(lambda: ready(spec, loaded))
+        self.start = Start(seconds=seconds, form="eager")
         self._files = work.files
         self._workers = loader_workers
         self._score: Callable[[Tensor], Tensor] = built.score
         steps: list[Any] = [*_torchvision_steps(work.preprocess), transforms.ToTensor()]
-        if isinstance(built.module, Normalised):
+        # Where nothing but the normalisation stands before the network, it is a transform.
+        if type(built).score is TorchDetector.score and type(built.module) is Normalised:
             module = built.module
             steps.append(transforms.Normalize(module.mean.flatten(), module.std.flatten()))
             self._score = module.network
         self._transform = transforms.Compose(steps)
 
-    def lap(self) -> Lap:
-        """One pass, timed."""
-        scores, seconds, cpu_seconds = _timed(self._pass)
-        return Lap(seconds=seconds, cpu_seconds=cpu_seconds, scores=tuple(scores))
-
     def split(self) -> Split:
-        """Milliseconds an image that the loop waits for the loader, and for the network."""
+        """How long the loop waits for the loader, and for the network."""
         waiting = forward = 0.0
         batches = iter(self._loader())
         while True:
@@ -145,7 +182,8 @@ class PlainLoop:
         count = len(self._files)
         return {"load": 1e3 * waiting / count, "forward": 1e3 * forward / count}
 
-    def _pass(self) -> list[float]:
+    def scores(self) -> list[float]:
+        """One pass, batch by batch."""
         scores: list[float] = []
         with torch.no_grad():
             for batch in self._loader():
@@ -179,7 +217,13 @@ class _PlainImages(torch.utils.data.Dataset[Tensor]):
 def _torchvision_steps(preprocess: str) -> list[Any]:
     from torchvision import transforms
 
-    known = {"resize": transforms.Resize, "center_crop": transforms.CenterCrop}
+    modes = transforms.InterpolationMode
+    known: dict[str, Callable[[Any], Any]] = {
+        "resize": transforms.Resize,
+        "resize_bicubic": lambda size: transforms.Resize(size, modes.BICUBIC),
+        "resize_lanczos": lambda size: transforms.Resize(size, modes.LANCZOS),
+        "center_crop": transforms.CenterCrop,
+    }
     steps = []
     for step in parse(preprocess).steps:
         if step.op.name not in known:
@@ -192,19 +236,21 @@ def _torchvision_steps(preprocess: str) -> list[Any]:
     return steps
 
 
-class OurLoop:
+class OurLoop(Loop):
     """The evaluation of ``harness run``: hash, read, decode, score, journal, prediction file.
 
     Args:
         work: what to score.
-        runtime: ``torch`` or ``onnxruntime``.
+        runtime: see :func:`harness.engine.accelerate.accelerate`.
         workers: threads.
     """
 
     def __init__(self, work: Work, runtime: str, workers: int) -> None:
         self._spec, self._loaded = load(work.method, work.token)
         self._compute = Compute(device=torch.device("cpu"), runtime=runtime, workers=workers)
-        self._scorer = Scorer(self._spec, self._loaded, self._compute)
+        self._scorer, seconds, _ = _timed(lambda: Scorer(self._spec, self._loaded, self._compute))
+        made = self._scorer.function
+        self.start = Start(seconds=seconds, form=made.form, refused=made.refused)
         self._preprocess = parse(work.preprocess)
         # A file may be given more than once (the memory test does); an id may not.
         self._samples = [
@@ -212,13 +258,8 @@ class OurLoop:
             for number, file in enumerate(work.files)
         ]
 
-    def lap(self) -> Lap:
-        """One pass, timed."""
-        scores, seconds, cpu_seconds = _timed(self._pass)
-        return Lap(seconds=seconds, cpu_seconds=cpu_seconds, scores=tuple(scores))
-
     def split(self) -> Split:
-        """Median milliseconds an image of each step, on one thread."""
+        """Median of each step, on one thread."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -244,13 +285,14 @@ class OurLoop:
             for step, before, after in zip(steps, marks[:-1], marks[1:], strict=True)
         }
 
-    def _pass(self) -> list[float]:
+    def scores(self) -> list[float]:
+        """One pass, to a prediction file and back."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)
             samples = tuple(hash_samples(self._samples, out / "hashes.parquet"))
             key = self._key(Manifest("bench/bench", samples))
             with open_journal(out / "bench.journal", key) as journal:
-                task = Task(scorer=self._scorer, preprocess=self._preprocess, journal=journal)
+                task = Share(scorer=self._scorer, preprocess=self._preprocess, journal=journal)
                 SubsetScoring(
                     samples, [task], self._compute, skip_bad=False, tick=lambda _: None
                 ).run()
@@ -288,7 +330,7 @@ class Limits:
     decode_per_s: float
 
 
-class Machine:
+class MachineProbe:
     """Measures :class:`Limits`.
 
     Args:
@@ -336,19 +378,6 @@ class Machine:
 
         for outcome in ordered_map(one, self._files, workers=self._workers):
             outcome.get()
-
-
-def peak_memory_mib(work: Work, count: int, workers: int) -> float:
-    """Peak resident memory (MiB) of this process after scoring ``count`` images, torch runtime.
-
-    The files of ``work`` are gone through again and again. Call it in a fresh process.
-    """
-    files = tuple(work.files[number % len(work.files)] for number in range(count))
-    OurLoop(replace(work, files=files), "torch", workers).lap()
-    peak = peak_memory()
-    if peak is None:
-        raise UsageError("--memory: this system does not tell a process's peak memory")
-    return peak / 2**20
 
 
 def _timed(function: Callable[[], Any]) -> tuple[Any, float, float]:

@@ -33,7 +33,7 @@ class Term:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class PrintedCell:
     """A printed number and the recomputed one.
 
     Args:
@@ -62,8 +62,8 @@ class Reconciled:
         note: what else is known.
     """
 
-    flops: Cell
-    parameters: Cell
+    flops: PrintedCell
+    parameters: PrintedCell
     ours: Counts
     note: str
 
@@ -100,7 +100,7 @@ def explain(found: Reconciled) -> list[str]:
     ]
 
 
-def _sentence(cell: Cell) -> str:
+def _sentence(cell: PrintedCell) -> str:
     number = " + ".join(f"{term.value:,} {term.what}" for term in cell.terms)
     if len(cell.terms) > 1:
         number = f"{cell.value:,} ({number})"
@@ -115,7 +115,7 @@ def _more(printed: str, value: int) -> str:
     return f"{abs(ratio):.1%} {'more' if ratio >= 0 else 'fewer'}"
 
 
-def _cell(printed: str, rule: str, *terms: Term, cut: bool = False, unit: str = "") -> Cell:
+def _cell(printed: str, rule: str, *terms: Term, cut: bool = False, unit: str = "") -> PrintedCell:
     """Adds the terms up and prints them as the paper does.
 
     Args:
@@ -125,7 +125,7 @@ def _cell(printed: str, rule: str, *terms: Term, cut: bool = False, unit: str = 
     value = sum(term.value for term in terms)
     hundredths = 100 * value / _UNITS[unit or printed[-1]]
     shown = f"{(int(hundredths) if cut else round(hundredths)) / 100:.2f}{printed[-1]}"
-    return Cell(
+    return PrintedCell(
         printed=printed,
         rule=rule,
         terms=terms,
@@ -246,7 +246,7 @@ def _fatformer(spec: DetectorSpec, ours: Counts) -> Reconciled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PrintedRow:
     """A row of the paper's cost columns.
 
     Args:
@@ -258,13 +258,13 @@ class Row:
     recompute: Callable[[DetectorSpec, Counts], Reconciled]
 
 
-PRINTED: dict[str, Row] = {
-    "fatformer": Row(size=(224, 224), recompute=_fatformer),
-    "lfm": Row(size=(256, 256), recompute=_lfm),
-    "lgrad": Row(size=(256, 256), recompute=_lgrad),
-    "npr": Row(size=(256, 256), recompute=_npr),
-    "ojha": Row(size=(224, 224), recompute=_ojha),
-    "safe": Row(size=(256, 256), recompute=_safe),
+PRINTED: dict[str, PrintedRow] = {
+    "fatformer": PrintedRow(size=(224, 224), recompute=_fatformer),
+    "lfm": PrintedRow(size=(256, 256), recompute=_lfm),
+    "lgrad": PrintedRow(size=(256, 256), recompute=_lgrad),
+    "npr": PrintedRow(size=(256, 256), recompute=_npr),
+    "ojha": PrintedRow(size=(224, 224), recompute=_ojha),
+    "safe": PrintedRow(size=(256, 256), recompute=_safe),
 }
 
 

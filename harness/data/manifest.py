@@ -1,16 +1,12 @@
 """Content hashes of images, remembered by file state, so that a manifest says which data exactly.
 
 ``<out>/cache/hashes/<suite>.parquet`` holds (path, state) -> SHA-256 of the encoded file. A file is
-not read again while its state is the same: size, time of modification, number on the file system
-(so that files exchanged by ``mv`` are told apart) and time of the last change of any of these,
-which no program can set back. What remains: a file written anew within the same tick of the
-clock (some milliseconds) and to the same size, and file systems that keep none of these; deleting
+not read again while its state (``harness.data.hashing.file_state``) is the same; deleting
 ``<out>/cache/hashes`` makes everything be read again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -24,6 +20,7 @@ from tqdm import tqdm
 
 from harness.data.adapters import refuse_duplicates, sample_order
 from harness.data.folders import say_left_out
+from harness.data.hashing import file_sha256, file_state
 from harness.data.loader import ordered_map
 from harness.data.sample import Listing, Manifest, Sample
 from harness.data.suite import Subset, Suite
@@ -110,7 +107,7 @@ def hash_samples(
 def _read_all(paths: list[Path], name: str, workers: int) -> Iterator[tuple[Path, str]]:
     bar = tqdm(total=len(paths), desc=f"hash {name}", unit="file", leave=False, disable=not paths)
     with bar:
-        for outcome in ordered_map(_file_sha256, paths, workers=workers):
+        for outcome in ordered_map(file_sha256, paths, workers=workers):
             bar.update()
             unreadable = isinstance(outcome.error, OSError)
             yield outcome.item, UNREADABLE if unreadable else outcome.get()
@@ -119,18 +116,9 @@ def _read_all(paths: list[Path], name: str, workers: int) -> Iterator[tuple[Path
 def _state(path: Path) -> str:
     """What tells that a file is unchanged, "" of one that cannot be reached."""
     try:
-        found = path.stat()
+        return file_state(path)
     except (OSError, ValueError):
         return ""
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_cache(file: Path) -> dict[bytes, tuple[str, str]]:

@@ -25,7 +25,7 @@ from harness.data.adapters import (
     refuse_empty,
     sample_order,
 )
-from harness.data.folders import Layout, file_id, layout, say_left_out
+from harness.data.folders import FolderLayout, file_id, layout, say_left_out
 from harness.data.sample import Listing, Sample
 from harness.data.suite import OWN, Selection, Subset, Suite
 from harness.errors import DataError, UsageError, printable
@@ -95,10 +95,9 @@ def images_suite(folder: Path) -> Suite:
 
     def adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
         place = places[subset.name]
-        whole = layout(place, DEEPEST)
-        mine = Layout(
-            classes=[each for each in whole.classes if each[0].parent == place],
-            strays=[path for path in whole.strays if _nearest(path, labels) == place],
+        mine = FolderLayout(
+            classes=[each for each in found.classes if each[0].parent == place],
+            strays=[path for path in found.strays if _nearest(path, labels) == place],
         )
         listing = list_classes(mine, place)
         refuse_empty(f"{suite.name}:{subset.name}", place, mine, listing)

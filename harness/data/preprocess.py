@@ -7,7 +7,7 @@ are in ``operations.py`` and, the random ones, in ``augmentations.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 import harness.data.augmentations  # noqa: F401  (fills OPS with the random operations)
+from harness.api import DetectorSpec
 from harness.data.decode import Image8
 from harness.data.operations import OPS, Args, Number, Op, UnfitError
-from harness.errors import BadImageError, UsageError
+from harness.errors import BadImageError, InputSizeError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,11 @@ class Preprocess:
         """Whether it draws from a generator (training only)."""
         return any(step.op.random for step in self.steps)
 
-    def __call__(self, image: Image8, name: str = "the picture") -> Image8:
+    def __call__(self, image: Image8, name: str = "the image") -> Image8:
         """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB, without randomness.
 
         Args:
-            image: the picture.
+            image: the image.
             name: what messages call it.
 
         Raises:
@@ -66,7 +67,7 @@ class Preprocess:
             image = _run(step, image, name)
         return image
 
-    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the picture") -> Image8:
+    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the image") -> Image8:
         """Like calling it, with the random operations drawing from ``rng``, in order."""
         for step in self.steps:
             extra: dict[str, Any] = {"rng": rng} if step.op.random else {}
@@ -131,6 +132,33 @@ def _number(word: str) -> Number:
     if not _NUMBER.fullmatch(word) or not any(map(str.isdigit, word)):
         raise ValueError(f"{word.strip()!r} is not a number")
     return int(word) if re.fullmatch(r"\s*[+-]?\d+\s*", word, re.ASCII) else float(word)
+
+
+def refuse_size(
+    spec: DetectorSpec,
+    size: Sequence[int],
+    name: str,
+    *,
+    after: object = "preprocessing",
+    flag: str = "--preprocess",
+) -> None:
+    """Raises InputSizeError where the detector does not take images of a size.
+
+    Args:
+        spec: the detector.
+        size: height and width of the preprocessed image.
+        name: what messages call the image.
+        after: what has been done to it.
+        flag: where another geometry is asked for.
+    """
+    height, width = size
+    if problem := spec.input_rule.problem(height, width):
+        rows, columns = spec.evaluation_size
+        raise InputSizeError(
+            f"{name} is {width}x{height} (width x height) after {after}: {spec.name} cannot take "
+            f"it: {problem}",
+            hint=f"give another geometry, e.g. {flag} 'resize({rows},{columns})'",
+        )
 
 
 def to_tensor(image: Image8) -> Tensor:

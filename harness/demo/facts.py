@@ -13,7 +13,7 @@ from harness.audit.findings import looks_like_photo_name, metadata_names
 from harness.audit.traces import BLOCKY, blockiness
 from harness.data.decode import read_header
 from harness.errors import BadImageError
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 
 MAX_BYTES = 32 * 2**20
 """Largest file that the page takes."""
@@ -39,7 +39,7 @@ class FileFacts:
     notes: tuple[str, ...]
 
 
-def check_size(picture: Picture) -> FileHeader:
+def check_size(picture: ImageFile) -> FileHeader:
     """The header of a picture that is small enough for the page.
 
     Raises:
@@ -60,7 +60,7 @@ def check_size(picture: Picture) -> FileHeader:
     return header
 
 
-def file_facts(picture: Picture) -> FileFacts:
+def file_facts(picture: ImageFile) -> FileFacts:
     """Reads header and pixels of a picture.
 
     Raises:
@@ -114,7 +114,7 @@ def _grid(grid: float | None, header: FileHeader) -> str:
     return f"{found}: {'a trace of JPEG' if grid > BLOCKY else 'no trace of JPEG, no proof either'}"
 
 
-def _notes(picture: Picture, header: FileHeader, grid: float | None) -> list[str]:
+def _notes(picture: ImageFile, header: FileHeader, grid: float | None) -> list[str]:
     notes = []
     if header.frames > 1:
         notes.append(f"Animated: only the first of {header.frames} frames is looked at.")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from PIL import Image
 
+from harness.data.decode import Image8
 from harness.demo.facts import file_facts
-from harness.demo.overlays import thumbnail
-from harness.demo.verdicts import Contestant, Reading, Verdict
+from harness.demo.verdicts import Answer, Contestant
 from harness.errors import BadImageError
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 
 HERE = Path(__file__).parent
 TITLE = "What detectors say of a picture"
+SIDE = 320
+"""Pixels of the longer side of the picture on the page."""
 
 
 def css() -> str:
@@ -32,9 +35,8 @@ def introduction(contestants: Sequence[Contestant], absent: Sequence[str]) -> st
         contestants: the detectors that are ready.
         absent: of the others, why not and what to do, a line each.
     """
-    return _template("intro.html.j2").render(
-        title=TITLE, labels=[each.job.label for each in contestants], absent=absent
-    )
+    labels = [each.job.label for each in contestants]
+    return _template("intro.html.j2").render(title=TITLE, labels=labels, absent=absent)
 
 
 def answer(data: bytes, name: str, contestants: Sequence[Contestant]) -> Iterator[str]:
@@ -45,29 +47,28 @@ def answer(data: bytes, name: str, contestants: Sequence[Contestant]) -> Iterato
         name: what it is called.
         contestants: the detectors, in the order in which they look.
     """
-    picture = Picture(data, name)
+    picture = ImageFile(data, name)
     try:
         facts = file_facts(picture)
     except BadImageError as error:
         yield problem(name, f"the file {error.reason}.")
         return
-    shown = address(thumbnail(picture.pixels()))
-    verdicts: list[Verdict] = []
-    for number in range(len(contestants) + 1):
+    shown = data_uri(thumbnail(picture.pixels()), "png")
+    answers: list[Answer] = []
+    waiting = list(contestants)
+    while True:
+        labels = [each.job.label for each in waiting]
         yield _template("result.html.j2").render(
-            name=name,
-            facts=facts,
-            shown=shown,
-            verdicts=verdicts,
-            waiting=[each.job.label for each in contestants[number:]],
+            name=name, facts=facts, shown=shown, answers=answers, waiting=labels
         )
-        if number < len(contestants):
-            verdicts.append(contestants[number].look(picture, facts.header))
+        if not waiting:
+            return
+        answers.append(waiting.pop(0).look(picture, facts.header))
 
 
 def nothing() -> str:
     """HTML of the place for answers before the first picture."""
-    return _template("result.html.j2").render()
+    return problem("", "")
 
 
 def problem(name: str, text: str) -> str:
@@ -75,20 +76,18 @@ def problem(name: str, text: str) -> str:
     return _template("result.html.j2").render(name=name, problem=text)
 
 
-def address(png: bytes) -> str:
-    """A PNG file as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def thumbnail(image: Image8) -> bytes:
+    """(H, W, 3) uint8 RGB -> a PNG file whose longer side has at most :data:`SIDE` pixels."""
+    small, file = Image.fromarray(image), io.BytesIO()
+    small.thumbnail((SIDE, SIDE))
+    small.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
-def decision(reading: Reading) -> Markup:
-    """The decision as a mark: a word, coloured."""
-    word = "fake" if reading.fake else "real"
-    return Markup('<span class="lfm-decision lfm-{0}">{0}</span>').format(word)
-
-
-def number(score: float) -> str:
-    """A score as the ``score`` command prints it."""
-    return f"{score:.4f}"
+def data_uri(image: bytes, form: str) -> str:
+    """A file as an address that holds it."""
+    kind = {"svg": "svg+xml"}.get(form, form)
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 @cache
@@ -100,7 +99,5 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
-        address=address, decision=decision, number=number, name="", problem=""
-    )
+    environment.globals.update(data_uri=data_uri, problem="", answers=())
     return environment.get_template(name)

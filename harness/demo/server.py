@@ -82,32 +82,19 @@ def listen(host: str, port: int | None) -> socket.socket:
         UsageError: the port is taken, or there is no such address here.
     """
     ports = range(PORT, PORT + PORTS_TRIED) if port is None else (port,)
-    family, *_ = _resolved(host)
     reason = ""
     for number in ports:
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            bound.bind((host, number))
-            bound.listen()
-            return bound
+            family = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((host, number), family=family)
+        except socket.gaierror as error:
+            raise UsageError(f"--host {host}: {error.strerror}", hint="--host 127.0.0.1") from error
         except OSError as error:
-            bound.close()
-            reason = error.strerror or str(error)
+            reason = os.strerror(error.errno or 0)
     named = f"port {ports[0]}" if port is not None else f"ports {ports[0]} to {ports[-1]}"
     raise UsageError(
-        f"{named} on {host}: {reason}",
-        hint="python -m harness demo --port 0 takes any free port",
+        f"{named} on {host}: {reason}", hint="python -m harness demo --port 0 takes any free port"
     )
-
-
-def _resolved(host: str) -> tuple[Any, ...]:
-    try:
-        return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise UsageError(
-            f"--host {host}: {error.strerror or error}", hint="--host 127.0.0.1"
-        ) from error
 
 
 def serve(
@@ -124,7 +111,8 @@ def serve(
     import uvicorn
 
     app = build_app(folder, contestants, absent, host=bound.getsockname()[0])
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+    headers = list(_HEADERS.items())
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, headers=headers)
     uvicorn.Server(config).run(sockets=[bound])
 
 
@@ -137,8 +125,6 @@ def build_app(
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    app.add_middleware(_Closed)
     if host in LOOPBACK:  # a foreign page must not reach us by a name that it points here
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
     # The default theme's fonts come from Google.
@@ -162,23 +148,6 @@ def build_app(
     )
 
 
-class _Closed:
-    """ASGI middleware: every answer carries the headers that keep the page to itself."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        from starlette.datastructures import MutableHeaders
-
-        async def closed(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, closed)
-
-
 def _blocks(folder: Path, contestants: Sequence[Contestant], absent: Sequence[str]) -> Any:
     import gradio as gr
 
@@ -193,9 +162,9 @@ def _blocks(folder: Path, contestants: Sequence[Contestant], absent: Sequence[st
             yield html, None
 
     with gr.Blocks(title=page.TITLE, analytics_enabled=False) as blocks:
-        gr.HTML(page.introduction(contestants, absent), apply_default_css=False)
+        gr.HTML(page.introduction(contestants, absent))
         upload = gr.File(label=f"Picture, up to {MAX_BYTES // 2**20} MB", height=160)
-        result = gr.HTML(page.nothing(), apply_default_css=False)
+        result = gr.HTML(page.nothing())
         upload.upload(
             look,
             upload,

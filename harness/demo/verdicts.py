@@ -1,4 +1,4 @@
-"""What one detector says of one picture, and whether it says the same when shown it otherwise."""
+"""What one detector says of one image, and whether it says the same when shown it otherwise."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
-from harness.api import DetectorSpec, FileHeader
-from harness.demo.overlays import Map, Mapper
-from harness.demo.ways import Treatment, treatments
+from harness.api import FileHeader
+from harness.data.perturb import UNPERTURBED, Perturbation, parse_perturbation
+from harness.data.preprocess import Preprocess, parse
 from harness.engine.scorer import Compute, Job, Scorer
-from harness.errors import HarnessError
-from harness.evaluate import picture as pictures
-from harness.evaluate.picture import Picture
+from harness.errors import HarnessError, attempt
+from harness.evaluate import image_file
+from harness.evaluate.image_file import ImageFile
+from harness.evaluate.twins import SuiteSizes, geometry_text
+from harness.explain.columns import drawn, in_words
+from harness.explain.maps import ready
+from harness.explain.observer import Observer, Subject
 
 log = logging.getLogger(__name__)
 
@@ -22,44 +27,83 @@ Value = TypeVar("Value")
 
 LARGEST = 2048 * 2048
 """Pixels after preprocessing up to which the page scores: a network's memory grows with them."""
+LARGEST_MAP = 1024 * 1024
+"""The same for maps: gradients hold every activation in memory."""
+
+GEOMETRIES = {"native": "no resize", "resize": "resized", "center_crop": "centre crop"}
+CODECS = {"JPEG 96": "jpeg(96)", "JPEG 75": "jpeg(75)"}
+
+
+class Way(NamedTuple):
+    """How an image is shown: its name for people, what happens before, and the geometry."""
+
+    name: str
+    preprocess: Preprocess
+    perturbation: Perturbation = UNPERTURBED
+
+    @property
+    def text(self) -> str:
+        """``jpeg(96), then resize(256,256)``."""
+        before = f"{self.perturbation}, then " if self.perturbation else ""
+        return f"{before}{self.preprocess}"
+
+
+def ways(job: Job, header: FileHeader, *, pixels: bool) -> list[Way]:
+    """As published (the geometry of ``python -m harness score``) first, then otherwise.
+
+    Args:
+        job: the detector.
+        header: the image's.
+        pixels: whether it looks at pixels; for one that does not, geometry means nothing.
+
+    Returns:
+        Distinct ways; a geometry twin that comes to the published one is left out.
+    """
+    published = parse(job.preprocess_for("*"))
+    found = [Way("as published", published)]
+    if pixels:
+        sizes = SuiteSizes(counts={(header.height, header.width): 1})
+        for name, title in GEOMETRIES.items():
+            found.append(Way(title, parse(geometry_text(name, job, sizes))))
+    found += [Way(name, published, parse_perturbation(text)) for name, text in CODECS.items()]
+    distinct: dict[str, Way] = {}
+    for way in found:
+        distinct.setdefault(way.text, way)
+    return list(distinct.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """A score under one treatment, or why there is none.
+    """A score under one way of showing, or why there is none.
 
     Args:
-        treatment: how the picture was shown.
+        way: how the image was shown.
         score: larger = more fake; None where ``error`` says why.
         fake: the decision, ``score > threshold``.
         error: one line.
     """
 
-    treatment: Treatment
+    way: Way
     score: float | None = None
     fake: bool = False
     error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """One detector on one picture.
+class Answer:
+    """One detector on one image.
 
     Args:
-        spec: the detector.
-        label: it and its weights, ``lfm:released``.
+        job: the detector.
         readings: as published first; that is the score of ``python -m harness score``.
-        trained_on: its weights' training data, where known.
-        maps: where in the picture the score comes from.
-        map_note: why there are no maps, "" where there are.
+        panel: an SVG file with its maps of the image, empty where there are none.
+        alt: the panel in words, or why there are no maps.
     """
 
-    spec: DetectorSpec
-    label: str
+    job: Job
     readings: tuple[Reading, ...]
-    trained_on: str = ""
-    maps: tuple[Map, ...] = ()
-    map_note: str = ""
+    panel: bytes = b""
+    alt: str = ""
 
     @property
     def published(self) -> Reading:
@@ -69,21 +113,21 @@ class Verdict:
     @property
     def is_control(self) -> bool:
         """Whether it is no method but a control of the harness."""
-        return self.spec.family == "control"
+        return self.job.spec.family == "control"
 
     @property
     def probability(self) -> float | None:
         """The score on a scale of 0 to 1, where it is a logit or a probability; not calibrated."""
-        score = self.published.score
-        if score is None or self.spec.score.kind == "uncalibrated":
+        score, kind = self.published.score, self.job.spec.score.kind
+        if score is None or kind == "uncalibrated":
             return None
-        if self.spec.score.kind == "probability":
+        if kind == "probability":
             return score
         return 1 / (1 + math.exp(-max(score, -700.0)))  # exp overflows a double above 709
 
     @property
     def flips(self) -> tuple[Reading, ...]:
-        """The treatments of this very picture that turn the decision."""
+        """The ways of showing this very image that turn the decision."""
         first = self.published
         if first.score is None:
             return ()
@@ -91,7 +135,7 @@ class Verdict:
 
 
 class Contestant:
-    """A detector with its weights, ready to look at pictures.
+    """A detector with its weights, ready to look at images.
 
     Args:
         job: detector and weights.
@@ -101,36 +145,39 @@ class Contestant:
     def __init__(self, job: Job, compute: Compute) -> None:
         self.job = job
         self.scorer = Scorer(job.spec, job.loaded, compute)
-        self._mapper = Mapper(job, compute.device)
+        self._device = compute.device
 
-    def look(self, picture: Picture, header: FileHeader) -> Verdict:
-        """Its verdict; what goes wrong inside it is in the verdict and stops no one else."""
-        spec = self.job.spec
-        ways = treatments(spec, header, pixels=self.scorer.reads_pixels)
-        readings = tuple(self._read(picture, way) for way in ways)
-        maps: tuple[Map, ...] = ()
-        note = "It reads the file's header and no pixel: there is no place to show."
-        if readings[0].score is None:
-            note = "No score, no map."
-        elif self.scorer.reads_pixels:
-            found = _attempt(lambda: self._mapper.maps(ways[0].preprocess(picture.pixels())))
-            maps, note = (found, "") if isinstance(found, tuple) else ((), _message(found))
-        return Verdict(
-            spec=spec,
-            label=self.job.label,
-            trained_on=self.job.weights.trained_on,
-            readings=readings,
-            maps=maps,
-            map_note=note,
-        )
+    @cached_property
+    def _observer(self) -> Observer:
+        """The plain form, which gradients need, is loaded when maps are first asked for."""
+        return Observer(job=self.job, detector=ready(self.job, self._device))
 
-    def _read(self, picture: Picture, way: Treatment) -> Reading:
-        found = _attempt(lambda: self._score(picture, way))
+    def look(self, picture: ImageFile, header: FileHeader) -> Answer:
+        """Its answer; what goes wrong inside it is in the answer and stops no one else."""
+        shown = ways(self.job, header, pixels=self.scorer.reads_pixels)
+        readings = tuple(self._read(picture, way) for way in shown)
+        panel, alt = b"", "No score, no map."
+        if not self.scorer.reads_pixels:
+            alt = "It reads the file's header and no pixel: there is no place to show."
+        elif readings[0].score is not None:
+            found = self._tried(self._maps, picture, readings[0].way)
+            panel, alt = (b"", _said(found)) if isinstance(found, HarnessError) else found
+        return Answer(job=self.job, readings=readings, panel=panel, alt=alt)
+
+    def _tried(self, function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
+        """As ``attempt``, with a traceback in the log of what nobody raised on purpose."""
+        found = attempt(function, *arguments)
+        if isinstance(found, HarnessError) and found.__cause__:
+            log.error("%s failed", self.job.spec.name, exc_info=found.__cause__)
+        return found
+
+    def _read(self, picture: ImageFile, way: Way) -> Reading:
+        found = self._tried(self._score, picture, way)
         if isinstance(found, HarnessError):
-            return Reading(treatment=way, error=found.message)
-        return Reading(treatment=way, score=found, fake=found > self.job.spec.score.threshold)
+            return Reading(way=way, error=found.message)
+        return Reading(way=way, score=found, fake=found > self.job.spec.score.threshold)
 
-    def _score(self, picture: Picture, way: Treatment) -> float:
+    def _score(self, picture: ImageFile, way: Way) -> float:
         if self.scorer.reads_pixels:
             height, width = way.preprocess(picture.pixels(way.perturbation)).shape[:2]
             if height * width > LARGEST:
@@ -138,20 +185,20 @@ class Contestant:
                     f"{width}x{height} pixels after preprocessing, this page scores up to "
                     f"{LARGEST:,}; python -m harness score FILE does without a limit"
                 )
-        return pictures.score(picture, self.scorer, way.preprocess, way.perturbation)
+        return image_file.score(picture, self.scorer, way.preprocess, way.perturbation)
+
+    def _maps(self, picture: ImageFile, way: Way) -> tuple[bytes, str]:
+        """A panel and its words."""
+        height, width = way.preprocess(picture.pixels()).shape[:2]
+        if height * width > LARGEST_MAP:
+            raise HarnessError(
+                f"no map of {width}x{height} pixels: the page makes maps of up to {LARGEST_MAP:,}"
+            )
+        subject = Subject(name=picture.name, pixels=picture.pixels())
+        look = self._observer.look(subject)
+        return drawn(subject, [look], "svg"), f"{in_words(look)}."
 
 
-def _attempt(function: Callable[[], Value]) -> Value | HarnessError:
-    """The function's value, or what it raised: one detector must not stop the others."""
-    try:
-        return function()
-    except HarnessError as error:
-        return error
-    except Exception as error:  # a detector may raise anything on a picture it was not made for
-        log.exception("a detector failed on a picture")
-        return HarnessError(f"{type(error).__name__}: {error}")
-
-
-def _message(error: HarnessError) -> str:
+def _said(error: HarnessError) -> str:
     text = f"{error.message}; next: {error.hint}" if error.hint else f"{error.message}."
     return text[:1].upper() + text[1:]

@@ -1,6 +1,6 @@
 """What every detector must do, checked one property at a time; for our tests and outside authors.
 
-``python -m harness contract NAME`` runs all checks on a registered detector with untrained,
+``python -m harness dev contract NAME`` runs all checks on a registered detector with untrained,
 seeded weights. A check raises DetectorError with what was found; it returns nothing.
 """
 

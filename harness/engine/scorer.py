@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.api import Detector, DetectorSpec, FileHeader, HeaderDetector
+from harness.api import Detector, DetectorSpec, FileHeader, HasModule, HeaderDetector
 from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
-from harness.engine.accelerate import CHECK_SIZES, accelerate
-from harness.errors import DetectorError, InputSizeError, WeightsMissingError
+from harness.data.preprocess import refuse_size
+from harness.engine.accelerate import CHECK_SIZES, Accelerated, accelerate
+from harness.errors import DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
+
+CPU = torch.device("cpu")
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -44,6 +47,19 @@ class Compute:
         return self.device.type == "cpu" and self.batch_size == 1
 
 
+def ready(spec: DetectorSpec, loaded: LoadedWeights, device: torch.device = CPU) -> Any:
+    """A detector with its weights, as written, in eval mode, its network on the device.
+
+    Raises:
+        WeightsError: the weights do not fit.
+    """
+    detector = spec.build(**spec.variants.get(loaded.variant, {}))
+    load_into(detector, loaded, spec)
+    if isinstance(detector, HasModule):
+        detector.module.eval().to(device)
+    return detector
+
+
 class Scorer:
     """A detector with its weights; :meth:`pixels` and :meth:`header` may be called by threads.
 
@@ -51,16 +67,18 @@ class Scorer:
         spec: the detector's spec.
         loaded: its weights, or None for a detector that has none.
         compute: where it runs.
+
+    Attributes:
+        function: its score of pixels; None for a detector that sees file headers only.
     """
 
     def __init__(self, spec: DetectorSpec, loaded: LoadedWeights, compute: Compute) -> None:
         self.spec = spec
-        detector = spec.build(**spec.variants.get(loaded.variant, {}))
-        load_into(detector, loaded, spec)
-        self._function: Callable[[Tensor], Tensor] | None = None
+        detector = ready(spec, loaded)
+        self.function: Accelerated | None = None
         self._headers = detector if isinstance(detector, HeaderDetector) else None
         if isinstance(detector, Detector):
-            self._function = accelerate(
+            self.function = accelerate(
                 detector,
                 device=compute.device,
                 precision=compute.precision,
@@ -73,21 +91,13 @@ class Scorer:
     @property
     def reads_pixels(self) -> bool:
         """False for a detector that sees file headers only."""
-        return self._function is not None
+        return self.function is not None
 
     def pixels(self, images: Tensor, name: str) -> Scores:
         """(N, 3, H, W) float32 in [0, 1] -> (N,) scores; ``name`` is an image for messages."""
-        height, width = images.shape[2:]
-        problem = self.spec.input_rule.problem(height, width)
-        if problem:
-            raise InputSizeError(
-                f"{name} is {width}x{height} (width x height) after preprocessing: "
-                f"{self.spec.name} cannot take it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)' "
-                "or 'crop_multiple(2)'",
-            )
-        assert self._function is not None
-        return self._checked(self._function(images).numpy(), len(images), name)
+        refuse_size(self.spec, images.shape[2:], name)
+        assert self.function is not None
+        return self._checked(self.function(images).numpy(), len(images), name)
 
     def header(self, header: FileHeader, name: str) -> float:
         """One header -> its score; ``name`` is the image for messages."""
@@ -98,7 +108,7 @@ class Scorer:
         if scores.shape != (count,):
             raise DetectorError(
                 f"{self.spec.name}: {count} images gave scores {scores.shape}",
-                hint=f"python -m harness contract {self.spec.name}",
+                hint=f"python -m harness dev contract {self.spec.name}",
             )
         if not np.isfinite(scores).all():
             raise DetectorError(

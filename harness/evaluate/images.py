@@ -11,30 +11,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
-from harness.api import FileHeader
 from harness.data import decode
+from harness.data.decode import Image8
 from harness.data.loader import ordered_map
 from harness.data.perturb import UNPERTURBED, Perturbation
 from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
-from harness.errors import BadImageError, HarnessError
+from harness.errors import BadImageError, HarnessError, attempt
+from harness.evaluate.image_file import ImageFile
 from harness.results.predictions import Journal
 from harness.results.records import Made
 
-Image8 = np.ndarray[Any, np.dtype[np.uint8]]
 View = tuple[str, str]
 Bucket = tuple[View, tuple[int, ...]]
-Value = TypeVar("Value")
 
 
 @dataclass(kw_only=True)
-class Task:
+class Share:
     """One detector's share of a subset.
 
     Args:
@@ -75,30 +72,6 @@ class _Loaded:
     results: dict[int, float | HarnessError] = field(default_factory=dict)
 
 
-class _Picture:
-    """One image: read and decoded once, perturbed once for each text."""
-
-    def __init__(self, sample: Sample) -> None:
-        self.sample = sample
-        self.name = decode.display_name(sample)
-        self.data = decode.read_bytes(sample)
-        self._pixels: dict[str, Image8] = {}
-
-    def pixels(self, perturbation: Perturbation) -> Image8:
-        """The picture as it reaches a detector's own geometry."""
-        text = str(perturbation)
-        if text not in self._pixels:
-            if "" not in self._pixels:
-                self._pixels[""] = decode.decode(self.data, self.name)
-            self._pixels[text] = perturbation(self._pixels[""], self.sample.id)
-        return self._pixels[text]
-
-    def header(self, perturbation: Perturbation) -> FileHeader:
-        """Of the file; of a perturbed picture, of the file in which it would lie."""
-        data = perturbation.encoded(self.pixels(perturbation)) if perturbation else self.data
-        return decode.read_header(data, self.name)
-
-
 class SubsetScoring:
     """Scores the images of one subset for several tasks.
 
@@ -114,7 +87,7 @@ class SubsetScoring:
     def __init__(
         self,
         samples: Sequence[Sample],
-        tasks: Sequence[Task],
+        tasks: Sequence[Share],
         compute: Compute,
         *,
         skip_bad: bool,
@@ -133,6 +106,9 @@ class SubsetScoring:
         per_image = self.compute.per_image
         work = self._load_and_score if per_image else self._load
         workers = self.compute.workers
+        # Reading ahead keeps the threads busy while the caller's thread journals, and costs memory.
+        # Scores are small and as many as there are threads wait at most. Decoded images are large;
+        # two batches are enough, one that runs and one that fills, whatever else is being read.
         ahead = 2 * workers if per_image else 2 * self.compute.batch_size + workers
         for outcome in ordered_map(work, pending, workers=workers, ahead=ahead):
             if outcome.error is not None:
@@ -146,19 +122,20 @@ class SubsetScoring:
 
     def _load(self, index: int) -> _Loaded:
         """Reads and decodes one image for all tasks that want it; runs in a worker thread."""
-        picture = _Picture(self.samples[index])
+        sample = self.samples[index]
+        image = ImageFile(decode.read_bytes(sample), decode.display_name(sample), seed=sample.id)
         loaded = _Loaded()
         for number, task in enumerate(self.tasks):
             if not task.wants(index):
                 continue
             if not task.scorer.reads_pixels:
-                header = picture.header(task.perturbation)
-                loaded.results[number] = _attempt(task.scorer.header, header, picture.name)
+                header = image.header(task.perturbation)
+                loaded.results[number] = attempt(task.scorer.header, header, image.name)
             elif task.view not in loaded.pixels:
-                picture.pixels(UNPERTURBED)  # what cannot be decoded is bad for every task
+                image.pixels(UNPERTURBED)  # what cannot be decoded is bad for every task
                 try:
-                    pixels = picture.pixels(task.perturbation)
-                    loaded.pixels[task.view] = task.preprocess(pixels, picture.name)
+                    pixels = image.pixels(task.perturbation)
+                    loaded.pixels[task.view] = task.preprocess(pixels, image.name)
                 except BadImageError as error:
                     loaded.refused[task.view] = error
         return loaded
@@ -172,7 +149,7 @@ class SubsetScoring:
             images = to_tensor(pixels)[None]
             for number, task in enumerate(self.tasks):
                 if task.scorer.reads_pixels and task.view == view and task.wants(index):
-                    scores = _attempt(task.scorer.pixels, images, name)
+                    scores = attempt(task.scorer.pixels, images, name)
                     loaded.results[number] = (
                         scores if isinstance(scores, HarnessError) else float(scores[0])
                     )
@@ -205,11 +182,11 @@ class SubsetScoring:
             indices = [items[row][0] for row in wanted]
             name = decode.display_name(self.samples[indices[0]])
             batch = images if len(wanted) == len(items) else images[wanted]
-            scores = _attempt(task.scorer.pixels, batch, name)
+            scores = attempt(task.scorer.pixels, batch, name)
             self._keep(task, indices, [scores] if isinstance(scores, HarnessError) else scores)
 
     def _keep(
-        self, task: Task, indices: Sequence[int], results: Iterable[float | HarnessError]
+        self, task: Share, indices: Sequence[int], results: Iterable[float | HarnessError]
     ) -> None:
         """Journals scores; an error among them ends the task."""
         scores = list(results)
@@ -238,16 +215,6 @@ class SubsetScoring:
                     "`python -m harness check --deep` lists every bad file; "
                     "`--on-bad-image skip` leaves them out and says so"
                 )
-
-
-def _attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:
-    """The function's value, or as a HarnessError what it raised: one detector must not stop all."""
-    try:
-        return function(*arguments)
-    except HarnessError as error:
-        return error
-    except Exception as error:
-        return HarnessError(f"{type(error).__name__}: {error}")
 
 
 def _single_threaded() -> None:

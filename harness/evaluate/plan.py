@@ -6,12 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.perturb import Perturbation
-from harness.data.preprocess import Preprocess
+from harness.data.perturb import Perturbation, parse_perturbation
+from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.engine.scorer import Compute, Job
-from harness.results.records import Made, PredictionKey, Resampling, SubsetResult
+from harness.results.predictions import prediction_path
+from harness.results.records import Made, PredictionKey, Resampling, RunRecord, SubsetResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +41,12 @@ class Settings:
     config: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-Known = dict[str, tuple[float, tuple[Made, ...]]]
-"""Content of an image -> its score, and what made it."""
-
-
 Done = tuple[SubsetResult, tuple[Made, ...]]
+"""A result, and the sessions that made its scores."""
 
 
 @dataclass(kw_only=True)
-class Cell:
+class PlannedCell:
     """One detector on one subset, on its way to a result.
 
     Args:
@@ -75,9 +73,26 @@ class Cell:
         """Where scores are kept while the subset is unfinished."""
         return self.path.with_suffix(".journal")
 
-    def picture(self, sample: Sample) -> str:
+    def content(self, sample: Sample) -> str:
         """What samples of equal score share: their content, and the id where it draws noise."""
         return f"{sample.sha256} {sample.id}" if self.perturbation.is_random else sample.sha256
+
+
+def cell_of(
+    job: Job, suite: Suite, subset: Subset, manifest: Manifest, record: RunRecord, out: Path
+) -> PlannedCell:
+    """A job's cell; its place on disk follows from the record that it will be a result of."""
+    key = record.key(subset.name, manifest.digest)
+    return PlannedCell(
+        job=job,
+        suite=suite,
+        subset=subset,
+        manifest=manifest,
+        preprocess=parse(job.preprocess_for(suite.name)),
+        perturbation=parse_perturbation(job.perturbation_for(suite.name)),
+        key=key,
+        path=prediction_path(out, key),
+    )
 
 
 def take(manifest: Manifest, limit: int) -> tuple[Sample, ...]:

@@ -1,6 +1,6 @@
 """Does how a score is computed move it? The same images, scored under variations that should not.
 
-The order of the files, the workers, threads and shards must leave every bit of a score where a CPU
+The order of the files, the workers and the threads must leave every bit of a score where a CPU
 takes one image a forward pass (the default there). The batch size, and the threads inside a batch,
 change the order in which floats are added, and another runtime the operations themselves: scores
 then agree within a tolerance.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,20 +20,24 @@ import numpy as np
 import torch
 
 from harness.data.adapters import sample_order
+from harness.data.perturb import parse_perturbation
+from harness.data.preprocess import parse
 from harness.data.sample import Manifest, Sample
-from harness.data.suite import Selection, Subset, Suite
+from harness.data.suite import Selection
+from harness.engine import onnx_session
 from harness.engine.accelerate import TOLERANCE
-from harness.engine.scorer import Compute, Job
+from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError
-from harness.evaluate.matrix import Matrix
+from harness.evaluate.images import Share, SubsetScoring
 from harness.evaluate.plan import Settings, take
-from harness.evaluate.shards import Shard, share
-from harness.results.predictions import read_predictions
-from harness.results.records import RunRecord
+from harness.metrics.classification import Rule
+from harness.registry.suites import find_root
+from harness.results.predictions import open_journal
+from harness.results.records import PredictionKey
 
 Order = Literal["sorted", "reversed", "shuffled"]
 Array = np.ndarray[Any, np.dtype[np.float64]]
-BATCHES, WORKERS, THREADS, SHARDS = (1, 8, 32), (1, 2, 4), (1, 2, 4), (2, 3)
+BATCHES, WORKERS, THREADS = (1, 8, 32), (1, 2, 4), (1, 2, 4)
 _SEED = 0
 
 
@@ -44,16 +48,14 @@ class Variation:
     Args:
         name: what is varied, "" for the run that the others are compared with.
         compute: where and how networks run.
-        order: in which the images are scored.
+        order: in which the images of a class are scored.
         threads: torch's, inside an operation; 0 = as they are.
-        shards: runs that share the subsets.
     """
 
     name: str
     compute: Compute
     order: Order = "sorted"
     threads: int = 0
-    shards: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +91,8 @@ class Effect:
         return self.relative <= self.allowed
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """A variation's records, and its scores by image: detector -> (subset, image) -> score."""
-
-    records: Mapping[str, Sequence[RunRecord]]
-    scores: Mapping[str, Mapping[tuple[str, str], float]]
+Scores = list[Array]
+"""One detector's, an array a subset, in the sorted order of the images."""
 
 
 class Stability:
@@ -103,29 +101,26 @@ class Stability:
     Args:
         jobs: the detectors with their weights.
         selections: the subsets.
-        settings: how they are scored; ``limit`` images of each class are taken in every variation.
-        folder: an empty one, for what the runs leave; a folder ``cache`` in the settings' output
-            folder keeps the images' hashes.
+        settings: how they are scored; ``limit`` images of each class are taken.
     """
 
     def __init__(
-        self,
-        jobs: Sequence[Job],
-        selections: Sequence[Selection],
-        settings: Settings,
-        folder: Path,
+        self, jobs: Sequence[Job], selections: Sequence[Selection], settings: Settings
     ) -> None:
         self.jobs = jobs
-        self.selections = selections
-        self.settings = settings
-        self.folder = folder
-        self.plain = Variation(name="", compute=settings.compute)
-        self._first = self._run(self.plain)
+        self.compute = settings.compute
+        self.subsets: list[tuple[str, str, tuple[Sample, ...]]] = []
+        for selection in selections:
+            suite, root = selection.suite, find_root(selection.suite, settings.data_root)
+            for subset in selection.subsets:
+                listed = sorted(suite.adapter(suite, subset, root), key=sample_order)
+                samples = take(Manifest(subset.name, tuple(listed)), settings.limit)
+                self.subsets.append((suite.name, subset.name, samples))
+        self._first = self._run(Variation(name="", compute=self.compute))
 
     def variations(self) -> list[Variation]:
         """All that there are on this machine, beside the plain run."""
-        compute = self.settings.compute
-        subsets = sum(len(selection.subsets) for selection in self.selections)
+        compute = self.compute
         batches = [n for n in BATCHES if n != compute.batch_size]
         orders: tuple[Order, ...] = ("reversed", "shuffled")
         found = [
@@ -133,11 +128,6 @@ class Stability:
             *(Variation(name=f"files {o}", compute=compute, order=o) for o in orders),
             *(_with(compute, f"workers {n}", workers=n) for n in WORKERS if n != compute.workers),
             *(Variation(name=f"threads {n}", compute=compute, threads=n) for n in THREADS),
-            *(
-                Variation(name=f"shards {n}", compute=compute, shards=n)
-                for n in SHARDS
-                if n <= subsets
-            ),
             *(_with(compute, f"batch {n}", batch_size=n) for n in batches),
         ]
         large = dataclasses.replace(compute, batch_size=batches[-1])
@@ -154,61 +144,87 @@ class Stability:
         Raises:
             HarnessError: a subset failed.
         """
+        plain, other = self.compute, variation.compute
+        one_by_one = plain.per_image and other.per_image and plain.runtime == other.runtime
+        allowed = 0.0 if one_by_one else TOLERANCE
         again = self._run(variation)
-        allowed = 0.0 if self._is_exact(variation) else TOLERANCE
         return [
-            _effect(variation.name, job, self._first, again, allowed=allowed) for job in self.jobs
+            self._effect(variation.name, job, before, after, allowed)
+            for job, before, after in zip(self.jobs, self._first, again, strict=True)
         ]
 
-    def _is_exact(self, variation: Variation) -> bool:
-        plain = self.plain.compute
-        one_by_one = plain.per_image and variation.compute.per_image
-        return one_by_one and plain.runtime == variation.compute.runtime
+    def _run(self, variation: Variation) -> list[Scores]:
+        with _threads(variation.threads), tempfile.TemporaryDirectory() as folder:
+            # New scorers each time: building a network may move a score as well as running it.
+            scorers = [Scorer(job.spec, job.loaded, variation.compute) for job in self.jobs]
+            return [
+                [
+                    self._scored(job, scorer, place, variation, Path(folder))
+                    for place in range(len(self.subsets))
+                ]
+                for job, scorer in zip(self.jobs, scorers, strict=True)
+            ]
 
-    def _run(self, variation: Variation) -> _Run:
-        out = self.folder / (variation.name or "plain")
-        cache = self.settings.out.resolve() / "cache"
-        cache.mkdir(parents=True, exist_ok=True)
-        out.mkdir()
-        (out / "cache").symlink_to(cache)  # the images are the same: no file is hashed twice
-        settings = dataclasses.replace(
-            self.settings, out=out, compute=variation.compute, limit=0, resampling=None
+    def _scored(
+        self, job: Job, scorer: Scorer, place: int, variation: Variation, folder: Path
+    ) -> Array:
+        suite, subset, samples = self.subsets[place]
+        order = _order(samples, variation.order)
+        key = PredictionKey(
+            suite=suite,
+            subset=subset,
+            manifest="",
+            detector=job.spec.name,
+            version=job.spec.version,
+            variant=job.loaded.variant,
+            weights=job.weights.sha256,
+            preprocess=job.preprocess_for(suite),
         )
-        selections = [
-            dataclasses.replace(each, suite=_taken(each.suite, self.settings.limit, variation))
-            for each in self.selections
-        ]
-        with _threads(variation.threads):
-            if variation.shards > 1:
-                for index in range(1, variation.shards + 1):
-                    shard = Shard(index=index, count=variation.shards)
-                    Matrix(self.jobs, settings).run(share(selections, shard, settings.data_root))
-            matrix = Matrix(self.jobs, settings)
-            matrix.run(selections)
-        records = {
-            job.label: [matrix.record(job, each.suite.name) for each in selections]
-            for job in self.jobs
-        }
-        return _Run(
-            records=records,
-            scores={label: self._scores(out, found) for label, found in records.items()},
-        )
+        with open_journal(folder / f"{job.label}-{place}".replace("/", "-"), key) as journal:
+            share = Share(
+                scorer=scorer,
+                preprocess=parse(job.preprocess_for(suite)),
+                perturbation=parse_perturbation(job.perturbation_for(suite)),
+                journal=journal,
+            )
+            SubsetScoring(
+                [samples[i] for i in order],
+                [share],
+                variation.compute,
+                skip_bad=False,
+                tick=lambda *_: None,
+            ).run()
+            if share.error is not None:
+                raise HarnessError(f"{job.spec.name} on {suite}:{subset}: {share.error}")
+            scores = np.empty(len(samples))
+            scores[order] = [journal.scores[i] for i in range(len(samples))]
+            return scores
 
-    def _scores(self, out: Path, records: Sequence[RunRecord]) -> dict[tuple[str, str], float]:
-        """(``suite:subset``, image) -> score, whatever place the image had."""
-        chosen = {(s.suite.name, subset.name) for s in self.selections for subset in s.subsets}
-        scores = {}
-        for record in records:
-            for result in record.subsets:
-                if (record.suite, result.subset) not in chosen:
-                    continue
-                place = f"{record.suite}:{result.subset}"
-                if not result.predictions:
-                    raise HarnessError(f"{record.detector} on {place}: {result.error}")
-                kept = read_predictions(out / result.predictions)
-                for name, score in zip(kept.ids, kept.scores.tolist(), strict=True):
-                    scores[place, name.partition("/")[2]] = score
-        return scores
+    def _effect(self, name: str, job: Job, first: Scores, again: Scores, allowed: float) -> Effect:
+        before, after = np.concatenate(first), np.concatenate(again)
+        apart = np.abs(after - before)
+        score = job.spec.score
+        rule = Rule(threshold=score.threshold, kind=score.kind)
+        points: dict[str, list[float]] = {"acc": [], "ap": []}
+        for (_, _, samples), one, other in zip(self.subsets, first, again, strict=True):
+            labels = [sample.label for sample in samples]
+            values = [rule.evaluate(labels, scores) for scores in (one, other)]
+            for metric, found in points.items():
+                a, b = (value[metric].value if metric in value else None for value in values)
+                if a is not None and b is not None:
+                    found.append(100 * abs(a - b))
+        return Effect(
+            variation=name,
+            detector=job.label,
+            images=len(before),
+            differing=int(np.count_nonzero(apart)),
+            largest=float(apart.max(initial=0.0)),
+            relative=float((apart / np.maximum(1.0, np.abs(before))).max(initial=0.0)),
+            allowed=allowed,
+            flipped=int(np.count_nonzero((before > score.threshold) != (after > score.threshold))),
+            acc=max(points["acc"], default=None),
+            ap=max(points["ap"], default=None),
+        )
 
 
 def _with(compute: Compute, name: str, **changes: Any) -> Variation:
@@ -217,31 +233,18 @@ def _with(compute: Compute, name: str, **changes: Any) -> Variation:
 
 def _has_other_runtime(compute: Compute) -> bool:
     plain = compute.device.type == "cpu" and compute.precision == "fp32"
-    packages = ("onnx", "onnxscript", "onnxruntime")
-    return plain and compute.runtime == "torch" and all(map(importlib.util.find_spec, packages))
+    return plain and compute.runtime == "torch" and onnx_session.installed()
 
 
-def _taken(suite: Suite, limit: int, variation: Variation) -> Suite:
-    """The suite with at most ``limit`` images of each class, named so that they sort as wished.
-
-    Files are scored in the order of their names, however a folder or a list gives them; so the
-    names change here: ``00000012/`` and the name that the image had.
-    """
-
-    def adapter(_: Suite, subset: Subset, root: Path) -> list[Sample]:
-        listed = sorted(suite.adapter(suite, subset, root), key=sample_order)
-        samples = take(Manifest(subset.name, tuple(listed)), limit)
-        ranks = np.arange(len(samples))
-        if variation.order == "reversed":
-            ranks = ranks[::-1]
-        elif variation.order == "shuffled":
-            ranks = np.random.default_rng(_SEED).permutation(len(samples))
-        return [
-            dataclasses.replace(sample, id=f"{rank:08d}/{sample.id}")
-            for sample, rank in zip(samples, ranks.tolist(), strict=True)
-        ]
-
-    return dataclasses.replace(suite, adapter=adapter)
+def _order(samples: Sequence[Sample], order: Order) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Places of the samples as they are scored: a class after the other, as everywhere."""
+    places = np.arange(len(samples))
+    if order == "reversed":
+        places = places[::-1]
+    elif order == "shuffled":
+        places = np.random.default_rng(_SEED).permutation(len(samples))
+    labels = np.array([samples[i].label for i in places.tolist()])
+    return places[np.argsort(labels, kind="stable")]
 
 
 @contextlib.contextmanager
@@ -253,36 +256,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _effect(variation: str, job: Job, first: _Run, again: _Run, *, allowed: float) -> Effect:
-    scores, others = first.scores[job.label], again.scores[job.label]
-    before: Array = np.array(list(scores.values()))
-    after: Array = np.array([others[image] for image in scores])
-    apart = np.abs(after - before)
-    threshold = job.spec.score.threshold
-    records = (first.records[job.label], again.records[job.label])
-    return Effect(
-        variation=variation,
-        detector=job.label,
-        images=len(before),
-        differing=int(np.count_nonzero(apart)),
-        largest=float(apart.max(initial=0.0)),
-        relative=float((apart / np.maximum(1.0, np.abs(before))).max(initial=0.0)),
-        allowed=allowed,
-        flipped=int(np.count_nonzero((before > threshold) != (after > threshold))),
-        acc=_points(*records, "acc"),
-        ap=_points(*records, "ap"),
-    )
-
-
-def _points(first: Sequence[RunRecord], again: Sequence[RunRecord], metric: str) -> float | None:
-    """The largest difference of a subset's metric between two runs, in percentage points."""
-    values = [
-        [s.metrics[metric].value for record in records for s in record.subsets if s.metrics]
-        for records in (first, again)
-    ]
-    pairs = zip(*values, strict=True)
-    return max(
-        (100 * abs(a - b) for a, b in pairs if a is not None and b is not None), default=None
-    )

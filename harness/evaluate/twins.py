@@ -62,7 +62,7 @@ class Twin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class SuiteSizes:
     """The (height, width) of every picture of a suite, by how many have it."""
 
     counts: Mapping[Size, int]
@@ -80,7 +80,7 @@ class Sizes:
         return f"tile({side})|center_crop({side})" if small else f"center_crop({side})"
 
 
-def suite_sizes(suite: Suite, data_root: Path | None, *, workers: int = 4) -> Sizes:
+def suite_sizes(suite: Suite, data_root: Path | None, *, workers: int = 4) -> SuiteSizes:
     """The sizes of all pictures of the suite's subsets that are there, from their headers.
 
     Of the whole suite, whatever part of it is scored, so that every run means the same twin.
@@ -102,7 +102,7 @@ def suite_sizes(suite: Suite, data_root: Path | None, *, workers: int = 4) -> Si
             counts[outcome.get()] += 1
     if not counts:
         raise DataError(f"suite {suite.name}: no readable picture in {root}")
-    return Sizes(counts=counts)
+    return SuiteSizes(counts=counts)
 
 
 def _size(sample: Sample) -> Size:
@@ -136,7 +136,7 @@ def twins(
     return [_twin(name, job, sizes) for name in names for job in jobs]
 
 
-def _twin(name: str, job: Job, sizes: Mapping[str, Sizes]) -> Twin:
+def _twin(name: str, job: Job, sizes: Mapping[str, SuiteSizes]) -> Twin:
     if name in CODEC:
         texts = {suite: _codec(name, found) for suite, found in sizes.items()}
         twin = dataclasses.replace(job, perturbation={**job.perturbation, **texts})
@@ -144,7 +144,7 @@ def _twin(name: str, job: Job, sizes: Mapping[str, Sizes]) -> Twin:
     own: dict[str, str] = {}
     reasons: dict[str, str] = {}
     for suite, found in sizes.items():
-        text = _geometry(name, job, found)
+        text = geometry_text(name, job, found)
         problem = _problem(name, text, job, found)
         if problem:
             reasons[suite] = problem
@@ -156,13 +156,14 @@ def _twin(name: str, job: Job, sizes: Mapping[str, Sizes]) -> Twin:
     return Twin(name=name, first=job, job=twin, reasons=reasons)
 
 
-def _codec(name: str, sizes: Sizes) -> str:
+def _codec(name: str, sizes: SuiteSizes) -> str:
     side = sizes.side
     chain = {"jpeg96": f"{sizes.square(side)}|jpeg(96)", "png": f"resize({side},{side})|png"}
     return str(parse_perturbation(chain[name]))
 
 
-def _geometry(name: str, job: Job, sizes: Sizes) -> str:
+def geometry_text(name: str, job: Job, sizes: SuiteSizes) -> str:
+    """The preprocess text of a geometry twin of images of these sizes."""
     height, width = job.spec.evaluation_size
     if name == "resize":
         return f"resize({height},{width})"
@@ -174,7 +175,7 @@ def _geometry(name: str, job: Job, sizes: Sizes) -> str:
     return "native" if whole else f"crop_multiple({multiple})"
 
 
-def _problem(name: str, text: str, job: Job, sizes: Sizes) -> str:
+def _problem(name: str, text: str, job: Job, sizes: SuiteSizes) -> str:
     """Why the detector cannot take its images so, "" where it can."""
     rule = job.spec.input_rule
     if name == "center_crop":

@@ -1,4 +1,4 @@
-"""What of a picture speaks for fake: Grad-CAM of any network, the exact map where there is one."""
+"""What of an image speaks for fake: Grad-CAM of any network, the exact map where there is one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.api import Detector, DetectorSpec, HasExactMap, HasModule
-from harness.checkpoints.resolve import load_into
-from harness.engine.scorer import NOT_FINITE_HINT, Job, make_job
+from harness.api import Detector, HasExactMap, HasModule
+from harness.engine import scorer
+from harness.engine.scorer import NOT_FINITE_HINT, Job
 from harness.errors import DetectorError
 from harness.explain.gradcam import NoMapError, grad_cam
 
@@ -25,7 +25,7 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Explanation:
-    """One map of one picture.
+    """One map of one image.
 
     Args:
         kind: ``grad-cam``, or ``exact`` (the score is the map's sum plus a constant).
@@ -33,7 +33,7 @@ class Explanation:
             map is in units of the score.
         selected: (h, w) how many of its values a top-K pooling took from each cell; None where
             the detector takes all of them, and for Grad-CAM.
-        score: of the picture, by the plain form of the network.
+        score: of the image, by the plain form of the network.
         layer: whose maps these are; "" for the exact map, which has no choice.
     """
 
@@ -44,43 +44,24 @@ class Explanation:
     layer: str = ""
 
 
-def load(spec: DetectorSpec, token: str = "", device: torch.device = CPU) -> Detector:
-    """A detector with its weights, in eval mode and in its plain form, which has gradients.
-
-    Args:
-        spec: the detector.
-        token: which weights, as after ``DETECTOR:`` on the command line; "" = the published ones.
-        device: where its network goes.
-
-    Raises:
-        WeightsError: they are absent or do not fit.
-        UsageError: the detector needs an extra that is not installed.
-        NoMapError: it scores no pixels.
-    """
-    return ready(make_job(spec, token), device)
-
-
 def ready(job: Job, device: torch.device = CPU) -> Detector:
-    """:func:`load` of weights that have been read already."""
-    detector = job.spec.build(**job.spec.variants.get(job.loaded.variant, {}))
-    load_into(detector, job.loaded, job.spec)
+    """A detector for :func:`explain`; NoMapError for one that scores no pixels."""
+    detector = scorer.ready(job.spec, job.loaded, device)
     if not isinstance(detector, Detector):
         raise NoMapError("it offers no map of the picture: it sees no pixels")
-    if isinstance(detector, HasModule):
-        detector.module.eval().to(device)
     return detector
 
 
 def explain(
     detector: Detector, image: Tensor, layer: str = "", name: str = "the picture"
 ) -> list[Explanation]:
-    """The maps that a detector offers of one picture.
+    """The maps that a detector offers of one image.
 
     Args:
-        detector: from :func:`load`; no gradient is left in its parameters.
+        detector: from :func:`ready`; no gradient is left in its parameters.
         image: (1, 3, H, W) float32 in [0, 1], of a size that the detector takes.
         layer: of Grad-CAM; "" takes the last map on the way to the score.
-        name: what messages call the picture.
+        name: what messages call the image.
 
     Returns:
         Grad-CAM, then the exact map where there is one.
@@ -124,5 +105,4 @@ def _exact(detector: HasExactMap, image: Tensor, score: float, name: str) -> Exp
 
 
 def _array(values: Tensor) -> Map:
-    """(h, w) on any device -> float32 array."""
     return np.asarray(values.detach().float().cpu().numpy(), dtype=np.float32)

@@ -1,17 +1,17 @@
-"""Pictures looked at by several detectors: scores, decisions, maps, and how local the maps are."""
+"""Images looked at by several detectors: scores, decisions, maps, and how local the maps are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from harness.api import Detector
 from harness.data.decode import Image8
-from harness.data.preprocess import parse, to_tensor
+from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.engine.scorer import Job
-from harness.errors import InputSizeError
 from harness.explain.maps import Explanation, explain
 from harness.metrics.bootstrap import percentiles, unit_weights
 from harness.metrics.focus import focus
@@ -19,8 +19,8 @@ from harness.metrics.values import Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Picture:
-    """A decoded picture.
+class Subject:
+    """A decoded image that is looked at.
 
     Args:
         name: unique among those looked at together.
@@ -43,11 +43,11 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """What one map of one detector says of one picture.
+class MapRow:
+    """What one map of one detector says of one image.
 
     Args:
-        detector, weights: which row of a table.
+        detector, weights: which run.
         kind: ``grad-cam`` or ``exact``.
         layer: of Grad-CAM.
         score, threshold, decision: ``fake`` when the score exceeds the threshold.
@@ -66,62 +66,20 @@ class Row:
     taken: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class FocusMean:
-    """Mean focus of a detector's maps over pictures, with its 95 % bootstrap interval.
-
-    Args:
-        of: which pictures: ``fake``, ``real`` or "" where it is not known.
-        called: what the detector calls them. One that says real has little left that speaks for
-            fake, so pictures of both decisions together would measure the detector's errors.
-        mean, low, high: shares of the cells; None without a picture that has a focus, the
-            interval of fewer than two.
-        pictures: that have a focus, and of how many.
-    """
-
-    detector: str
-    weights: str
-    kind: str
-    of: str
-    called: str
-    mean: float | None
-    low: float | None
-    high: float | None
-    pictures: int
-    out_of: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FocusDifference:
-    """Mean of (first - second) over the pictures that both call the same and have a focus of;
-    negative = the first is more local. The interval is of the paired difference.
-    """
-
-    first: str
-    second: str
-    kind: str
-    of: str
-    called: str
-    mean: float
-    low: float | None
-    high: float | None
-    pictures: int
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """One detector's look at one picture: what it saw, and its maps."""
+class Observation:
+    """One detector's look at one image: what it saw, and its maps."""
 
     job: Job
     pixels: Image8
     explanations: Sequence[Explanation]
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[MapRow]:
         """One a map."""
         threshold = self.job.spec.score.threshold
         for found in self.explanations:
             taken = None if found.selected is None else float((found.selected > 0).mean())
-            yield Row(
+            yield MapRow(
                 detector=self.job.spec.name,
                 weights=self.job.weights.label,
                 kind=found.kind,
@@ -148,47 +106,89 @@ class Observer:
     detector: Detector
     layer: str = ""
 
-    def look(self, picture: Picture) -> View:
-        """Its maps of one picture.
+    def look(self, subject: Subject) -> Observation:
+        """Its maps of one image.
 
         Raises:
             InputSizeError: a size that it cannot take.
             HarnessError: see :func:`harness.explain.maps.explain`.
         """
-        pixels = parse(self.job.preprocess_for(picture.suite))(picture.pixels, picture.name)
-        height, width = pixels.shape[:2]
-        if problem := self.job.spec.input_rule.problem(height, width):
-            raise InputSizeError(
-                f"{picture.name} is {width}x{height} (width x height) after preprocessing: "
-                f"{self.job.spec.name} cannot take it: {problem}",
-                hint="give another geometry, e.g. --preprocess 'resize(256,256)'",
-            )
-        found = explain(self.detector, to_tensor(pixels)[None], self.layer, picture.name)
-        return View(job=self.job, pixels=pixels, explanations=found)
+        pixels = parse(self.job.preprocess_for(subject.suite))(subject.pixels, subject.name)
+        refuse_size(self.job.spec, pixels.shape[:2], subject.name)
+        found = explain(self.detector, to_tensor(pixels)[None], self.layer, subject.name)
+        return Observation(job=self.job, pixels=pixels, explanations=found)
 
 
-Measured = tuple[str, str, Row]
-"""Picture's name, its kind, and a row about it."""
+@dataclass(frozen=True, kw_only=True)
+class FocusMean:
+    """Mean focus of a detector's maps over images, with its 95 % bootstrap interval.
+
+    Args:
+        of: which images: ``fake``, ``real`` or "" where it is not known.
+        called: what the detector calls them. One that says real has little left that speaks for
+            fake, so images of both decisions together would measure the detector's errors.
+        mean, low, high: shares of the cells; None without an image that has a focus, the
+            interval of fewer than two.
+        pictures: images that have a focus, and of how many.
+    """
+
+    detector: str
+    weights: str
+    kind: str
+    of: str
+    called: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    pictures: int
+    out_of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocusDifference:
+    """Mean of (first - second) over the images that both call the same and have a focus of;
+    negative = the first is more local. The interval is of the paired difference.
+    """
+
+    first: str
+    second: str
+    kind: str
+    of: str
+    called: str
+    mean: float
+    low: float | None
+    high: float | None
+    pictures: int
+
+
+Measured = tuple[str, str, MapRow]
+"""An image's name, its kind, and a row about it."""
+
+
+class _Group(NamedTuple):
+    """Rows that a mean is over."""
+
+    detector: str
+    weights: str
+    kind: str
+    of: str
+    called: str
 
 
 def focus_means(measured: Iterable[Measured], resamples: int) -> list[FocusMean]:
-    """Mean focus of each detector by kind of map, kind of picture and decision.
+    """Mean focus of each detector by kind of map, kind of image and decision.
 
     Args:
-        measured: of all pictures.
-        resamples: bootstrap resamples of pictures, at least 1.
+        measured: of all images.
+        resamples: bootstrap resamples of images, at least 1.
     """
     found = []
-    for (detector, weights, kind, of, called), values in _grouped(measured).items():
+    for group, values in _grouped(measured).items():
         defined = {name: value for name, value in values.items() if value is not None}
         mean, low, high = _mean(defined, resamples) if defined else (None, None, None)
         found.append(
             FocusMean(
-                detector=detector,
-                weights=weights,
-                kind=kind,
-                of=of,
-                called=called,
+                **group._asdict(),
                 mean=mean,
                 low=low,
                 high=high,
@@ -200,15 +200,14 @@ def focus_means(measured: Iterable[Measured], resamples: int) -> list[FocusMean]
 
 
 def focus_differences(measured: Iterable[Measured], resamples: int) -> list[FocusDifference]:
-    """The first detector against each other one, by kind of map and of picture and decision."""
+    """The first detector against each other one, by kind of map and of image and decision."""
     found = []
-    measured = list(measured)
-    grouped = _grouped(measured)
+    grouped = _grouped(measured := list(measured))
     rows = list(dict.fromkeys((row.detector, row.weights) for _, _, row in measured))
-    for kind, of, called in dict.fromkeys(key[2:] for key in grouped):
-        first = grouped.get((*rows[0], kind, of, called), {})
+    for same in dict.fromkeys(group[2:] for group in grouped):
+        first = grouped.get(_Group(*rows[0], *same), {})
         for second in rows[1:]:
-            theirs = grouped.get((*second, kind, of, called), {})
+            theirs = grouped.get(_Group(*second, *same), {})
             gaps = {
                 name: mine - other
                 for name, mine in first.items()
@@ -220,9 +219,7 @@ def focus_differences(measured: Iterable[Measured], resamples: int) -> list[Focu
                     FocusDifference(
                         first=":".join(filter(None, rows[0])),
                         second=":".join(filter(None, second)),
-                        kind=kind,
-                        of=of,
-                        called=called,
+                        **dict(zip(("kind", "of", "called"), same, strict=True)),
                         mean=mean,
                         low=low,
                         high=high,
@@ -232,32 +229,23 @@ def focus_differences(measured: Iterable[Measured], resamples: int) -> list[Focu
     return found
 
 
-Key = tuple[str, str, str, str, str]
-
-
-def _grouped(measured: Iterable[Measured]) -> dict[Key, dict[str, float | None]]:
-    """(detector, weights, kind of map, kind of picture, decision) -> picture -> focus.
-
-    Sorted by kind of picture and decision, then in the order of the detectors.
-    """
-    grouped: dict[Key, dict[str, float | None]] = {}
+def _grouped(measured: Iterable[Measured]) -> dict[_Group, dict[str, float | None]]:
+    """Group -> image -> focus, sorted by kind of image and decision, then as detectors come."""
+    grouped: dict[_Group, dict[str, float | None]] = {}
     for name, of, row in measured:
-        key = (row.detector, row.weights, row.kind, of, row.decision)
-        grouped.setdefault(key, {})[name] = row.focus
-    rows = list(dict.fromkeys(key[:2] for key in grouped))
-    order = sorted(grouped, key=lambda key: (*key[3:], rows.index(key[:2])))
-    return {key: grouped[key] for key in order}
+        group = _Group(row.detector, row.weights, row.kind, of, row.decision)
+        grouped.setdefault(group, {})[name] = row.focus
+    rows = list(dict.fromkeys(group[:2] for group in grouped))
+    order = sorted(grouped, key=lambda group: (*group[3:], rows.index(group[:2])))
+    return {group: grouped[group] for group in order}
 
 
-Estimate = tuple[float, float | None, float | None]
-
-
-def _mean(values: Mapping[str, float], resamples: int) -> Estimate:
-    """Mean and 95 % percentile interval over resampled pictures; one picture has no interval."""
+def _mean(values: Mapping[str, float], resamples: int) -> tuple[float, float | None, float | None]:
+    """Mean and 95 % percentile interval over resampled images; one image has no interval."""
     numbers: Floats = np.asarray(list(values.values()), dtype=np.float64)
     if len(numbers) < 2:
         return float(numbers[0]), None, None
     weights = unit_weights(list(values), resamples).astype(np.float64)
-    with np.errstate(invalid="ignore"):  # a resample may draw none of few pictures
+    with np.errstate(invalid="ignore"):  # a resample may draw none of few images
         low, high = percentiles(weights @ numbers / weights.sum(axis=1))
     return float(numbers.mean()), low, high

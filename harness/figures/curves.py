@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from harness.figures.dots import draw_row
 from harness.figures.svg import draw
 from harness.report.table import Table
-from harness.report.tables.robustness import Panel
+from harness.report.tables.robustness import Axis
 
 
-def curves(table: Table, panels: Sequence[Panel], metrics: Sequence[str]) -> bytes:
+def curves(table: Table, panels: Sequence[Axis], metrics: Sequence[str]) -> bytes:
     """An SVG file without timestamps; the same table gives the same bytes.
 
     Args:
@@ -42,7 +42,7 @@ def curves(table: Table, panels: Sequence[Panel], metrics: Sequence[str]) -> byt
     return draw(paint, (12, 1 + 2.6 * len(metrics)), table.title, font=9, measured=True)
 
 
-def _draw(axes: Axes, table: Table, panel: Panel, metric: str) -> None:
+def _draw(axes: Axes, table: Table, panel: Axis, metric: str) -> None:
     places = {column.key: i for i, column in enumerate(table.columns) if column.metric == metric}
     columns = [places[key] for key in panel.keys]
     for number, row in enumerate(table.rows):

@@ -25,7 +25,7 @@ Marks = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class Plane:
     """One detector's images in its plane.
 
     Args:
@@ -40,11 +40,11 @@ class Panel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generator:
+class LegendEntry:
     """A generator in the legend.
 
     Args:
-        name: as in :class:`Panel`.
+        name: as in :class:`Plane`.
         title: as printed.
         family: shares a colour where there are several families; "" for none.
     """
@@ -69,44 +69,44 @@ def shown(count: int, panels: int, seed: int) -> np.ndarray[Any, np.dtype[np.int
 
 
 def embedding(
-    panels: Sequence[Panel], generators: Sequence[Generator], title: str, form: str
+    planes: Sequence[Plane], generators: Sequence[LegendEntry], title: str, form: str
 ) -> bytes:
     """A file without timestamps; the same planes give the same bytes.
 
     Args:
-        panels: the detectors, from left to right.
+        planes: the detectors, from left to right.
         generators: what the legend holds, in order.
         title: of the file.
         form: of :data:`harness.figures.svg.FORMS`.
     """
-    wide = min(len(panels), BLOCK)
-    tall = -(-len(panels) // BLOCK)
+    wide = min(len(planes), BLOCK)
+    tall = -(-len(planes) // BLOCK)
     lines = -(-(len(generators) + _CLASSES) // _columns(wide))
     size = (max(2.9 * wide, 5.8), 5.8 * tall + 0.2 * lines + 0.4)
 
     def paint(figure: Figure) -> None:
-        _paint(figure, panels, generators)
+        _paint(figure, planes, generators)
 
     return draw(paint, size, title, form, font=9, measured=True)
 
 
 def _columns(wide: int) -> int:
-    """Of the legend, each as wide as a panel."""
+    """Of the legend, each as wide as a plane."""
     return max(wide, 2)
 
 
-def _paint(figure: Figure, panels: Sequence[Panel], generators: Sequence[Generator]) -> None:
+def _paint(figure: Figure, planes: Sequence[Plane], generators: Sequence[LegendEntry]) -> None:
     marks = _marks(generators)
-    wide = min(len(panels), BLOCK)
-    grid = figure.subplots(2 * -(-len(panels) // BLOCK), wide, squeeze=False)
+    wide = min(len(planes), BLOCK)
+    grid = figure.subplots(2 * -(-len(planes) // BLOCK), wide, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for number, panel in enumerate(panels):
+    for number, drawn in enumerate(planes):
         row, column = divmod(number, BLOCK)
         upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
-        upper.set_title(panel.title)
-        _classes(upper, panel)
-        _generators(lower, panel, marks)
+        upper.set_title(drawn.title)
+        _classes(upper, drawn)
+        _generators(lower, drawn, marks)
         if column == 0:
             upper.set_ylabel("by class")
             lower.set_ylabel("by generator")
@@ -120,7 +120,7 @@ def _paint(figure: Figure, panels: Sequence[Panel], generators: Sequence[Generat
     )
 
 
-def _marks(generators: Sequence[Generator]) -> Marks:
+def _marks(generators: Sequence[LegendEntry]) -> Marks:
     """Name -> (colour, marker): a colour a family, or a generator where there is one family."""
     families = list(dict.fromkeys(generator.family for generator in generators))
     found: dict[str, tuple[str, str]] = {}
@@ -134,17 +134,17 @@ def _marks(generators: Sequence[Generator]) -> Marks:
     return found
 
 
-def _classes(axes: Axes, panel: Panel) -> None:
-    real = np.array([not name for name in panel.generators])
-    _scatter(axes, panel.plane[~real], COLOURS[1], "^")
-    _scatter(axes, panel.plane[real], COLOURS[0], "o")
+def _classes(axes: Axes, drawn: Plane) -> None:
+    real = np.array([not name for name in drawn.generators])
+    _scatter(axes, drawn.plane[~real], COLOURS[1], "^")
+    _scatter(axes, drawn.plane[real], COLOURS[0], "o")
 
 
-def _generators(axes: Axes, panel: Panel, marks: Marks) -> None:
-    names = np.array(panel.generators)
-    _scatter(axes, panel.plane[names == ""], REFERENCE, "o")
+def _generators(axes: Axes, drawn: Plane, marks: Marks) -> None:
+    names = np.array(drawn.generators)
+    _scatter(axes, drawn.plane[names == ""], REFERENCE, "o")
     for name, (colour, marker) in marks.items():
-        _scatter(axes, panel.plane[names == name], colour, marker)
+        _scatter(axes, drawn.plane[names == name], colour, marker)
 
 
 def _scatter(
@@ -157,7 +157,7 @@ def _scatter(
     axes.plot(places[:, 0], places[:, 1], marker, color=colour, markersize=3, markeredgewidth=0)
 
 
-def _legend(generators: Sequence[Generator], marks: Marks) -> list[Line2D]:
+def _legend(generators: Sequence[LegendEntry], marks: Marks) -> list[Line2D]:
     entries = [
         ("real (by class)", COLOURS[0], "o"),
         ("fake (by class)", COLOURS[1], "^"),

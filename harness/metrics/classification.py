@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.metrics.calibration import brier_score, expected_calibration_error
-from harness.metrics.curve import curve
+from harness.metrics.curve import Curve, measured
 from harness.metrics.thresholds import five_fold_accuracy, oracle_accuracy
 from harness.metrics.values import (
     NO_FAKES,
@@ -169,11 +169,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 6)
         0.833333
     """
-    fake, values = checked(labels, scores)
-    missing = missing_class(fake)
-    if missing:
-        return MetricValue(None, missing)
-    return MetricValue(float(curve(fake, values).average_precision()))
+    return measured(labels, scores, Curve.average_precision)
 
 
 def ap_sigmoid32(labels: ArrayLike, logits: ArrayLike) -> MetricValue:
@@ -217,11 +213,7 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
         >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         MetricValue(value=0.75, note='')
     """
-    fake, values = checked(labels, scores)
-    missing = missing_class(fake)
-    if missing:
-        return MetricValue(None, missing)
-    return MetricValue(float(curve(fake, values).roc_auc()))
+    return measured(labels, scores, Curve.roc_auc)
 
 
 def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float) -> MetricValue:
@@ -235,12 +227,9 @@ def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float) -> MetricValue:
         MetricValue(value=1.0, note='')
     """
     fake, values = checked(labels, scores)
-    missing = missing_class(fake)
-    if not missing and fpr < 0.05 and int((~fake).sum()) < REALS_FOR_1_PERCENT:
-        missing = FEW_REALS
-    if missing:
-        return MetricValue(None, missing)
-    return MetricValue(float(curve(fake, values).tpr_at(fpr)))
+    found = measured(fake, values, lambda curve: curve.tpr_at(fpr))
+    few = fpr < 0.05 and int((~fake).sum()) < REALS_FOR_1_PERCENT
+    return MetricValue(None, FEW_REALS) if few and found.value is not None else found
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
@@ -252,11 +241,7 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
         >>> equal_error_rate([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         MetricValue(value=0.5, note='')
     """
-    fake, values = checked(labels, scores)
-    missing = missing_class(fake)
-    if missing:
-        return MetricValue(None, missing)
-    return MetricValue(float(curve(fake, values).equal_error_rate()))
+    return measured(labels, scores, Curve.equal_error_rate)
 
 
 def fake_share(labels: ArrayLike) -> MetricValue:

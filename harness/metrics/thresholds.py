@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.metrics.curve import curve, falling
+from harness.metrics.curve import Curve, falling, measured
 from harness.metrics.values import Floats, Labels, MetricValue, checked, missing_class
 
 FOLDS = 5
@@ -50,11 +50,7 @@ def oracle_accuracy(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
         >>> oracle_accuracy([0, 0, 1, 1], [-9.0, -8.0, -7.0, -6.0])
         MetricValue(value=1.0, note='')
     """
-    fake, values = checked(labels, scores)
-    missing = missing_class(fake)
-    if missing:
-        return MetricValue(None, missing)
-    return MetricValue(float(curve(fake, values).best_accuracy()))
+    return measured(labels, scores, Curve.best_accuracy)
 
 
 def five_fold_accuracy(labels: ArrayLike, scores: ArrayLike) -> MetricValue:

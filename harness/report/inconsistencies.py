@@ -1,13 +1,15 @@
 """The paper's own inconsistencies, each recomputed from ``tables/paper``.
 
-One function a finding. The same texts are the footnotes of the tables, the reasons that ``diff``
-gives, the output of ``python -m harness paper`` and ``tables/out/paper_inconsistencies.md``.
+Each is a check as data, with one function that looks for it; :func:`findings` evaluates them all.
+The same texts are the footnotes of the tables, the reasons that ``diff``
+gives, the output of ``python -m harness dev paper`` and ``tables/out/paper_inconsistencies.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
 from statistics import fmean
 
 from harness.report.printed import CellKey, Paper
@@ -28,8 +30,8 @@ _PRINTS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One inconsistency.
+class Inconsistency:
+    """What one check found.
 
     Args:
         key: short name.
@@ -47,19 +49,50 @@ class Finding:
     marks: Mapping[CellKey, str] = field(default_factory=dict)
 
 
-def findings(paper: Paper) -> list[Finding]:
+@dataclass(frozen=True)
+class _Look:
+    """One recomputed number: its row, a sentence for the text, and the cells that are wrong."""
+
+    row: tuple[str, ...] = ()
+    said: str = ""
+    marks: Mapping[CellKey, str] = field(default_factory=dict)
+
+
+_CHECKS: list[tuple[Inconsistency, Callable[[Paper], Iterator[_Look]]]] = []
+
+
+def _check(
+    *, key: str, title: str, text: str, header: tuple[str, ...] = ()
+) -> Callable[[Callable[[Paper], Iterator[_Look]]], None]:
+    """A check of the paper, as data beside the function that looks.
+
+    Its text may name {all} numbers, {odd} of them that are wrong, {fit}, and what is {said}.
+    """
+    about = Inconsistency(key=key, title=title, text=text, header=header)
+    return lambda look: _CHECKS.append((about, look))
+
+
+def findings(paper: Paper) -> list[Inconsistency]:
     """Every inconsistency that the numbers really show, in a fixed order."""
-    found = (
-        copied_cost(paper),
-        transposed_pair(paper),
-        swapped_sets(paper),
-        mean_rule(paper),
-        row_means(paper),
-        set_means(paper),
-        shared_reals(paper),
-        counters(paper),
-    )
-    return [finding for finding in found if finding is not None]
+    found = []
+    for about, look in _CHECKS:
+        looks = list(look(paper))
+        odd = sum(bool(each.marks) for each in looks)
+        if not odd:
+            continue
+        noted: dict[CellKey, str] = {}
+        for each in looks:
+            noted = {**each.marks, **noted}  # the first note of a cell stays
+        said = " ".join(each.said for each in looks)
+        found.append(
+            replace(
+                about,
+                text=about.text.format(all=len(looks), odd=odd, fit=len(looks) - odd, said=said),
+                rows=tuple(each.row for each in looks if each.row),
+                marks=noted,
+            )
+        )
+    return found
 
 
 def marks(paper: Paper) -> dict[CellKey, tuple[str, ...]]:
@@ -71,10 +104,13 @@ def marks(paper: Paper) -> dict[CellKey, tuple[str, ...]]:
     return notes
 
 
-def copied_cost(paper: Paper) -> Finding | None:
+@_check(
+    key="copied-cost",
+    title="FLOPs equal to parameters",
+    text="{said}",
+)
+def _copied_cost(paper: Paper) -> Iterator[_Look]:
     """A row whose FLOPs and parameters are the same digits."""
-    noted: dict[CellKey, str] = {}
-    texts = []
     for method in paper.methods("summary"):
         flops, params = (paper.value("summary", method, "cost", m) for m in ("flops", "params"))
         if flops != params:
@@ -85,185 +121,154 @@ def copied_cost(paper: Paper) -> Finding | None:
             for quantity, scale, unit in (("flops", 1e9, "G"), ("params", 1e6, "M"))
             for fact in paper.facts_of(method, quantity).values()
         ]
-        texts.append(f"{note}; one is a copy of the other. Counted: {', '.join(facts)}.")
-        noted |= {("summary", method, "cost", metric): note for metric in ("flops", "params")}
-    if not texts:
-        return None
-    return Finding(
-        key="copied-cost",
-        title="FLOPs equal to parameters",
-        text=" ".join(texts),
-        marks=noted,
-    )
+        yield _Look(
+            said=f"{note}; one is a copy of the other. Counted: {', '.join(facts)}.",
+            marks={("summary", method, "cost", metric): note for metric in ("flops", "params")},
+        )
 
 
-def transposed_pair(paper: Paper) -> Finding | None:
+@_check(
+    key="transposed-pair",
+    title="ACC and AP exchanged",
+    text="The Mean of the row, recomputed over 38 subsets / over 5 sets with the pair as "
+    "printed and exchanged: only the exchanged pair fits what is printed as Mean.",
+    header=("cell", "ACC / AP", "ACC mean", "printed", "AP mean", "printed"),
+)
+def _transposed_pair(paper: Paper) -> Iterator[_Look]:
     """An ACC / AP pair printed the other way round than the row's Mean needs."""
-    rows: list[tuple[str, ...]] = []
-    noted: dict[CellKey, str] = {}
-    for method in paper.methods("summary"):
-        for column in _SETS:
-            acc, ap = (paper.cells["summary", method, column, metric] for metric in _METRICS)
-            scan, read = (acc.as_printed, ap.as_printed), (acc.value, ap.value)
-            if scan != read[::-1] or _fit(paper, method, column, scan):
-                continue
-            if not _fit(paper, method, column, read):
-                continue
-            for order, pair in (("as printed", scan), ("exchanged", read)):
-                cells = [f"{method} {column}, {order}", f"{pair[0]:.1f} / {pair[1]:.1f}"]
-                for metric, value in zip(_METRICS, pair, strict=True):
-                    over_38, over_5 = _means(paper, method, metric, {column: value})
-                    cells.append(f"{over_38:.2f} / {over_5:.2f}")
-                    cells.append(f"{paper.value('summary', method, 'mean', metric):.1f}")
-                rows.append(tuple(cells))
-            note = (
-                f"{method} {column}: printed ACC {acc.as_printed:.1f}, AP {ap.as_printed:.1f}; "
-                f"the row's Mean fits only the exchanged pair, which is shown"
-            )
-            noted |= {("summary", method, column, metric): note for metric in _METRICS}
-    if not rows:
-        return None
-    return Finding(
-        key="transposed-pair",
-        title="ACC and AP exchanged",
-        text="The Mean of the row, recomputed over 38 subsets / over 5 sets with the pair as "
-        "printed and exchanged: only the exchanged pair fits what is printed as Mean.",
-        header=("cell", "ACC / AP", "ACC mean", "printed", "AP mean", "printed"),
-        rows=tuple(rows),
-        marks=noted,
-    )
+    for method, column in product(paper.methods("summary"), _SETS):
+        acc, ap = (paper.cells["summary", method, column, metric] for metric in _METRICS)
+        scan, read = (acc.as_printed, ap.as_printed), (acc.value, ap.value)
+        if scan != read[::-1] or _fit(paper, method, column, scan):
+            continue
+        if not _fit(paper, method, column, read):
+            continue
+        note = (
+            f"{method} {column}: printed ACC {acc.as_printed:.1f}, AP {ap.as_printed:.1f}; "
+            f"the row's Mean fits only the exchanged pair, which is shown"
+        )
+        for order, pair in (("as printed", scan), ("exchanged", read)):
+            cells = [f"{method} {column}, {order}", f"{pair[0]:.1f} / {pair[1]:.1f}"]
+            for metric, value in zip(_METRICS, pair, strict=True):
+                over_38, over_5 = _means(paper, method, metric, {column: value})
+                cells.append(f"{over_38:.2f} / {over_5:.2f}")
+                cells.append(f"{paper.value('summary', method, 'mean', metric):.1f}")
+            noted = {("summary", method, column, metric): note for metric in _METRICS}
+            yield _Look(row=tuple(cells), marks=noted)
 
 
-def swapped_sets(paper: Paper) -> Finding | None:
+@_check(
+    key="swapped-sets",
+    title="Test Set 3 and 4 exchanged",
+    text="Test Set 4 is UniversalFakeDetect. These rows print as Test Set 3 what is known of "
+    "them on UniversalFakeDetect. Both sets have 8 subsets, so that the Mean cannot tell.",
+    header=("row", "metric", "Test Set3", "Test Set4", "UniversalFakeDetect elsewhere"),
+)
+def _swapped_sets(paper: Paper) -> Iterator[_Look]:
     """Rows whose Test Set 3 is what others report for UniversalFakeDetect, which is set 4."""
-    rows: list[tuple[str, ...]] = []
-    noted: dict[CellKey, str] = {}
-    for method in paper.methods("summary"):
-        for metric in _METRICS:
-            for fact in paper.facts_of(method, f"UniversalFakeDetect {metric}").values():
-                third, fourth = (paper.value("summary", method, _SETS[i], metric) for i in (2, 3))
-                if abs(third - fact.value) > _FITS or abs(fourth - fact.value) <= _FITS:
-                    continue
-                rows.append((method, metric, f"{third:.1f}", f"{fourth:.1f}", f"{fact.value:.2f}"))
-                note = (
-                    f"{method}: Test Set3 and Test Set4 look exchanged "
-                    f"({fact.source}: {metric} {fact.value:.2f} on UniversalFakeDetect)"
-                )
-                for index in (2, 3):
-                    for each in _METRICS:
-                        noted.setdefault(("summary", method, _SETS[index], each), note)
-    if not rows:
-        return None
-    return Finding(
-        key="swapped-sets",
-        title="Test Set 3 and 4 exchanged",
-        text="Test Set 4 is UniversalFakeDetect. These rows print as Test Set 3 what is known of "
-        "them on UniversalFakeDetect. Both sets have 8 subsets, so that the Mean cannot tell.",
-        header=("row", "metric", "Test Set3", "Test Set4", "UniversalFakeDetect elsewhere"),
-        rows=tuple(rows),
-        marks=noted,
-    )
-
-
-def mean_rule(paper: Paper) -> Finding | None:
-    """Which mean the column Mean of the summary is, row by row."""
-    rows: list[tuple[str, ...]] = []
-    noted: dict[CellKey, str] = {}
-    for method in paper.methods("summary"):
-        for metric in _METRICS:
-            printed = paper.value("summary", method, "mean", metric)
-            over_38, over_5 = _means(paper, method, metric)
-            fits_38, fits_5 = (abs(mean - printed) <= _FITS for mean in (over_38, over_5))
-            verdict = "38 subsets" if fits_38 else "5 sets" if fits_5 else "neither"
-            rows.append(
-                (method, metric, f"{printed:.1f}", f"{over_38:.2f}", f"{over_5:.2f}", verdict)
+    for method, metric in product(paper.methods("summary"), _METRICS):
+        for fact in paper.facts_of(method, f"UniversalFakeDetect {metric}").values():
+            third, fourth = (paper.value("summary", method, _SETS[i], metric) for i in (2, 3))
+            if abs(third - fact.value) > _FITS or abs(fourth - fact.value) <= _FITS:
+                continue
+            note = (
+                f"{method}: Test Set3 and Test Set4 look exchanged "
+                f"({fact.source}: {metric} {fact.value:.2f} on UniversalFakeDetect)"
             )
-            if not fits_38:
-                rule = "is the mean over the 5 sets" if fits_5 else "fits neither mean"
-                noted["summary", method, "mean", metric] = (
-                    f"{method}: the printed Mean {metric} {printed:.1f} {rule} "
-                    f"(over 38 subsets {over_38:.2f}, over 5 sets {over_5:.2f})"
-                )
-    odd = sum(row[-1] != "38 subsets" for row in rows)
-    if not odd:
-        return None
-    return Finding(
-        key="mean-rule",
-        title="Mean over 38 subsets or over 5 sets",
-        text=f"The column Mean is the plain mean over the 38 subsets (8 + 9 + 8 + 8 + 5) in "
-        f"{len(rows) - odd} of {len(rows)} cells, recomputed from the printed set means; "
-        f"{odd} follow another rule.",
-        header=("row", "metric", "printed", "over 38 subsets", "over 5 sets", "fits"),
-        rows=tuple(rows),
-        marks=noted,
-    )
+            yield _Look(
+                row=(method, metric, f"{third:.1f}", f"{fourth:.1f}", f"{fact.value:.2f}"),
+                marks={
+                    ("summary", method, column, each): note
+                    for column, each in product(_SETS[2:4], _METRICS)
+                },
+            )
 
 
-def row_means(paper: Paper) -> Finding | None:
+@_check(
+    key="mean-rule",
+    title="Mean over 38 subsets or over 5 sets",
+    text="The column Mean is the plain mean over the 38 subsets (8 + 9 + 8 + 8 + 5) in "
+    "{fit} of {all} cells, recomputed from the printed set means; {odd} follow another rule.",
+    header=("row", "metric", "printed", "over 38 subsets", "over 5 sets", "fits"),
+)
+def _mean_rule(paper: Paper) -> Iterator[_Look]:
+    """Which mean the column Mean of the summary is, row by row."""
+    for method, metric in product(paper.methods("summary"), _METRICS):
+        printed = paper.value("summary", method, "mean", metric)
+        over_38, over_5 = _means(paper, method, metric)
+        fits_38, fits_5 = (abs(mean - printed) <= _FITS for mean in (over_38, over_5))
+        verdict = "38 subsets" if fits_38 else "5 sets" if fits_5 else "neither"
+        rule = "is the mean over the 5 sets" if fits_5 else "fits neither mean"
+        note = (
+            f"{method}: the printed Mean {metric} {printed:.1f} {rule} "
+            f"(over 38 subsets {over_38:.2f}, over 5 sets {over_5:.2f})"
+        )
+        yield _Look(
+            row=(method, metric, f"{printed:.1f}", f"{over_38:.2f}", f"{over_5:.2f}", verdict),
+            marks={} if fits_38 else {("summary", method, "mean", metric): note},
+        )
+
+
+@_check(
+    key="row-means",
+    title="Row means that do not fit their cells",
+    text="Means of the printed cells that do not round to the printed mean, with the cells as "
+    "read and with the characters of the scan. Up to 0.1 can come from rounding the cells.",
+    header=("table", "row", "metric", "printed mean", "of cells as read", "as scanned"),
+)
+def _row_means(paper: Paper) -> Iterator[_Look]:
     """Rows of the four set tables whose printed mean is not the mean of their cells."""
-    rows: list[tuple[str, ...]] = []
-    noted: dict[CellKey, str] = {}
     for table in SET_TABLES:
         columns = [column for column in paper.columns(table) if column != "mean"]
-        for method in paper.methods(table):
-            for metric in _METRICS:
-                cells = [paper.cells[table, method, column, metric] for column in columns]
-                printed = paper.value(table, method, "mean", metric)
-                read = fmean(cell.value for cell in cells)
-                scan = fmean(cell.as_printed for cell in cells)
-                if max(abs(read - printed), abs(scan - printed)) <= _PRINTS + 1e-9:
-                    continue
-                rows.append((table, method, metric, f"{printed:.1f}", f"{read:.2f}", f"{scan:.2f}"))
-                noted[table, method, "mean", metric] = (
-                    f"{method}: the printed mean {metric} is {printed:.1f}; the row's cells give "
-                    f"{read:.2f}" + (f", as scanned {scan:.2f}" if scan != read else "")
-                )
-    if not rows:
-        return None
-    return Finding(
-        key="row-means",
-        title="Row means that do not fit their cells",
-        text="Means of the printed cells that do not round to the printed mean, with the cells as "
-        "read and with the characters of the scan. Up to 0.1 can come from rounding the cells.",
-        header=("table", "row", "metric", "printed mean", "of cells as read", "as scanned"),
-        rows=tuple(rows),
-        marks=noted,
-    )
+        for method, metric in product(paper.methods(table), _METRICS):
+            cells = [paper.cells[table, method, column, metric] for column in columns]
+            printed = paper.value(table, method, "mean", metric)
+            read = fmean(cell.value for cell in cells)
+            scan = fmean(cell.as_printed for cell in cells)
+            if max(abs(read - printed), abs(scan - printed)) <= _PRINTS + 1e-9:
+                continue
+            note = (
+                f"{method}: the printed mean {metric} is {printed:.1f}; the row's cells give "
+                f"{read:.2f}" + (f", as scanned {scan:.2f}" if scan != read else "")
+            )
+            yield _Look(
+                row=(table, method, metric, f"{printed:.1f}", f"{read:.2f}", f"{scan:.2f}"),
+                marks={(table, method, "mean", metric): note},
+            )
 
 
-def set_means(paper: Paper) -> Finding | None:
+@_check(
+    key="set-means",
+    title="Summary against the sets' own tables",
+    text="The same number printed twice with different digits (the scan may be at fault).",
+    header=("row", "column", "metric", "summary", "own table"),
+)
+def _set_means(paper: Paper) -> Iterator[_Look]:
     """Summary cells that differ from the mean in the set's own table."""
-    rows: list[tuple[str, ...]] = []
-    noted: dict[CellKey, str] = {}
     for column, table in TEST_SETS.items():
-        for method in paper.methods("summary"):
-            for metric in _METRICS:
-                own = paper.get(table, method, "mean", metric)
-                cell = paper.cells["summary", method, column, metric]
-                if own is None or cell.as_printed == own.value:
-                    continue
-                rows.append((method, column, metric, f"{cell.as_printed:.1f}", f"{own.value:.1f}"))
-                noted["summary", method, column, metric] = (
-                    f"{method} {column}: the summary prints {metric} {cell.as_printed:.1f}, the "
-                    f"table of that set {own.value:.1f}; shown is {cell.value:.1f}"
-                )
-    if not rows:
-        return None
-    return Finding(
-        key="set-means",
-        title="Summary against the sets' own tables",
-        text="The same number printed twice with different digits (the scan may be at fault).",
-        header=("row", "column", "metric", "summary", "own table"),
-        rows=tuple(rows),
-        marks=noted,
-    )
+        for method, metric in product(paper.methods("summary"), _METRICS):
+            own = paper.get(table, method, "mean", metric)
+            cell = paper.cells["summary", method, column, metric]
+            if own is None or cell.as_printed == own.value:
+                continue
+            note = (
+                f"{method} {column}: the summary prints {metric} {cell.as_printed:.1f}, the "
+                f"table of that set {own.value:.1f}; shown is {cell.value:.1f}"
+            )
+            yield _Look(
+                row=(method, column, metric, f"{cell.as_printed:.1f}", f"{own.value:.1f}"),
+                marks={("summary", method, column, metric): note},
+            )
 
 
-def shared_reals(paper: Paper) -> Finding | None:
+@_check(
+    key="shared-reals",
+    title="One accuracy in four columns",
+    text="{said}",
+)
+def _shared_reals(paper: Paper) -> Iterator[_Look]:
     """Subsets of GANGen in which a row has one and the same ACC: their reals are shared."""
     columns = ("CramerGAN", "InfoMaxGAN", "MMDGAN", "SNGAN")
-    noted: dict[CellKey, str] = {}
-    texts = []
     for method in paper.methods("gangen"):
         values = {paper.value("gangen", method, column, "ACC") for column in columns}
         if len(values) > 1:
@@ -272,59 +277,41 @@ def shared_reals(paper: Paper) -> Finding | None:
             f"{method}: ACC {values.pop():.1f} in {', '.join(columns)} alike; these subsets "
             f"probably share their real images"
         )
-        texts.append(
-            f"{note}, so that one false-alarm rate counts {len(columns)} times in the mean."
+        yield _Look(
+            said=f"{note}, so that one false-alarm rate counts {len(columns)} times in the mean.",
+            marks={("gangen", method, column, "ACC"): note for column in columns},
         )
-        noted |= {("gangen", method, column, "ACC"): note for column in columns}
-    if not texts:
-        return None
-    return Finding(
-        key="shared-reals",
-        title="One accuracy in four columns",
-        text=" ".join(texts),
-        marks=noted,
-    )
 
 
-def counters(paper: Paper) -> Finding | None:
+@_check(
+    key="counters",
+    title="FLOPs by another counter",
+    text="The printed FLOPs are multiply-accumulates by more than one counter. LFM's and "
+    "Ojha's are thop's: batch norm at 4 per element, layers of unknown type skipped, among "
+    "them all of CLIP's attention. NPR's, SAFE's and LGrad's follow from fvcore on networks "
+    "left in training mode (batch norm at 5 per element); this project uses fvcore in "
+    "evaluation mode (at 2). LFM's 0.72M parameters are 0.7256M cut, not rounded. "
+    "`python -m harness cost` recomputes every cell. Counts of the released networks:",
+    header=("row", "quantity", "printed", "counted"),
+)
+def _counters(paper: Paper) -> Iterator[_Look]:
     """The cost columns against counts made from the released networks."""
-    rows: list[tuple[str, ...]] = []
-    noted: dict[CellKey, str] = {}
-    for method in paper.methods("summary"):
-        for quantity, scale, unit, title in (
-            ("flops", 1e9, "B", "FLOPs"),
-            ("params", 1e6, "M", "Params"),
-        ):
-            printed = paper.value("summary", method, "cost", quantity)
-            counts = {
-                fact.counter: fact.value / scale
-                for fact in paper.facts_of(method, quantity).values()
-            }
-            if not counts:
-                continue
-            shown = ", ".join(f"{name} {value:.3f}{unit}" for name, value in counts.items())
-            rows.append((method, title, f"{printed:.2f}{unit}", shown))
-            own = [counts[name] for name in ("fvcore", "network in use") if name in counts]
-            own = own or list(counts.values())[-1:]
-            if round(own[0], 2) != printed:
-                noted["summary", method, "cost", quantity] = (
-                    f"{method} {title}: printed {printed:.2f}{unit}, counted {shown}"
-                )
-    if not rows:
-        return None
-    return Finding(
-        key="counters",
-        title="FLOPs by another counter",
-        text="The printed FLOPs are multiply-accumulates by more than one counter. LFM's and "
-        "Ojha's are thop's: batch norm at 4 per element, layers of unknown type skipped, among "
-        "them all of CLIP's attention. NPR's, SAFE's and LGrad's follow from fvcore on networks "
-        "left in training mode (batch norm at 5 per element); this project uses fvcore in "
-        "evaluation mode (at 2). LFM's 0.72M parameters are 0.7256M cut, not rounded. "
-        "`python -m harness cost` recomputes every cell. Counts of the released networks:",
-        header=("row", "quantity", "printed", "counted"),
-        rows=tuple(rows),
-        marks=noted,
-    )
+    units = (("flops", 1e9, "B", "FLOPs"), ("params", 1e6, "M", "Params"))
+    for method, (quantity, scale, unit, title) in product(paper.methods("summary"), units):
+        printed = paper.value("summary", method, "cost", quantity)
+        facts = paper.facts_of(method, quantity).values()
+        counts = {fact.counter: fact.value / scale for fact in facts}
+        if not counts:
+            continue
+        shown = ", ".join(f"{name} {value:.3f}{unit}" for name, value in counts.items())
+        own = [counts[name] for name in ("fvcore", "network in use") if name in counts]
+        counted = (own or list(counts.values())[-1:])[0]
+        note = f"{method} {title}: printed {printed:.2f}{unit}, counted {shown}"
+        odd = round(counted, 2) != printed
+        yield _Look(
+            row=(method, title, f"{printed:.2f}{unit}", shown),
+            marks={("summary", method, "cost", quantity): note} if odd else {},
+        )
 
 
 def _fit(paper: Paper, method: str, column: str, pair: tuple[float, float]) -> bool:

@@ -6,9 +6,10 @@ Every format prints this one layout, so that templates only place and mark what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 
 from harness.report.table import NO_WIDTH, Cell, Column, Emphasis, Row, Table
 
@@ -38,7 +39,7 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class PrintedLine:
     """One printed row: its label and its cells. ``role``: paper, ours, difference or a row kind."""
 
     label: str
@@ -52,11 +53,11 @@ class Block:
     """Lines under one label."""
 
     label: str
-    lines: tuple[Line, ...]
+    lines: tuple[PrintedLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class PrintedTable:
     """Everything a template needs.
 
     Args:
@@ -95,104 +96,93 @@ class _Notes:
         return tuple(numbers)
 
 
-def lay_out(table: Table) -> Layout:
+def lay_out(table: Table) -> PrintedTable:
     """Places a table: by row with the lines paper / ours / difference, or by metric.
 
     Rows of ours without any number are no lines: one sentence says of each what is missing.
     """
     notes = _Notes()
-    empty = [row for row in table.rows if not _has_number(row)]
     if table.by_metric:
         metrics = list(dict.fromkeys(column.metric for column in table.columns))
         shown = [column for column in table.columns if column.metric == metrics[0]]
-        groups, heads = _grouped(shown), tuple(_head(column, notes) for column in shown)
-        blocks = tuple(_metric_block(table, metric, notes) for metric in metrics)
-        stub = ("Metric", "Detector")
+        grouped = any(column.group for column in shown)
+        groups = [Head(text=text, span=n) for text, n, _ in _runs(shown, "group") if grouped]
+        heads = [_head(column.title, column, notes) for column in shown]
+        blocks = [_metric_block(table, metric, notes) for metric in metrics]
     else:
-        groups, heads = _by_title(table.columns, notes)
-        placed = (_row_block(table, row, notes) for row in table.rows)
-        blocks = tuple(block for block in placed if block.lines)
-        stub = ("Method", "Source")
-    return Layout(
+        groups = [_head(text, first, notes, n) for text, n, first in _runs(table.columns, "title")]
+        heads = [Head(text="" if c.metric in c.title else c.metric) for c in table.columns]
+        blocks = [_row_block(row, table.columns, notes) for row in table.rows]
+    return PrintedTable(
         name=table.name,
         title=table.title,
         caption=table.caption,
-        stub=stub,
-        groups=groups,
-        heads=heads,
-        blocks=blocks,
+        stub=("Metric", "Detector") if table.by_metric else ("Method", "Source"),
+        groups=tuple(groups),
+        heads=tuple(heads),
+        blocks=tuple(block for block in blocks if block.lines or table.by_metric),
         joined=not table.by_metric,
         notes=tuple(notes.texts),
-        statements=(*_missing(empty, "" if table.by_metric else " of ours"), *table.statements),
+        statements=(*_missing(table), *table.statements),
     )
 
 
-def _has_number(row: Row) -> bool:
-    return any(cell.status == "measured" for cell in row.cells)
+def _runs(columns: Sequence[Column], name: str) -> list[tuple[str, int, Column]]:
+    """Neighbours of one group or title: the text, how many they are, and the first of them."""
+    runs = [(text, list(run)) for text, run in groupby(columns, key=attrgetter(name))]
+    return [(text, len(run), run[0]) for text, run in runs]
 
 
-def _missing(rows: Sequence[Row], whose: str) -> tuple[str, ...]:
+def _head(text: str, column: Column, notes: _Notes, span: int = 1) -> Head:
+    return Head(text=text, span=span, notes=notes(column.note) if column.note else ())
+
+
+def _missing(table: Table) -> tuple[str, ...]:
     """``Without a number of ours: NPR, LFM (not run); Frank (not implemented).``"""
     reasons: dict[str, list[str]] = {}
-    for row in rows:
-        found = Counter(cell.reason for cell in row.cells if cell.status == "hole")
-        reasons.setdefault(found.most_common(1)[0][0] if found else "", []).append(row.title)
+    for row in table.rows:
+        if not row.has_number:
+            reasons.setdefault(_commonest(row.cells), []).append(row.title)
     parts = [f"{', '.join(titles)} ({why})" for why, titles in reasons.items()]
+    whose = "" if table.by_metric else " of ours"
     return (f"Without a number{whose}: {'; '.join(parts)}.",) if parts else ()
 
 
-def _grouped(columns: Sequence[Column]) -> tuple[Head, ...]:
-    if not any(column.group for column in columns):
-        return ()
-    runs = groupby(columns, key=lambda column: column.group)
-    return tuple(Head(text=group, span=len(list(members))) for group, members in runs)
+def _commonest(cells: Iterable[Cell]) -> str:
+    """The commonest reason of holes."""
+    found = Counter(cell.reason for cell in cells if cell.status == "hole")
+    return found.most_common(1)[0][0] if found else ""
 
 
-def _by_title(
-    columns: Sequence[Column], notes: _Notes
-) -> tuple[tuple[Head, ...], tuple[Head, ...]]:
-    groups = []
-    for title, members in groupby(columns, key=lambda column: column.title):
-        listed = list(members)
-        marks = notes(listed[0].note) if listed[0].note else ()
-        groups.append(Head(text=title, span=len(listed), notes=marks))
-    heads = tuple(Head(text="" if c.metric in c.title else c.metric) for c in columns)
-    return tuple(groups), heads
-
-
-def _head(column: Column, notes: _Notes) -> Head:
-    return Head(text=column.title, notes=notes(column.note) if column.note else ())
-
-
-def _row_block(table: Table, row: Row, notes: _Notes) -> Block:
-    return Block(label=row.title, lines=tuple(_row_lines(table, row, notes)))
-
-
-def _row_lines(table: Table, row: Row, notes: _Notes) -> Iterator[Line]:
-    pairs = list(zip(row.cells, table.columns, strict=True))
+def _row_block(row: Row, columns: Sequence[Column], notes: _Notes) -> Block:
+    """The paper's line, ours where it has a number, and the difference where there is one."""
+    pairs = list(zip(row.cells, columns, strict=True))
+    lines = []
     if row.kind == "paper":
-        cells = tuple(
-            _text(cell.paper, column, cell.paper_emphasis, notes(*cell.paper_notes))
+        cells = [
+            Text(
+                text=_number(cell.paper, column),
+                emphasis=cell.paper_emphasis,
+                notes=notes(*cell.paper_notes),
+            )
             for cell, column in pairs
-        )
-        yield Line(label="paper", role="paper", notes=(), cells=cells)
-    if not _has_number(row):
-        return
-    ours = tuple(
-        Text(text=UNDEFINED, hole=True)
-        if cell.value is None
-        else _measured(cell, column, notes(*cell.notes))
-        for cell, column in pairs
-    )
-    yield Line(label="ours", role="ours", notes=notes(*row.notes, *_holes(pairs)), cells=ours)
+        ]
+        lines.append(_line("paper", cells))
+    if row.has_number:
+        empty = Text(text=UNDEFINED, hole=True)
+        cells = [_ours(cell, column, empty, notes(*cell.notes)) for cell, column in pairs]
+        lines.append(_line("ours", cells, notes(*row.notes, *_holes(pairs))))
     if any(cell.difference is not None for cell in row.cells):
-        cells = tuple(
-            Text(text=UNDEFINED)
-            if cell.difference is None
-            else Text(text=signed(cell.difference, column.decimals))
+        cells = [
+            Text(text=_number(cell.difference, replace(column, signed=True)))
             for cell, column in pairs
-        )
-        yield Line(label="difference", role="difference", notes=(), cells=cells)
+        ]
+        lines.append(_line("difference", cells))
+    return Block(label=row.title, lines=tuple(lines))
+
+
+def _line(role: str, cells: Iterable[Text], notes: tuple[int, ...] = ()) -> PrintedLine:
+    return PrintedLine(label=role, role=role, notes=notes, cells=tuple(cells))
 
 
 def _holes(pairs: Sequence[tuple[Cell, Column]]) -> tuple[str, ...]:
@@ -206,61 +196,47 @@ def _holes(pairs: Sequence[tuple[Cell, Column]]) -> tuple[str, ...]:
 
 
 def _metric_block(table: Table, metric: str, notes: _Notes) -> Block:
+    """Lines of our numbers; where one has none, the commonest reason stands at its label."""
+    places = [i for i, column in enumerate(table.columns) if column.metric == metric]
     lines = []
-    for row in filter(_has_number, table.rows):
-        pairs = [
-            (cell, column)
-            for cell, column in zip(row.cells, table.columns, strict=True)
-            if column.metric == metric
-        ]
-        kind = _KIND_MARK.get(row.kind, "")
-        label = f"{row.title} [{kind}]" if kind else row.title
-        lines.append(_by_metric_line(pairs, label, row, notes))
+    for row in table.rows:
+        if not row.has_number:
+            continue
+        pairs = [(row.cells[i], table.columns[i]) for i in places]
+        empty = all(cell.status != "measured" for cell, _ in pairs)
+        shared = _commonest(cell for cell, _ in pairs) if empty else ""
+        marks = notes(*row.notes, *filter(None, [shared]))
+        cells = []
+        for cell, column in pairs:
+            own = [cell.reason] if cell.reason not in ("", shared) else []
+            hole = cell.status == "hole"
+            missing = Text(text=HOLE if hole else UNDEFINED, hole=hole)
+            cells.append(_ours(cell, column, missing, notes(*own, *cell.notes)))
+        kind = f" [{_KIND_MARK[row.kind]}]" if row.kind in _KIND_MARK else ""
+        lines.append(
+            PrintedLine(label=row.title + kind, role=row.kind, notes=marks, cells=tuple(cells))
+        )
     return Block(label=metric, lines=tuple(lines))
 
 
-def _by_metric_line(
-    pairs: Sequence[tuple[Cell, Column]], label: str, row: Row, notes: _Notes
-) -> Line:
-    """A line of our numbers; where it has none, the commonest reason stands at the label."""
-    reasons = Counter(cell.reason for cell, _ in pairs if cell.status == "hole")
-    empty = not any(cell.status == "measured" for cell, _ in pairs)
-    shared = reasons.most_common(1)[0][0] if empty and reasons else ""
-    marks = notes(*row.notes, *([shared] if shared else []))
-    cells = []
-    for cell, column in pairs:
-        own = () if cell.reason in ("", shared) else notes(cell.reason)
-        hole = cell.status == "hole"
-        cells.append(
-            Text(text=HOLE, hole=True, notes=own)
-            if hole
-            else _measured(cell, column, notes(*cell.notes))
-        )
-    return Line(label=label, role=row.kind, notes=marks, cells=tuple(cells))
-
-
-def _text(
-    value: float | None,
-    column: Column,
-    emphasis: Emphasis,
-    marks: tuple[int, ...],
-) -> Text:
+def _number(value: float | None, column: Column) -> str:
     if value is None:
-        return Text(text=UNDEFINED, notes=marks)
-    digits = column.decimals
-    text = signed(value, digits) if column.signed else f"{value:.{digits}f}"
-    return Text(text=text, emphasis=emphasis, notes=marks)
+        return UNDEFINED
+    return signed(value, column.decimals) if column.signed else f"{value:.{column.decimals}f}"
 
 
-def _measured(cell: Cell, column: Column, marks: tuple[int, ...]) -> Text:
+def _ours(cell: Cell, column: Column, missing: Text, marks: tuple[int, ...]) -> Text:
     """``93.0 [91.8, 94.2] (sd 0.4)``: the mean, its interval, the spread over seeds."""
-    text = _text(cell.value, column, cell.emphasis, marks)
+    if cell.value is None:
+        return replace(missing, notes=marks)
     digits = column.decimals
-    parts, hover = [text.text, between(cell.low, cell.high, digits, sign=column.signed)], ""
+    parts = [_number(cell.value, column), between(cell.low, cell.high, digits, sign=column.signed)]
+    hover = ""
     if cell.spread is not None:
         parts.append(f"(sd {cell.spread:.{digits}f})")
         hover = f"standard deviation over {cell.seeds} seeds {cell.spread:.{digits}f}"
-    return replace(text, text=" ".join(filter(None, parts)), hover=hover)
+    text = " ".join(filter(None, parts))
+    return Text(text=text, hover=hover, emphasis=cell.emphasis, notes=marks)
 
 
 def between(low: float | None, high: float | None, decimals: int = 1, *, sign: bool = False) -> str:

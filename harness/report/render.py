@@ -1,4 +1,4 @@
-"""Layout -> Markdown, LaTeX, HTML (jinja2 templates) and CSV, written to one folder."""
+"""Printed tables -> Markdown, LaTeX, HTML (jinja2 templates) and CSV, written to one folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report.inconsistencies import Finding
-from harness.report.layout import Head, Layout, Text, lay_out
+from harness.report.inconsistencies import Inconsistency
+from harness.report.layout import Head, PrintedTable, Text, lay_out
 from harness.report.table import Cell, Table
 from harness.results.store import write_atomic
 
@@ -137,7 +137,7 @@ class Renderer:
         self._tex = _environment(templates, escape_tex, tex=True)
         self._html = html_environment(templates)
 
-    def markdown(self, layout: Layout) -> str:
+    def markdown(self, layout: PrintedTable) -> str:
         """GitHub Markdown; neighbouring columns of one header are one column."""
         spans = [group.span for group in layout.groups] if layout.joined else []
         return self._markdown.get_template("table.md.j2").render(
@@ -146,7 +146,7 @@ class Renderer:
             joined=lambda cells: _joined(cells, spans),
         )
 
-    def tex(self, layout: Layout) -> str:
+    def tex(self, layout: PrintedTable) -> str:
         """A table environment for booktabs and graphicx."""
         return self._tex.get_template("table.tex.j2").render(layout=layout, rules=_rules(layout))
 
@@ -154,11 +154,11 @@ class Renderer:
         """A document that inputs the tables and compiles."""
         return self._tex.get_template("all.tex.j2").render(names=names)
 
-    def html(self, layout: Layout) -> str:
+    def html(self, layout: PrintedTable) -> str:
         """A self-contained page."""
         return self._html.get_template("table.html.j2").render(layout=layout)
 
-    def findings(self, found: Sequence[Finding]) -> str:
+    def findings(self, found: Sequence[Inconsistency]) -> str:
         """The paper's inconsistencies as Markdown."""
         return self._markdown.get_template("findings.md.j2").render(findings=found)
 
@@ -178,7 +178,7 @@ class Renderer:
         return _write(files, folder)
 
     def write_overview(
-        self, tables: Sequence[Table], found: Sequence[Finding], folder: Path
+        self, tables: Sequence[Table], found: Sequence[Inconsistency], folder: Path
     ) -> list[Path]:
         """Writes the LaTeX document of all tables and the paper's inconsistencies."""
         files = {
@@ -228,7 +228,7 @@ def _environment(
     return environment.overlay(**delimiters) if tex else environment  # type: ignore[arg-type]
 
 
-def _joined_heads(layout: Layout) -> list[Head]:
+def _joined_heads(layout: PrintedTable) -> list[Head]:
     """One header for each group: ``AttGAN: ACC / AP``."""
     ends = list(accumulate(group.span for group in layout.groups))
     heads = []
@@ -247,7 +247,7 @@ def _joined(cells: Sequence[Text], spans: Sequence[int]) -> list[list[Text]]:
     return [list(cells[end - span : end]) for span, end in zip(spans, ends, strict=True)]
 
 
-def _rules(layout: Layout) -> list[tuple[int, int]]:
+def _rules(layout: PrintedTable) -> list[tuple[int, int]]:
     """First and last column (from 1, after the two label columns) of every wide header."""
     ends = list(accumulate(group.span for group in layout.groups))
     return [

@@ -1,10 +1,10 @@
-"""A table as data: rows of cells, with no format in it."""
+"""A table as data: rows x columns of cells, with no format in it, and the one way to fill it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 Emphasis = Literal["", "best", "tie", "second"]
 Status = Literal["measured", "hole", "undefined"]
@@ -16,6 +16,9 @@ INTERVALS = (
     "with ≈: its ties; python -m harness compare tests pairs."
 )
 NO_WIDTH = 1e-9  # of a mean of equal numbers: rounding
+
+_Of = TypeVar("_Of")
+_By = TypeVar("_By")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ class Column:
 
     key: str
     title: str
-    metric: str
+    metric: str = ""
     group: str = ""
     decimals: int = 1
     ranked: bool = True
@@ -110,8 +113,13 @@ class Row:
     title: str
     detector: str
     kind: RowKind
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_number(self) -> bool:
+        """Whether any of its cells holds a number of ours."""
+        return any(cell.status == "measured" for cell in self.cells)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,10 +137,33 @@ class Table:
     name: str
     title: str
     caption: str
-    by_metric: bool
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    by_metric: bool = True
+    columns: tuple[Column, ...] = ()
+    rows: tuple[Row, ...] = ()
     statements: tuple[str, ...] = ()
+
+
+def fill(
+    table: Table,
+    rows: Iterable[tuple[Row, _Of]],
+    columns: Sequence[tuple[Column, _By]],
+    measure: Callable[[_Of, _By], Cell],
+) -> Table:
+    """The table with its grid: a cell is what ``measure`` takes of a row by a column.
+
+    Args:
+        table: its texts.
+        rows: each with what its cells are taken of.
+        columns: each with what its cells are taken by.
+        measure: makes a cell of the two.
+    """
+    return replace(
+        table,
+        columns=tuple(column for column, _ in columns),
+        rows=tuple(
+            replace(row, cells=tuple(measure(of, by) for _, by in columns)) for row, of in rows
+        ),
+    )
 
 
 def finished(table: Table, drawn: str) -> Table:
@@ -157,32 +188,30 @@ def ranked(table: Table) -> Table:
     for index, column in enumerate(table.columns):
         if not column.ranked:
             continue
+        cells = [row.cells[index] for row in table.rows]
         mine = [
-            cell if row.kind != "extra" and (cell := row.cells[index]).comparable else None
-            for row in table.rows
+            cell if row.kind != "extra" and cell.comparable else Cell()
+            for row, cell in zip(table.rows, cells, strict=True)
         ]
-        values = [None if cell is None else cell.value for cell in mine]
-        ours = _ranks(values, [None if cell is None else cell.low for cell in mine], column)
-        printed = [row.cells[index].paper for row in table.rows]
-        paper = _ranks(printed, [None] * len(printed), column)
-        for cells, rank, theirs in zip(grid, ours, paper, strict=True):
-            cells[index] = replace(cells[index], emphasis=rank, paper_emphasis=theirs)
+        ours = _ranks([(cell.value, cell.low) for cell in mine], column.decimals)
+        paper = _ranks([(cell.paper, None) for cell in cells], column.decimals)
+        for line, rank, theirs in zip(grid, ours, paper, strict=True):
+            line[index] = replace(line[index], emphasis=rank, paper_emphasis=theirs)
     rows = [replace(row, cells=tuple(cells)) for row, cells in zip(table.rows, grid, strict=True)]
     return replace(table, rows=tuple(rows))
 
 
-def _ranks(
-    values: Sequence[float | None], lows: Sequence[float | None], column: Column
-) -> list[Emphasis]:
-    shown = [None if value is None else round(value, column.decimals) for value in values]
+def _ranks(numbers: Sequence[tuple[float | None, float | None]], decimals: int) -> list[Emphasis]:
+    """The ranks of numbers, each with the lower edge of its interval."""
+    shown = [None if value is None else round(value, decimals) for value, _ in numbers]
     present = [value for value in shown if value is not None]
     top = sorted(set(present), reverse=True)[:2] if len(present) > 1 else []
     names: dict[float, Emphasis] = dict(zip(top, ("best", "second"), strict=False))
     ranks: list[Emphasis] = ["" if value is None else names.get(value, "") for value in shown]
-    edges = [low for low, rank in zip(lows, ranks, strict=True) if rank == "best" and low]
+    edges = [low for (_, low), rank in zip(numbers, ranks, strict=True) if rank == "best" and low]
     if edges:
         ranks = [
             "tie" if rank != "best" and value is not None and value >= min(edges) else rank
-            for value, rank in zip(values, ranks, strict=True)
+            for (value, _), rank in zip(numbers, ranks, strict=True)
         ]
     return ranks

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.metrics import paired
-from harness.metrics.friedman import Ranks, friedman
+from harness.metrics.friedman import RankTest, friedman
 from harness.metrics.verdict import MARGIN, Verdict, adjusted, hopeless
 from harness.results.intervals import Replicates
 from harness.results.predictions import read_predictions
@@ -110,7 +110,7 @@ class Comparison:
     averaged: tuple[str, ...]
     left_out: dict[str, str]
     tests: tuple[RowTest, ...]
-    ranks: dict[str, Ranks]
+    ranks: dict[str, RankTest]
     notes: tuple[str, ...] = ()
 
 
@@ -168,15 +168,11 @@ def _incomparable(subset: str, contenders: Sequence[Contender]) -> str:
     images = set()
     for contender in contenders:
         for record in contender.records:
-            result = _result(record, subset)
+            result = record.result(subset)
             if result is None or not result.predictions:
                 return f"{contender.name} has no scores"
             images.add((result.manifest, result.skipped))
     return "" if len(images) == 1 else "other images (manifests or skipped files differ)"
-
-
-def _result(record: RunRecord, subset: str) -> SubsetResult | None:
-    return next((result for result in record.subsets if result.subset == subset), None)
 
 
 class _Pairing:
@@ -228,7 +224,7 @@ class _Pairing:
             return None
         sides = []
         for record in (first.records[0], second.records[0]):
-            result = _result(record, found.subset)
+            result = record.result(found.subset)
             assert result is not None  # compare() left out subsets without a result
             sides.append((read_predictions(self.out / result.predictions), record.threshold))
         kept = sides[0][0]
@@ -276,7 +272,7 @@ def _notes(tests: Sequence[RowTest], shared: Sequence[SubsetResult]) -> tuple[st
     return (f"Units drawn: {drawn}.", *reasons)
 
 
-def _ranks(contenders: Sequence[Contender], subsets: Sequence[str]) -> dict[str, Ranks]:
+def _ranks(contenders: Sequence[Contender], subsets: Sequence[str]) -> dict[str, RankTest]:
     found = {}
     for metric in METRICS:
         rows = [[c.value(subset, metric) for c in contenders] for subset in subsets]

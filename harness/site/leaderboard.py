@@ -26,8 +26,8 @@ from harness.report.measured import (
 )
 from harness.report.spec import TableSpec
 from harness.report.table import Cell, Row
+from harness.report.tables.means import over_seeds
 from harness.report.tables.mini import row_key, shown_records
-from harness.report.tables.paper import over_seeds
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
 from harness.site.board import START, BoardColumn, BoardRow, Leaderboard, Material

@@ -97,7 +97,7 @@ def sections(out: Path, rendered: Path) -> list[Section]:
             lead="Balanced accuracy of a forest that sees file facts alone (format, size, JPEG "
             "tables, metadata) and no pixel. Chance is 50. A set is marked ! where the interval "
             "begins far above chance: there a detector may have learned the files.",
-            command="python -m harness audit --suite mini",
+            command="python -m harness check --audit --suite mini",
             grids=[_audit(path) for path in sorted((out / "audit").glob("audit-*.json"))],
         ),
         _explained(out / "explain"),
@@ -174,15 +174,14 @@ def _curves(path: Path) -> Illustration:
 
 
 def _audit(path: Path) -> Grid:
-    with _reading(path, "python -m harness audit"):
+    with _reading(path, "python -m harness check --audit"):
         audit = json.loads(path.read_text(encoding="utf-8"))
         rows, notes = [], []
         for each in audit["subsets"]:
-            facts = each.get("audit", each)  # where files of before keep them
             rows.append(
                 [
-                    Entry(text=facts["subset"]),
-                    *(counted(facts[label]["images"]) for label in ("real", "fake")),
+                    Entry(text=each["subset"]),
+                    *(counted(each[label]["images"]) for label in ("real", "fake")),
                     _accuracy(each["by_file"]),
                     _accuracy(each["by_file_and_grid"]),
                     Entry(
@@ -192,7 +191,7 @@ def _audit(path: Path) -> Grid:
                     ),
                 ]
             )
-            notes += [f"{f['level']}: {facts['subset']}: {f['text']}" for f in facts["findings"]]
+            notes += [f"{f['level']}: {each['subset']}: {f['text']}" for f in each["findings"]]
         header = ("Set", "Real", "Fake", "File facts alone", "With the 8x8 grid")
         return Grid(
             caption=f"Audit: {audit['title']}",
@@ -202,7 +201,9 @@ def _audit(path: Path) -> Grid:
         )
 
 
-def _accuracy(found: Mapping[str, Any]) -> Entry:
+def _accuracy(found: Mapping[str, Any] | None) -> Entry:
+    if found is None:  # a set that is not here
+        return Entry()
     value = found["accuracy"]
     if value is None:
         return Entry(text=found["note"])

@@ -110,7 +110,7 @@ DECLARED: dict[str, Callable[[Path | None, Path], TrainingData]] = {
     "forensynths-train": _forensynths,
     "mini-train": _mini,
 }
-"""Training sets that ``--suite`` takes."""
+"""Training sets that ``--train-suite`` takes."""
 
 
 def declared(

@@ -18,8 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from harness.api import Recipe
-from harness.checkpoints.mark import Mark
-from harness.checkpoints.run_weights import IMAGES, RECORD, WEIGHTS
+from harness.checkpoints.run_weights import IMAGES, RECORD, WEIGHTS, Mark
 from harness.data.sample import Manifest
 from harness.errors import OutputError
 from harness.results.store import canonical_json, write_atomic

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines._stylegan import Discriminator, as_8_bit, spread
+from baselines._stylegan import StyleGANDiscriminator, as_8_bit, spread
 from baselines.lgrad import SPEC, LGradNetwork, build
 from harness.api import DetectorSpec
 from harness.checkpoints.files import files_of, sha256_of
@@ -27,7 +27,7 @@ from tests.goldens.stored import (
 )
 
 
-def stylegan_rule(discriminator: Discriminator) -> Discriminator:
+def stylegan_rule(discriminator: StyleGANDiscriminator) -> StyleGANDiscriminator:
     """Fills it as the goldens' README says: weights are scaled at run time, so w x sqrt(3)."""
     state = {}
     for name, value in discriminator.state_dict().items():
@@ -42,8 +42,8 @@ def stylegan_rule(discriminator: Discriminator) -> Discriminator:
 
 
 @pytest.fixture(scope="module")
-def discriminator() -> Discriminator:
-    return stylegan_rule(Discriminator())
+def discriminator() -> StyleGANDiscriminator:
+    return stylegan_rule(StyleGANDiscriminator())
 
 
 def test_keys_are_the_published_ones_behind_a_prefix() -> None:
@@ -99,7 +99,7 @@ def test_both_stages_are_loaded_and_training_starts_from_both(
         assert "--accept-unverified" in caught.value.hint
 
 
-def test_the_gradient_is_autograds(discriminator: Discriminator) -> None:
+def test_the_gradient_is_autograds(discriminator: StyleGANDiscriminator) -> None:
     images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
     images.requires_grad_()
     (expected,) = torch.autograd.grad(discriminator(images).sum(), images)
@@ -108,7 +108,7 @@ def test_the_gradient_is_autograds(discriminator: Discriminator) -> None:
     assert (got - expected).norm() / expected.norm() < 1e-5
 
 
-def test_first_stage_goldens(discriminator: Discriminator) -> None:
+def test_first_stage_goldens(discriminator: StyleGANDiscriminator) -> None:
     gold = golden("lgrad_d")
     images = torch.from_numpy(gold["input"])
     with torch.inference_mode():
@@ -124,7 +124,7 @@ def test_first_stage_goldens(discriminator: Discriminator) -> None:
 
 
 def test_images_of_a_batch_are_coupled_as_released(
-    discriminator: Discriminator,
+    discriminator: StyleGANDiscriminator,
 ) -> None:
     gold = golden("lgrad_d")
     with torch.inference_mode():
@@ -174,13 +174,13 @@ def test_spread_is_the_mean_deviation_of_every_group() -> None:
     torch.testing.assert_close(spread(x[:1]), torch.full((1, 1, 4, 4), 1e-4))
 
 
-def test_other_sizes_and_stages_are_refused(discriminator: Discriminator) -> None:
+def test_other_sizes_and_stages_are_refused(discriminator: StyleGANDiscriminator) -> None:
     assert SPEC.input_rule.problem(256, 256) == ""
     assert "256x256 only" in SPEC.input_rule.problem(256, 512)
     state = dict(discriminator.state_dict())
     state["lod"] = torch.tensor(2.0)
     with pytest.raises(RuntimeError, match="lod is 2"):
-        Discriminator().load_state_dict(state)
+        StyleGANDiscriminator().load_state_dict(state)
 
 
 def test_training_reaches_the_classifier_only_and_crops_by_the_generator() -> None:

@@ -124,7 +124,7 @@ def test_a_bad_upload_gets_a_message_and_the_page_goes_on(server: Server, visit:
         ("empty.png", b"", "is empty"),
     ):
         page = drop(visited, name, data)
-        assert message in page.locator(".lfm-problem").inner_text()
+        assert message in page.locator(".lfm-warning").inner_text()
         assert "Traceback" not in page.content()
     page = drop(visited, "good.png", picture_bytes())
     assert page.locator("article").count() == 2

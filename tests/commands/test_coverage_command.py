@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
-from harness.commands.coverage import MARKS
+from harness.commands.dev.coverage import MARKS
 from tests.conftest import CHECKOUT
 
-SMALL = ["coverage", "--repeats", "4", "--resamples", "40", "--workers", "1"]
+SMALL = ["dev", "coverage", "--repeats", "4", "--resamples", "40", "--workers", "1"]
 
 
 def test_it_prints_and_writes_the_same_tables(
@@ -60,7 +60,7 @@ def test_the_page_on_statistics_holds_the_full_tables() -> None:
 
 
 def test_speed_says_time_and_memory(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["coverage", "--speed", "300"]) == 0
+    assert main(["dev", "coverage", "--speed", "300"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("1,000 resamples of all metrics, 300 images: ")
     assert "10,000 resamples" in second

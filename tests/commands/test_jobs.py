@@ -51,13 +51,13 @@ COMMANDS = [
     ("score", "{images}/0_real/000.png"),
     ("run", "--images", "{images}"),
     ("robustness", "--images", "{images}"),
-    ("stability", "--images", "{images}"),
+    ("dev", "stability", "--images", "{images}"),
     ("tsne", "--images", "{images}"),
     ("explain", "{images}/0_real/000.png"),
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
 def test_every_command_refuses_weights_that_it_would_not_use(
     command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +14,13 @@ from safetensors.torch import save_file
 
 from harness.__main__ import main
 from harness.checkpoints.files import sha256_of
-from harness.checkpoints.run_weights import RUN_FACTS, RUN_WEIGHTS
+from harness.checkpoints.run_weights import RECORD, WEIGHTS
+from harness.commands import tsne as tsne_command
 from harness.data.own import own_name
+from harness.errors import UsageError
 from harness.registry import detectors as registry
+from harness.registry.suites import parse_selection
+from harness.suites import mini
 from tests.conftest import marked, write_images
 
 Tsne = Callable[..., int]
@@ -33,7 +37,7 @@ def seeded(name: str, seed: int, path: Path) -> Path:
 def trained_run(folder: Path, seed: int) -> None:
     """What ``train`` leaves, as far as weights are resolved from it."""
     folder.mkdir(parents=True)
-    weights = seeded("gap", seed, folder / RUN_WEIGHTS)
+    weights = seeded("gap", seed, folder / WEIGHTS)
     facts = {
         "detector": "gap",
         "variant": "",
@@ -46,7 +50,7 @@ def trained_run(folder: Path, seed: int) -> None:
         "epochs": [{"val_ap": 0.5}],
         "weights_sha256": sha256_of(weights),
     }
-    (folder / RUN_FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    (folder / RECORD).write_text(json.dumps(facts), encoding="utf-8")
 
 
 @pytest.fixture
@@ -122,9 +126,7 @@ def test_picture_numbers_and_text_agree(
         assert row["probe_low"] <= row["probe"] <= row["probe_high"]
         for text in (printed, written[f"{name}.md"].decode()):
             assert f"{100 * row['probe']:.1f} [" in text
-    for details in facts["details"]:
-        assert set(details["unseen_by_generator"]) == {"a", "b"}
-        assert (details["preprocess"], details["reals"], details["notes"]) == ("native", 12, {})
+        assert (row["preprocess"], row["reals"], row["note"]) == ("native", 12, "")
     (gap,) = facts["differences"]
     values = [row["probe"] for row in facts["rows"]]
     assert gap["probe"] == pytest.approx(values[0] - values[1])
@@ -133,11 +135,7 @@ def test_picture_numbers_and_text_agree(
     assert "LFM" in facts["alt"]
     assert facts["alt"] in written[f"{name}.md"].decode()
     assert "36 images embedded" in caplog.text
-    # Again: nothing is embedded and not a byte differs.
-    caplog.clear()
-    with caplog.at_level("INFO"):
-        assert tsne("--method", method) == 0
-    assert re.findall(r"(\d+) images embedded", caplog.text) == ["0", "0"]
+    assert tsne("--method", method) == 0  # again: not a byte differs
     assert files(tmp_path / "out") == written
 
 
@@ -193,3 +191,22 @@ def test_training_seeds_share_a_column_and_a_mean(
     assert mean["probe"]["mean"] == pytest.approx(sum(values) / 2)
     assert mean["probe"]["sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
     assert "gap:toy, mean of 2 seeds" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not (mini.DATA / "test_real.parquet").exists(), reason="no embedded data")
+def test_mini_tells_photographs_and_its_controls_are_left_out(tmp_path: Path) -> None:
+    (selection,) = parse_selection("mini:gan,mini:controls")
+    args = argparse.Namespace(data_root=None, out=tmp_path, limit=0)
+    found = tsne_command._images(selection, args)
+    assert {image.subset.name for image in found} == {
+        "gan_tconv", "gan_nearest", "cyclegan_vintage", "realesrgan_x4plus"
+    }  # fmt: skip
+    assert sum(not image.generator for image in found) == 150
+    for image in found:
+        assert image.sample.id.rsplit("/", 1)[1].startswith(f"{image.photograph}-")
+    # What a fake was made from is in the same group as the fake.
+    reals = {image.photograph for image in found if not image.generator}
+    assert {image.photograph for image in found} == reals
+    (controls,) = parse_selection("mini:controls")
+    with pytest.raises(UsageError, match="controls"):
+        tsne_command._images(controls, args)

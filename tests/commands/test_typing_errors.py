@@ -9,7 +9,7 @@ import pytest
 from harness.__main__ import main
 
 ABSENT = ("--suite", "diffusion")  # no machine of ours has it
-SCORING = ("run", "robustness", "stability", "tsne", "explain")
+SCORING = ("run", "robustness", "dev stability", "tsne", "explain")
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert main(list(words)) == 2
+    assert main([part for word in words for part in word.split()]) == 2
     assert not list(Path().iterdir())
     return capsys.readouterr().err
 

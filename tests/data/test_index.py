@@ -31,13 +31,13 @@ def root(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were really read, in a list that grows."""
     read: list[Path] = []
-    original = index._file_sha256
+    original = index.file_sha256
 
     def counted(path: Path) -> str:
         read.append(path)
         return original(path)
 
-    monkeypatch.setattr(index, "_file_sha256", counted)
+    monkeypatch.setattr(index, "file_sha256", counted)
     return read
 
 
@@ -147,18 +147,18 @@ def test_a_damaged_cache_counts_as_empty(
 def test_what_was_hashed_before_an_interruption_is_kept(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = index._file_sha256
+    original = index.file_sha256
 
     def interrupted(path: Path) -> str:
         if "1_fake" in path.parts:
             raise KeyboardInterrupt
         return original(path)
 
-    monkeypatch.setattr(index, "_file_sha256", interrupted)
+    monkeypatch.setattr(index, "file_sha256", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load_manifest(SUITE, GAN, root, tmp_path / "out", workers=0)
     again: list[Path] = []
-    monkeypatch.setattr(index, "_file_sha256", lambda path: again.append(path) or original(path))
+    monkeypatch.setattr(index, "file_sha256", lambda path: again.append(path) or original(path))
     load_manifest(SUITE, GAN, root, tmp_path / "out")
     assert {path.parent.name for path in again} == {"1_fake"}
     assert len(again) == 3

@@ -8,25 +8,24 @@ import pytest
 from made_copies import COPIES, face, texture
 
 from harness.audit import lookalikes
+from harness.audit.likeness import perceptual_hashes, thumbnail
 from harness.audit.lookalikes import (
     NEAR,
     PARTNERS,
-    Picture,
+    Content,
     _candidates,
     find_lookalikes,
     find_overlap,
 )
-from harness.audit.traces import perceptual_hashes
 from harness.data.decode import Image8, decode, read_bytes
-from harness.data.likeness import thumbnail
 from harness.registry.suites import find_root, get_suite
 
 COPIED = 20
 """Bases of each kind of which there are copies."""
 
 
-def _picture(name: str, image: Image8, sha: str = "", label: int = 0) -> Picture:
-    return Picture(
+def _picture(name: str, image: Image8, sha: str = "", label: int = 0) -> Content:
+    return Content(
         places=(name,),
         subsets=frozenset([name.split("/")[0]]),
         label=label,
@@ -50,7 +49,7 @@ def _bases() -> dict[str, list[Image8]]:
 
 def test_precision_and_recall_on_the_made_set() -> None:
     """All bases against each other, and all copies of a few; ``pytest -s`` prints the numbers."""
-    pictures: list[Picture] = []
+    pictures: list[Content] = []
     wanted: dict[tuple[str, str], str] = {}  # (base, copy) -> what was done to it
     for kind, bases in _bases().items():
         for number, image in enumerate(bases):
@@ -80,7 +79,7 @@ def test_precision_and_recall_on_the_made_set() -> None:
     assert recall[beyond[0]] >= 0.5
 
 
-def _by_hash_alone(pictures: list[Picture]) -> list[tuple[str, str]]:
+def _by_hash_alone(pictures: list[Content]) -> list[tuple[str, str]]:
     rows, _ = _candidates([picture.hashes for picture in pictures])
     pairs = dict.fromkeys((i, j) for i, j, *_ in rows.tolist())
     return [(pictures[i].places[0], pictures[j].places[0]) for i, j in pairs]
@@ -177,7 +176,7 @@ def test_kinds_of_pairs() -> None:
         "a real": (("a/1", "a/2"),)
     }
     assert found.across_subsets.examples == (("a/1", "b/1"), ("a/2", "b/1"))
-    assert (found.across_classes.pairs, found.across_classes.pictures) == (3, 4)
+    assert (found.across_classes.pairs, found.across_classes.files) == (3, 4)
 
 
 def test_equal_files_are_left_to_the_exact_search() -> None:

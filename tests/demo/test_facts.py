@@ -12,14 +12,14 @@ from scipy.ndimage import gaussian_filter
 from harness.demo import facts
 from harness.demo.facts import FileFacts, file_facts
 from harness.errors import BadImageError
-from harness.evaluate.picture import Picture
+from harness.evaluate.image_file import ImageFile
 from tests.conftest import noise
 from tests.data.image_files import encoded, png_claiming
 from tests.demo.conftest import picture_bytes
 
 
 def of(data: bytes, name: str = "a.png") -> FileFacts:
-    return file_facts(Picture(data, name))
+    return file_facts(ImageFile(data, name))
 
 
 def row(data: bytes, key: str) -> str:

@@ -26,7 +26,7 @@ def test_an_answer_grows_by_a_detector_at_a_time(methods: list[str]) -> None:
 
 def test_score_threshold_probability_and_geometry_are_shown(methods: list[str]) -> None:
     lfm = contestant(methods[0])
-    picture = page.Picture(picture_bytes(), "a.png")
+    picture = page.ImageFile(picture_bytes(), "a.png")
     verdict = lfm.look(picture, picture.header())
     html = last(picture_bytes(), [lfm])
     assert verdict.published.score is not None
@@ -42,12 +42,12 @@ def test_the_warning_names_what_turned_the_decision() -> None:
     chance = contestant("chance")  # another hash, another score, for each way of showing
     for seed in range(20):
         data = picture_bytes(90, 120 + seed)
-        picture = page.Picture(data, "a.png")
+        picture = page.ImageFile(data, "a.png")
         verdict = chance.look(picture, picture.header())
         html = last(data, [chance])
         assert ("Fragile on this picture" in html) == bool(verdict.flips)
         for flip in verdict.flips:
-            assert f"{flip.treatment.name}: {flip.score:.4f}" in html
+            assert f"{flip.way.name}: {flip.score:.4f}" in html
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,10 @@ def test_nothing_in_an_answer_is_fetched(methods: list[str]) -> None:
     html = last(picture_bytes(), [contestant(method) for method in methods])
     sources = re.findall(r'(?:src|href)="([^"]*)"', html)
     assert sources
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert all(
+        source.startswith(("data:image/png;base64,", "data:image/svg+xml;base64,"))
+        for source in sources
+    )
     first = base64.b64decode(sources[0].partition(",")[2])
     assert first.startswith(b"\x89PNG")
     assert not re.search(r"https?:", html)

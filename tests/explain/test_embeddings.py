@@ -1,4 +1,4 @@
-"""Embeddings: each content once, kept by content, and a plane that does not change."""
+"""Embeddings: each content once, and a plane that does not change."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from harness.api import REAL
+from harness.api import FAKE, REAL
 from harness.checkpoints.resolve import LoadedWeights
 from harness.data.decode import decode
 from harness.data.own import own_suite
 from harness.data.preprocess import to_tensor
+from harness.data.sample import Sample
 from harness.data.suite import Selection
 from harness.engine.scorer import Compute, Job
-from harness.errors import BadImageError, InputSizeError, SchemaError, UsageError
+from harness.errors import BadImageError, InputSizeError, UsageError
 from harness.evaluate.plan import Settings
-from harness.explain.embeddings import Embedder, EmbeddingStore, pictures, plane, read
+from harness.explain.embeddings import Embedder, distinct, embedded, plane
 from harness.registry import detectors as registry
-from harness.registry.suites import parse_selection
 from harness.results.records import WeightsRef
-from harness.suites import mini
 from tests.conftest import write_images
 
 CPU = torch.device("cpu")
@@ -53,116 +52,61 @@ def selection(tmp_path: Path) -> Selection:
     return Selection(suite=suite, subsets=suite.subsets)
 
 
+def samples(selection: Selection, out: Path, limit: int = 0) -> list[Sample]:
+    return [sample for *_, sample in distinct([selection], None, out, limit)]
+
+
 def test_shared_reals_are_there_once(selection: Selection, tmp_path: Path) -> None:
-    found = pictures(selection, settings(tmp_path))
-    assert [p.subset for p in found] == ["a"] * 7 + ["b"] * 3
-    assert [p.generator for p in found] == [""] * 4 + ["a"] * 3 + ["b"] * 3
-    # Nothing says which photograph a file shows: each is its own.
-    assert len({p.photograph for p in found}) == 10
-    fewer = pictures(selection, settings(tmp_path, limit=2))
-    assert [p.generator for p in fewer] == ["", "", "a", "a", "b", "b"]
-
-
-@pytest.mark.skipif(not (mini.DATA / "test_real.parquet").exists(), reason="no embedded data")
-def test_mini_tells_photographs_and_its_controls_are_left_out(tmp_path: Path) -> None:
-    (selection,) = parse_selection("mini:gan,mini:controls")
-    found = pictures(selection, settings(tmp_path))
-    assert {p.subset for p in found} == {"gan_tconv", "gan_nearest", "cyclegan_vintage",
-                                         "realesrgan_x4plus"}  # fmt: skip
-    assert sum(p.sample.label == REAL for p in found) == 150
-    for picture in found:
-        assert picture.sample.id.rsplit("/", 1)[1].startswith(f"{picture.photograph}-")
-    # What a fake was made from is in the same group as the fake.
-    reals = {p.photograph for p in found if not p.generator}
-    assert {p.photograph for p in found} == reals
-    (controls,) = parse_selection("mini:controls")
-    with pytest.raises(UsageError, match="controls"):
-        pictures(controls, settings(tmp_path))
+    found = list(distinct([selection], None, tmp_path, 0))
+    assert [subset.name for _, subset, _ in found] == ["a"] * 7 + ["b"] * 3
+    assert [sample.label for *_, sample in found] == [REAL] * 4 + [FAKE] * 6
+    fewer = list(distinct([selection], None, tmp_path, 2))
+    labels = [(subset.name, sample.label) for _, subset, sample in fewer]
+    assert labels == [("a", REAL)] * 2 + [("a", FAKE)] * 2 + [("b", FAKE)] * 2
 
 
 def test_vectors_are_those_of_the_network(selection: Selection, tmp_path: Path) -> None:
     ours = job()
-    wanted = pictures(selection, settings(tmp_path))
-    known = EmbeddingStore(ours, "images", settings(tmp_path)).vectors(wanted)
+    wanted = samples(selection, tmp_path)
+    places, vectors = embedded(ours, "images", wanted, settings(tmp_path))
+    assert places == list(range(10))
     detector = ours.spec.build()
     detector.load_state_dict(ours.loaded.state)
     detector.module.eval()
-    for picture in wanted:
-        image = to_tensor(decode(picture.sample.path.read_bytes(), "x"))[None]
+    for sample, vector in zip(wanted, vectors, strict=True):
+        image = to_tensor(decode(sample.path.read_bytes(), "x"))[None]
         with torch.no_grad():
             expected = detector.embed(image)[0].numpy()
-        np.testing.assert_allclose(known[picture.sample.sha256], expected, atol=1e-5)
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
 def test_batches_and_workers_change_nothing(selection: Selection, tmp_path: Path) -> None:
-    wanted = pictures(selection, settings(tmp_path))
-    one = EmbeddingStore(job(), "images", settings(tmp_path / "one")).vectors(wanted)
-    batches = settings(tmp_path / "two", compute=Compute(device=CPU, batch_size=3, workers=1))
-    two = EmbeddingStore(job(), "images", batches).vectors(wanted)
-    assert one.keys() == two.keys()
-    for name, vector in one.items():
-        np.testing.assert_allclose(two[name], vector, atol=1e-5)
-
-
-def test_what_is_kept_is_not_computed_again(selection: Selection, tmp_path: Path) -> None:
-    def computed(chosen: Selection, which: Job, **more: object) -> int:
-        options = settings(tmp_path, **more)
-        store = EmbeddingStore(which, "images", options)
-        store.vectors(pictures(chosen, options))
-        return store.computed
-
-    second = Selection(suite=selection.suite, subsets=selection.subsets[1:])
-    assert computed(selection, job(), limit=1) == 3
-    assert computed(selection, job()) == 10 - 3
-    assert computed(selection, job()) == 0
-    # The reals are kept with the first subset; the second is asked for alone.
-    assert computed(second, job()) == 4
-    assert computed(second, job()) == 0
-    assert computed(selection, job()) == 0
-    # Other weights, another geometry: other vectors.
-    assert computed(selection, job(seed=1)) == 10
-    other = dataclasses.replace(job(), geometry={"*": "center_crop(48)"})
-    assert computed(selection, other) == 10
-    assert computed(selection, job(), overwrite="always") == 10
-
-
-def test_a_subset_that_was_finished_survives_an_interruption(
-    selection: Selection, tmp_path: Path
-) -> None:
-    wanted = pictures(selection, settings(tmp_path))
-    broken = tmp_path / "data" / "b" / "1_fake" / "202.png"
-    content = broken.read_bytes()
-    broken.write_bytes(content[:50])
-    with pytest.raises(BadImageError):
-        EmbeddingStore(job(), "images", settings(tmp_path)).vectors(wanted)
-    broken.write_bytes(content)
-    store = EmbeddingStore(job(), "images", settings(tmp_path))
-    assert len(store.vectors(wanted)) == 10
-    assert store.computed == 3
+    wanted = samples(selection, tmp_path)
+    _, one = embedded(job(), "images", wanted, settings(tmp_path))
+    batches = settings(tmp_path, compute=Compute(device=CPU, batch_size=3, workers=1))
+    _, two = embedded(job(), "images", wanted, batches)
+    np.testing.assert_allclose(two, one, atol=1e-5)
 
 
 def test_unreadable_images_stop_or_are_left_out(selection: Selection, tmp_path: Path) -> None:
     for name in ("0_real/000.png", "1_fake/100.png"):
         (tmp_path / "data" / "a" / name).write_bytes(f"no image: {name}".encode())
-    wanted = pictures(selection, settings(tmp_path))
+    wanted = samples(selection, tmp_path)
     with pytest.raises(BadImageError, match=r"000\.png") as caught:
-        EmbeddingStore(job(), "images", settings(tmp_path)).vectors(wanted)
+        embedded(job(), "images", wanted, settings(tmp_path))
     assert "--on-bad-image skip" in caught.value.hint
-    known = EmbeddingStore(job(), "images", settings(tmp_path, skip_bad=True)).vectors(wanted)
-    left = [p for p in wanted if p.sample.sha256 in known]
+    places, vectors = embedded(job(), "images", wanted, settings(tmp_path, skip_bad=True))
+    left = [wanted[place] for place in places]
     # The real is still readable in the other place.
-    assert [p.generator for p in left] == ["", "", "", "a", "a", "", "b", "b", "b"]
+    assert [sample.label for sample in left] == [REAL] * 3 + [FAKE] * 2 + [REAL] + [FAKE] * 3
+    assert len(vectors) == len(left)
 
 
-def test_a_damaged_file_is_named(selection: Selection, tmp_path: Path) -> None:
-    store = EmbeddingStore(job(), "images", settings(tmp_path))
-    wanted = pictures(selection, settings(tmp_path))
-    store.vectors(wanted)
-    path = store.path("a")
-    assert len(read(path)) == 7
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(SchemaError, match=path.name):
-        store.vectors(wanted)
+def test_no_readable_image_at_all_is_said(selection: Selection, tmp_path: Path) -> None:
+    wanted = samples(selection, tmp_path)[:1]
+    wanted[0].path.write_bytes(b"no image")
+    with pytest.raises(UsageError, match="none of the 1 images can be read"):
+        embedded(job(), "images", wanted, settings(tmp_path, skip_bad=True))
 
 
 def test_who_offers_no_vector_is_told_so() -> None:

@@ -13,11 +13,12 @@ from harness.checkpoints.resolve import LoadedWeights
 from harness.data.preprocess import parse, to_tensor
 from harness.engine.scorer import Job
 from harness.errors import InputSizeError
+from harness.explain.columns import in_words, strongest
 from harness.explain.maps import ready
 from harness.explain.observer import (
+    MapRow,
     Observer,
-    Picture,
-    Row,
+    Subject,
     focus_differences,
     focus_means,
 )
@@ -38,7 +39,7 @@ def observer(name: str = "lfm", layer: str = "") -> Observer:
 def test_the_detector_sees_what_it_would_score() -> None:
     """Its own geometry, by suite."""
     seen = observer()
-    picture = Picture(name="p", pixels=noise(1, 60, 90))
+    picture = Subject(name="p", pixels=noise(1, 60, 90))
     view = seen.look(picture)
     assert view.pixels.shape == (256, 256, 3)
     assert (view.pixels == parse("resize(256,256)")(picture.pixels)).all()
@@ -58,12 +59,12 @@ def test_the_detector_sees_what_it_would_score() -> None:
 
 def test_a_size_that_it_cannot_take_is_named() -> None:
     with pytest.raises(InputSizeError, match="p is 51x50") as raised:
-        observer().look(Picture(name="p", suite="mini", pixels=noise(1, 50, 51)))
+        observer().look(Subject(name="p", suite="mini", pixels=noise(1, 50, 51)))
     assert "--preprocess" in raised.value.hint
 
 
-def row(detector: str, value: float | None, decision: str = "fake") -> Row:
-    return Row(
+def row(detector: str, value: float | None, decision: str = "fake") -> MapRow:
+    return MapRow(
         detector=detector,
         weights="w",
         kind="exact",
@@ -76,7 +77,7 @@ def row(detector: str, value: float | None, decision: str = "fake") -> Row:
     )
 
 
-def measured(a: list[float | None], b: list[float | None]) -> list[tuple[str, str, Row]]:
+def measured(a: list[float | None], b: list[float | None]) -> list[tuple[str, str, MapRow]]:
     found = []
     for number, (first, second) in enumerate(zip(a, b, strict=True)):
         found += [(f"p{number}", "fake", row("a", first)), (f"p{number}", "fake", row("b", second))]
@@ -132,3 +133,19 @@ def test_decisions_are_kept_apart_and_differences_are_of_the_same_ones() -> None
     )
     gaps = {d.called: (d.mean, d.pictures) for d in focus_differences(rows, 10)}
     assert gaps == {"fake": (pytest.approx(-0.2), 1), "real": (pytest.approx(-0.01), 1)}
+
+
+def test_words_name_the_strongest_place() -> None:
+    values = np.zeros((9, 9), np.float32)
+    values[8, 0] = 1.0
+    assert strongest(values) == "strongest at the lower left"
+    values[1, 8] = 2.0
+    assert strongest(values) == "strongest at the upper right"
+
+
+def test_a_look_in_words_has_its_decision_and_both_maps() -> None:
+    look = observer().look(Subject(name="p", pixels=noise(1, 60, 90)))
+    row = next(look.rows())
+    words = in_words(look)
+    assert words.startswith(f"lfm:toy says {row.decision} ({row.score:.2f}); Grad-CAM: ")
+    assert "; exact map: focus " in words

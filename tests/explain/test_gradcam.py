@@ -13,9 +13,10 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from harness.api import Detector, ExactMap, HasExactMap, TorchDetector
+from harness.engine.scorer import make_job
 from harness.errors import DetectorError, UsageError
 from harness.explain.gradcam import NoMapError, grad_cam, spatial_layers
-from harness.explain.maps import explain, load
+from harness.explain.maps import explain, ready
 from harness.metrics.focus import focus
 from harness.registry import detectors as registry
 
@@ -112,7 +113,7 @@ def test_selected_cells_and_slots_are_those_of_top_k(variant: str) -> None:
     images = picture(4)
     exact = detector.exact_map(images)
     with torch.no_grad():
-        maps = detector.network.maps(detector.module.normalise(images))[0]
+        maps = detector.network.cells(detector.module.normalise(images))[0]
     side = maps.shape[-1]
     weight = detector.network.fc1.weight.detach()[0].view(64, 16)
     counts = torch.zeros(side, side, dtype=torch.int64)
@@ -170,7 +171,7 @@ def test_the_released_network_sees_other_things_than_a_random_one(
 ) -> None:
     """The same check from trained weights, where a trained map exists to be lost."""
     spec = registry.detector("lfm")
-    trained = load(spec, str(released_weights))
+    trained = ready(make_job(spec, str(released_weights)))
     maps = [explain(trained, picture(7, side=128))]
     for seed in (1, 2):
         maps.append(explain(built("lfm", seed), picture(7, side=128)))
@@ -227,7 +228,7 @@ def test_a_detector_of_headers_has_no_map(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_file({name: value.clone() for name, value in detector.state_dict().items()}, path)
     with pytest.raises(NoMapError, match="sees no pixels"):
-        load(spec, str(path))
+        ready(make_job(spec, str(path)))
 
 
 def test_a_map_that_does_not_add_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

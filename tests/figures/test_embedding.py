@@ -13,19 +13,19 @@ import pytest
 from matplotlib.figure import Figure
 
 from harness.figures import embedding as embeddings
-from harness.figures.embedding import MOST_MARKS, Generator, Panel, embedding, shown
+from harness.figures.embedding import MOST_MARKS, LegendEntry, Plane, embedding, shown
 from harness.figures.palette import COLOURS
 
 GENERATORS = (
-    Generator(name="a", title="Generator A", family="gan"),
-    Generator(name="b", title="Generator B", family="gan"),
-    Generator(name="c", title="Generator C", family="diffusion"),
+    LegendEntry(name="a", title="Generator A", family="gan"),
+    LegendEntry(name="b", title="Generator B", family="gan"),
+    LegendEntry(name="c", title="Generator C", family="diffusion"),
 )
 
 
-def panel(seed: int, count: int = 40) -> Panel:
+def panel(seed: int, count: int = 40) -> Plane:
     rng = np.random.default_rng(seed)
-    return Panel(
+    return Plane(
         title=f"Detector {seed}",
         plane=rng.normal(size=(count, 2)).astype(np.float32),
         generators=[["", "a", "b", "c"][i % 4] for i in range(count)],
@@ -49,7 +49,7 @@ def test_the_legend_lies_inside_the_picture(count: int, monkeypatch: pytest.Monk
     figures: list[Figure] = []
     monkeypatch.setattr(embeddings, "draw", _drawn(figures))
     names = [
-        Generator(name=str(i), title="Toy latent diffusion, image-to-image") for i in range(13)
+        LegendEntry(name=str(i), title="Toy latent diffusion, image-to-image") for i in range(13)
     ]
     embedding([panel(i) for i in range(count)], names, "", "svg")
     (figure,) = figures
@@ -82,7 +82,7 @@ def test_every_image_is_drawn_twice() -> None:
 
 
 def test_families_share_a_colour_and_single_generators_have_their_own() -> None:
-    def colours(generators: Sequence[Generator]) -> set[str]:
+    def colours(generators: Sequence[LegendEntry]) -> set[str]:
         drawn = embedding([panel(0)], generators, "", "svg").decode()
         return set(re.findall(r"fill: (#\w{6})", drawn))
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, nn
 
-from baselines._stylegan import Discriminator
+from baselines._stylegan import StyleGANDiscriminator
 from baselines.selfblended import from_efficientnet_pytorch
 from harness.data.preprocess import parse, to_tensor
 from harness.registry import detectors as registry
@@ -63,7 +63,7 @@ npr = partial(network, "npr")
 cnndetection = partial(network, "cnndetection")
 safe = partial(network, "safe")
 freqnet = partial(network, "freqnet")
-lgrad_d = Discriminator
+lgrad_d = StyleGANDiscriminator
 
 
 def lgrad() -> Any:

@@ -50,7 +50,7 @@ def test_final_side_is_what_the_network_gives(side: int, expected: int) -> None:
     assert final_side(side) == expected
     if expected:
         network = build().network.eval()
-        assert network.maps(torch.rand(1, 3, side, side)).shape[-1] == expected
+        assert network.cells(torch.rand(1, 3, side, side)).shape[-1] == expected
 
 
 SIZES = [
@@ -110,7 +110,7 @@ def test_the_auxiliary_logit_is_the_same_classifier_on_undropped_random_values()
     generator = torch.Generator().manual_seed(5)
     auxiliary = network.training_logits(images, generator)[1]
     generator.manual_seed(5)
-    maps = network.maps(images)
+    maps = network.cells(images)
     network.pool(maps, generator)  # RBLD draws before random-K does
     expected = network.fc1(random_k(maps, 16, generator).flatten(1))
     assert auxiliary is not None
@@ -194,7 +194,7 @@ def test_goldens_with_rule_weights() -> None:
     with torch.no_grad():
         close(checked_stages(detector.network, images, gold), gold["logits"])
         close(detector.network(images[:, :, :128, :192]), gold["logits_crop128x192"])
-        maps = detector.network.maps(images)
+        maps = detector.network.cells(images)
         close(detector.network.pool(maps).flatten(1), gold["pooled"])
 
 

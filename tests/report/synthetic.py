@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.report.printed import Paper, load_paper
 from harness.report.spec import load_specs
-from harness.report.tables.paper import Cost, Sources
+from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.records import Made, Metric, RunRecord, SubsetResult, WeightsRef
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,5 +123,5 @@ def mini_record(
     )
 
 
-def sources(*records: RunRecord, paper: Paper = PAPER, **costs: Cost) -> Sources:
+def sources(*records: RunRecord, paper: Paper = PAPER, **costs: NetworkCost) -> Sources:
     return Sources(records=records, paper=paper, published=PUBLISHED, costs=costs)

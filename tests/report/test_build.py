@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.report.table import Cell, Column, Row, Table, ranked
-from harness.report.tables.paper import Cost, build_paper_table
+from harness.report.tables.paper import NetworkCost, build_paper_table
 from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import (
@@ -22,7 +22,7 @@ from .synthetic import (
 )
 
 
-def table(name: str, *records: RunRecord, **costs: Cost) -> Table:
+def table(name: str, *records: RunRecord, **costs: NetworkCost) -> Table:
     return build_paper_table(SPECS[name], sources(*records, **costs))
 
 
@@ -268,7 +268,7 @@ def five_sets() -> list[RunRecord]:
 
 
 def test_summary_keeps_both_means() -> None:
-    built = table("summary", *five_sets(), lfm=Cost(macs=1_591_812_992, params=725_641))
+    built = table("summary", *five_sets(), lfm=NetworkCost(macs=1_591_812_992, params=725_641))
     over_38 = cell(built, "LFM", "mean", "ACC")
     assert over_38.value == pytest.approx(95.92, abs=0.03)
     assert over_38.paper == 95.9

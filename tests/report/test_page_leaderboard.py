@@ -11,7 +11,7 @@ from harness.commands import _sources
 from harness.commands.tables import build
 from harness.report.diff import against_paper
 from harness.report.tables.mini import UNLEARNED
-from harness.report.tables.paper import Cost, Sources
+from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.records import Metric, RunRecord, WeightsRef
 from harness.site.board import START, BoardRow, Leaderboard, Material
 from harness.site.costs import cost_panels
@@ -27,7 +27,7 @@ FAMILIES = {"lfm": "local", "npr": "local", "gap": "local", "chance": "control"}
 SUITES = ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")
 
 
-def material(*records: RunRecord, pages: set[str] | None = None, **costs: Cost) -> Material:
+def material(*records: RunRecord, pages: set[str] | None = None, **costs: NetworkCost) -> Material:
     found = Sources(records=records, paper=PAPER, published=PUBLISHED, costs=costs)
     specs = list(SPECS.values())
     return Material(
@@ -212,7 +212,7 @@ def test_costs_take_what_has_a_network_and_learned_something() -> None:
         mini_record("npr", 0, 0.45, 0.5),
         weights=WeightsRef(label="mini-train/seed0", sha256="n", seed=0, recipe={"val_ap": 0.51}),
     )
-    cost = Cost(macs=2e9, params=1e6)
+    cost = NetworkCost(macs=2e9, params=1e6)
     given = material(
         mini_record("lfm", 0, 0.8, 0.7),
         mini_record("lfm", None, 0.9, 0.8, label="released"),
@@ -221,7 +221,7 @@ def test_costs_take_what_has_a_network_and_learned_something() -> None:
         mini_record("chance", None, 0.4, 0.5, label=""),
         lfm=cost,
         npr=cost,
-        chance=Cost(macs=None, params=None),
+        chance=NetworkCost(macs=None, params=None),
     )
     found = build_leaderboard(given)
     assert UNLEARNED in row(found, "npr", "mini-train").notes

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SchemaError
-from harness.report.inconsistencies import Finding, findings, marks
+from harness.report.inconsistencies import Inconsistency, findings, marks
 from harness.report.printed import Paper, PaperValue, load_paper
 
 from .synthetic import PAPER, ROOT
@@ -186,5 +186,5 @@ def test_a_consistent_paper_has_no_findings() -> None:
             sets = [changed["summary", method, f"Test Set{n}", metric].value for n in range(1, 6)]
             mean = sum(n * v for n, v in zip((8, 9, 8, 8, 5), sets, strict=True)) / 38
             changed["summary", method, "mean", metric] = value(value=mean)
-    left: list[Finding] = findings(Paper(changed, ()))
+    left: list[Inconsistency] = findings(Paper(changed, ()))
     assert [finding.key for finding in left] == []

@@ -10,7 +10,7 @@ import pytest
 from harness.__main__ import main
 from harness.commands import _sources
 from harness.errors import SchemaError
-from harness.report.tables.paper import Cost
+from harness.report.tables.paper import NetworkCost
 from harness.results.records import SubsetResult
 from harness.results.store import save_record
 
@@ -198,10 +198,10 @@ def test_other_conditions_fail_no_diff(
 
 
 def test_paper(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["paper"]) == 0
+    assert main(["dev", "paper"]) == 0
     text = capsys.readouterr().out
     assert "FLOPs equal to parameters" in text
-    assert main(["paper", "--markdown"]) == 0
+    assert main(["dev", "paper", "--markdown"]) == 0
     markdown = capsys.readouterr().out
     assert markdown.startswith("# Inconsistencies")
     assert markdown.count("\n## ") == 8
@@ -211,7 +211,7 @@ def test_costs(tmp_path: Path) -> None:
     path = tmp_path / "cost.json"
     assert _sources.load_costs(path) == {}
     path.write_text('{"costs": [{"detector": "chance", "counts": null}]}', encoding="utf-8")
-    assert _sources.load_costs(path) == {"chance": Cost(macs=None, params=None)}
+    assert _sources.load_costs(path) == {"chance": NetworkCost(macs=None, params=None)}
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(SchemaError, match="not a cost file"):
         _sources.load_costs(path)

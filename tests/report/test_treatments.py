@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.metrics.verdict import Verdict
 from harness.report.layout import lay_out
+from harness.report.table import Column, Table
 from harness.report.tables.robustness import panels, treatments
 from harness.report.tables.treatments import (
     CONTROLS,
@@ -12,7 +14,6 @@ from harness.report.tables.treatments import (
     REALS,
     Question,
     Treated,
-    Treatment,
     build_treatment_table,
 )
 from harness.results.records import Metric, RunRecord, WeightsRef
@@ -31,18 +32,17 @@ def _record(ap: float, real_acc: float, **changes: object) -> RunRecord:
 
 
 QUESTION = Question(
-    name="t",
-    title="T",
-    caption="C.",
+    about=Table(name="t", title="T", caption="C."),
     treatments=(
-        Treatment(key=FIRST, title="as run"),
-        Treatment(key="resize", title="value", group="resize: resize(256,256)"),
+        Column(key=FIRST, title="as run"),
+        Column(key="resize", title="value", group="resize: resize(256,256)"),
     ),
+    suite="mini",
     subsets=("a", "b"),
     controls=("ctl",),
     differences=True,
     interval=lambda records, subsets, metric: (0.1, 0.3),
-    gap=lambda second, first, subsets, metric: (-0.6, -0.2),
+    tell=lambda second, first, places, metric: Verdict(low=-0.6, high=-0.2),
 )
 
 
@@ -75,7 +75,7 @@ def test_real_photographs_that_become_fake_get_a_sentence() -> None:
     )
     small = Treated(records={FIRST: [_record(0.9, 0.95)], "resize": [_record(0.6, 0.86)]})
     assert build_treatment_table(QUESTION, [small]).statements == ()
-    unsure = replace(QUESTION, gap=lambda *_: (-0.6, 0.1))
+    unsure = replace(QUESTION, tell=lambda *_: Verdict(low=-0.6, high=0.1))
     assert build_treatment_table(unsure, [row]).statements == ()
 
 

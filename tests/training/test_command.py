@@ -122,7 +122,10 @@ def test_a_finished_training_is_not_repeated_but_never_taken_for_another(
         (["--method", "gap", "--out", "run", "--balanced", "yes"], "true|false"),
         (["--method", "gap", "--out", "run", "--optimiser", "sgd"], "adam|adamw|sam"),
         (["--method", "gap", "--out", "run", "--start", "imagenet"], "known: none"),
-        (["--method", "gap", "--out", "run", "--suite", "mini-train"], "either --suite"),
+        (
+            ["--method", "gap", "--out", "run", "--train-suite", "mini-train"],
+            "either --train-suite",
+        ),
         (["--method", "gap", "--out", "run", "--sync-bn"], "several processes on CUDA"),
         (["--method", "gap", "--out", "run", "--accumulate", "99"], "cannot be dealt"),
     ],

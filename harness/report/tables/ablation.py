@@ -8,12 +8,11 @@ from statistics import fmean, stdev
 
 from harness.errors import SchemaError
 from harness.metrics.verdict import Verdict, adjusted, hopeless
-from harness.report.measured import METRICS, Measured, subset_value
-from harness.report.table import Cell, Column, Row, Table, ranked
-from harness.report.tables.paper import over_seeds
+from harness.report.measured import METRICS, Measured
+from harness.report.table import Cell, Column, Row, Table, fill, ranked
+from harness.report.tables.means import Measure, difference, over_seeds
 from harness.report.words import Tell, no_verdict, say
 from harness.results.records import RunRecord
-from harness.results.reservations import joined
 from harness.results.rows import seed_group, told_apart
 
 BLOCKS = ("AP", "ACC")
@@ -61,34 +60,26 @@ class Ablation:
     """Everything that the tables show.
 
     Args:
-        name, title, caption: texts.
+        about: name, title, caption, and sentences below both tables (how it was made, what it is
+            not).
         detector: registered name.
         rows: in print order, all with the same seeds.
         reference: label of the row that the others are compared with.
         sets: the test sets, in order.
-        statements: sentences below both tables (how it was made, what it is not).
         tell: judges differences; from the kept scores.
     """
 
-    name: str
-    title: str
-    caption: str
+    about: Table
     detector: str
     rows: tuple[AblationRow, ...]
     reference: str
     sets: tuple[ScoredSet, ...]
-    statements: tuple[str, ...] = ()
     tell: Tell = no_verdict
 
     @property
     def fakes(self) -> tuple[ScoredSet, ...]:
         """The sets that hold fakes: what "all" and every test is over."""
         return tuple(entry for entry in self.sets if entry.fakes)
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds of every row."""
-        return tuple(self.rows[0].records)
 
 
 def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
@@ -110,25 +101,42 @@ def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
     return _means(ablation), _differences(ablation)
 
 
+def _row(ablation: Ablation, row: AblationRow) -> Row:
+    reference = " (reference)" if row.label == ablation.reference else ""
+    return Row(
+        key=row.label,
+        title=row.label + reference,
+        detector=ablation.detector,
+        kind="method",
+        notes=(f"{row.label}: {row.options}",),
+    )
+
+
+def _measure(sets: Sequence[ScoredSet], block: str) -> Measure:
+    """AP needs both classes: controls have none."""
+    defined = block != "AP" or sets[0].fakes
+    places = tuple((entry.suite, entry.name) for entry in sets)
+    return Measure(places=places, metric=METRICS[block] if defined else "")
+
+
 # --- means ----------------------------------------------------------------------------------------
 
 
 def _means(ablation: Ablation) -> Table:
-    columns = [(title, sets, block) for block in BLOCKS for title, sets in _columns(ablation)]
-    rows = tuple(
-        _row(ablation, row, [_mean_cell(row, sets, block) for _, sets, block in columns])
-        for row in ablation.rows
-    )
-    table = Table(
-        name=ablation.name,
-        title=ablation.title,
-        caption=ablation.caption,
-        by_metric=True,
-        columns=tuple(_column(title, sets, block) for title, sets, block in columns),
-        rows=rows,
-        statements=(_counts(ablation), *ablation.statements),
-    )
-    return ranked(table)
+    columns = [
+        (_column(title, sets, block), _measure(sets, block))
+        for block in BLOCKS
+        for title, sets in _columns(ablation)
+    ]
+    table = replace(ablation.about, statements=(_counts(ablation), *ablation.about.statements))
+    return ranked(fill(table, [(_row(ablation, r), r) for r in ablation.rows], columns, _mean))
+
+
+def _mean(row: AblationRow, measure: Measure) -> Cell:
+    if not measure.metric:
+        return Cell(status="undefined")
+    found = ((seed, measure.of(records)) for seed, records in row.records.items())
+    return over_seeds([replace(each, reason=f"seed {seed}: {each.reason}") for seed, each in found])
 
 
 def _columns(ablation: Ablation) -> list[tuple[str, tuple[ScoredSet, ...]]]:
@@ -153,65 +161,19 @@ def _column(title: str, sets: Sequence[ScoredSet], block: str) -> Column:
     return Column(key=title, title=title, metric=block, ranked=sets[0].fakes, note=note)
 
 
-def _row(ablation: Ablation, row: AblationRow, cells: Sequence[Cell]) -> Row:
-    reference = " (reference)" if row.label == ablation.reference else ""
-    return Row(
-        key=row.label,
-        title=row.label + reference,
-        detector=ablation.detector,
-        kind="method",
-        cells=tuple(cells),
-        notes=(f"{row.label}: {row.options}",),
-    )
-
-
-def _mean_cell(row: AblationRow, sets: Sequence[ScoredSet], block: str) -> Cell:
-    if block == "AP" and not sets[0].fakes:
-        return Cell(status="undefined")
-    found = []
-    for seed in row.records:
-        means = {entry.name: _value(row, seed, entry, block) for entry in sets}
-        hole = next((each.reason for each in means.values() if each.value is None), "")
-        if hole:
-            return Cell(status="hole", reason=f"seed {seed}: {hole}")
-        found.append(
-            Measured(
-                value=fmean(each.value for each in means.values() if each.value is not None),
-                said=joined((name, each.said) for name, each in means.items()),
-            )
-        )
-    return over_seeds(found, lambda: None)
-
-
-def _value(row: AblationRow, seed: int, entry: ScoredSet, block: str) -> Measured:
-    """A metric of one row and seed on one set, in percent."""
-    records = [record for record in row.records[seed] if record.suite == entry.suite]
-    if not records:
-        return Measured(reason="not trained")
-    found = subset_value(records[0], entry.name, METRICS[block])
-    if found.value is None:
-        return Measured(reason=f"{entry.name}: {found.reason}")
-    return found
-
-
 def _counts(ablation: Ablation) -> str:
-    first = ablation.rows[0]
+    trainings = [records for row in ablation.rows for records in row.records.values()]
     images = 0
     for entry in ablation.fakes:
-        known = (_value(row, seed, entry, "ACC") for row in ablation.rows for seed in first.records)
-        images += next((found.images for found in known if found.value is not None), 0)
+        known = (_measure([entry], "ACC").of(records).images for records in trainings)
+        images += next(filter(None, known), 0)
+    seeds = tuple(ablation.rows[0].records)
     return (
-        f"Mean and sample standard deviation over {_seeds(ablation)}; a column is the plain mean "
-        f"over its sets. All fakes: {len(ablation.fakes)} sets, {images} scores each time "
-        "(a real photograph counts in each set that it is part of). The deviation is that of "
+        f"Mean and sample standard deviation over {len(seeds)} training "
+        f"seed{'s' if len(seeds) > 1 else ''} ({', '.join(map(str, seeds))}); a column is the "
+        f"plain mean over its sets. All fakes: {len(ablation.fakes)} sets, {images} scores each "
+        "time (a real photograph counts in each set that it is part of). The deviation is that of "
         "training again, not of other test images."
-    )
-
-
-def _seeds(ablation: Ablation) -> str:
-    seeds = ablation.seeds
-    return (
-        f"{len(seeds)} training seed{'s' if len(seeds) > 1 else ''} ({', '.join(map(str, seeds))})"
     )
 
 
@@ -219,68 +181,6 @@ def _seeds(ablation: Ablation) -> str:
 
 
 _DIGITS = 9  # of percentage points: what lies below is rounding, not a difference
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Differences:
-    """A row minus the reference row, percentage points.
-
-    Args:
-        pairs: one for each seed and set.
-        by_seed: one for each seed, of the means over the sets.
-        hole: why there are none.
-    """
-
-    pairs: tuple[float, ...] = ()
-    by_seed: tuple[float, ...] = ()
-    hole: str = ""
-
-
-def _differences(ablation: Ablation) -> Table:
-    reference = next(row for row in ablation.rows if row.label == ablation.reference)
-    others = [row for row in ablation.rows if row is not reference]
-    cells: dict[str, list[Cell]] = {row.label: [] for row in others}
-    said: list[str] = []
-    for block in BLOCKS:
-        found = [_compare(row, reference, ablation.fakes, block) for row in others]
-        verdicts = _verdicts(ablation, reference, others, found, block)
-        for row, differences, verdict in zip(others, found, verdicts, strict=True):
-            cells[row.label] += _cells(differences, verdict)
-            said.append(f"{block}, {row.label}: {differences.hole or say(verdict)}.")
-        if reason := hopeless(verdicts):
-            said.append(f"{block}: {reason}")
-    return Table(
-        name=f"{ablation.name}-tests",
-        title=f"{ablation.title}: differences to {ablation.reference}",
-        caption=(
-            f"Row minus {ablation.reference}, percentage points, mean over all sets of fakes. "
-            "Two-sided p-values, and the same after Holm's correction over the rows."
-        ),
-        by_metric=True,
-        columns=tuple(
-            Column(
-                key=title,
-                title=title,
-                metric=block,
-                decimals=decimals,
-                ranked=False,
-                signed=decimals == 1,
-            )
-            for block in BLOCKS
-            for title, decimals in _TEST_COLUMNS
-        ),
-        rows=tuple(_row(ablation, row, cells[row.label]) for row in others),
-        statements=(*said, _ABOUT, *ablation.statements),
-    )
-
-
-_TEST_COLUMNS = (
-    ("difference", 1),
-    ("pairs better", 0),
-    ("pairs worse", 0),
-    ("p", 4),
-    ("p, Holm", 4),
-)
 _ABOUT = (
     "A p is that of Student's t of the mean difference over its standard error, for which images "
     "and training seeds are both drawn, seeds in pairs; Holm is over the rows that have one, for "
@@ -288,70 +188,103 @@ _ABOUT = (
     "over seeds are told apart: a row that is not told apart is not shown to be equal. Pairs: sets "
     "and seeds in which the row is better, and worse. 0.0000 is a p below 0.00005."
 )
+_TEST_COLUMNS = {"difference": 1, "pairs better": 0, "pairs worse": 0, "p": 4, "p, Holm": 4}
+"""Title -> decimals."""
 
 
-def _verdicts(
-    ablation: Ablation,
-    reference: AblationRow,
-    others: Sequence[AblationRow],
-    found: Sequence[_Differences],
-    block: str,
-) -> list[Verdict]:
-    places = [(entry.suite, entry.name) for entry in ablation.fakes]
-    against = [record for records in reference.records.values() for record in records]
-    verdicts = []
-    for row, differences in zip(others, found, strict=True):
-        if differences.hole:
-            verdicts.append(Verdict(reason=differences.hole))
-            continue
-        own = [record for records in row.records.values() for record in records]
-        verdict = ablation.tell(own, against, places, METRICS[block])
-        verdicts.append(replace(verdict, value=fmean(differences.by_seed) / 100))
-    return adjusted(verdicts)
+@dataclass(frozen=True, kw_only=True)
+class _Gap:
+    """A row minus the reference row by one metric, in percentage points.
+
+    Args:
+        pairs: one for each seed and set.
+        by_seed: one for each seed, of the means over the sets.
+        hole: why there are none.
+        verdict: on the two rows.
+    """
+
+    pairs: tuple[float, ...] = ()
+    by_seed: tuple[float, ...] = ()
+    hole: str = ""
+    verdict: Verdict
+
+    def cell(self, column: str) -> Cell:
+        """The cell of a test column."""
+        if self.hole:
+            return Cell(reason=self.hole)
+        seeds, judged = len(self.by_seed), self.verdict
+        if column == "difference":
+            spread = stdev(self.by_seed) if seeds > 1 else None
+            return difference(fmean(self.by_seed), judged, seeds, spread)
+        if column in ("p", "p, Holm"):
+            p = judged.p if column == "p" else judged.p_holm
+            return Cell(reason=judged.reason) if p is None else Cell(value=p, status="measured")
+        better = sum(d > 0 if column == "pairs better" else d < 0 for d in self.pairs)
+        return Cell(value=float(better), status="measured", seeds=seeds)
 
 
-def _compare(
-    row: AblationRow, reference: AblationRow, sets: Sequence[ScoredSet], block: str
-) -> _Differences:
+def _differences(ablation: Ablation) -> Table:
+    others = [row for row in ablation.rows if row.label != ablation.reference]
+    gaps: dict[tuple[str, str], _Gap] = {}
+    said: list[str] = []
+    for block in BLOCKS:
+        found = [_gap(ablation, row, block) for row in others]
+        verdicts = adjusted([gap.verdict for gap in found])
+        for row, gap, verdict in zip(others, found, verdicts, strict=True):
+            gaps[row.label, block] = replace(gap, verdict=verdict)
+            said.append(f"{block}, {row.label}: {gap.hole or say(verdict)}.")
+        if reason := hopeless(verdicts):
+            said.append(f"{block}: {reason}")
+    columns = [
+        (
+            Column(
+                key=title,
+                title=title,
+                metric=block,
+                decimals=decimals,
+                ranked=False,
+                signed=title == "difference",
+            ),
+            (block, title),
+        )
+        for block in BLOCKS
+        for title, decimals in _TEST_COLUMNS.items()
+    ]
+    about = ablation.about
+    table = Table(
+        name=f"{about.name}-tests",
+        title=f"{about.title}: differences to {ablation.reference}",
+        caption=(
+            f"Row minus {ablation.reference}, percentage points, mean over all sets of fakes. "
+            "Two-sided p-values, and the same after Holm's correction over the rows."
+        ),
+        statements=(*said, _ABOUT, *about.statements),
+    )
+    rows = [(_row(ablation, row), row.label) for row in others]
+    return fill(table, rows, columns, lambda row, by: gaps[row, by[0]].cell(by[1]))
+
+
+def _gap(ablation: Ablation, row: AblationRow, block: str) -> _Gap:
+    """A row against the reference row by one metric."""
+    reference = next(each for each in ablation.rows if each.label == ablation.reference)
     pairs, by_seed = [], []
     for seed in row.records:
         of_seed = []
-        for entry in sets:
-            own, other = (_value(side, seed, entry, block) for side in (row, reference))
-            if own.value is None or other.value is None:
-                label, reason = (
-                    (row.label, own.reason)
-                    if own.value is None
-                    else (reference.label, other.reason)
-                )
-                return _Differences(hole=f"{label}, seed {seed}: {reason}")
-            of_seed.append(round(own.value - other.value, _DIGITS))
+        for entry in ablation.fakes:
+            values = []
+            for side in (row, reference):
+                found: Measured = _measure([entry], block).of(side.records[seed])
+                if found.value is None:
+                    hole = f"{side.label}, seed {seed}: {found.reason}"
+                    return _Gap(hole=hole, verdict=Verdict(reason=hole))
+                values.append(found.value)
+            of_seed.append(round(values[0] - values[1], _DIGITS))
         pairs += of_seed
         by_seed.append(round(fmean(of_seed), _DIGITS))
-    return _Differences(pairs=tuple(pairs), by_seed=tuple(by_seed))
-
-
-def _cells(found: _Differences, verdict: Verdict) -> list[Cell]:
-    """The columns of differences of one row."""
-    if found.hole:
-        return [Cell(status="hole", reason=found.hole)] * len(_TEST_COLUMNS)
-    seeds = len(found.by_seed)
-    counts = (sum(d > 0 for d in found.pairs), sum(d < 0 for d in found.pairs))
-    difference = Cell(
-        value=fmean(found.by_seed),
-        status="measured",
-        spread=stdev(found.by_seed) if seeds > 1 else None,
-        seeds=seeds,
-        low=None if verdict.low is None else 100 * verdict.low,
-        high=None if verdict.high is None else 100 * verdict.high,
+    own, other = (list(side.records.values()) for side in (row, reference))
+    verdict = _measure(ablation.fakes, block).verdict(own, other, ablation.tell)
+    return _Gap(
+        pairs=tuple(pairs),
+        by_seed=tuple(by_seed),
+        verdict=replace(verdict, value=fmean(by_seed) / 100),
     )
-    return [
-        difference,
-        *(Cell(value=float(count), status="measured", seeds=seeds) for count in counts),
-        *(
-            Cell(status="hole", reason=verdict.reason)
-            if p is None
-            else Cell(value=p, status="measured")
-            for p in (verdict.p, verdict.p_holm)
-        ),
-    ]

@@ -5,26 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean, stdev
 
 from harness.errors import SchemaError
 from harness.report.measured import (
     PLAIN,
-    Measured,
     about_resampling,
     about_units,
     about_weights,
     conditions,
     is_scored,
     newest,
-    subset_value,
 )
 from harness.report.spec import SetSpec, TableSpec
-from harness.report.table import Cell, Column, Row, RowKind, Table, finished
-from harness.report.tables.paper import Edges, Sources, over_seeds
+from harness.report.table import Cell, Column, Row, RowKind, Table, fill, finished
+from harness.report.tables.means import Measure, over_seeds
+from harness.report.tables.paper import Sources
 from harness.report.words import say
 from harness.results.records import RunRecord
-from harness.results.reservations import joined
 from harness.results.rows import seed_group, told_apart, weights_kind
 
 BLOCKS = {
@@ -41,6 +38,9 @@ UNLEARNED = (
     f"{_LEARNED:.0%}): its numbers here say nothing about the method."
 )
 
+Runs = Mapping[Hashable, Sequence[RunRecord]]
+"""Row (see :func:`harness.results.rows.seed_group`) -> one record a seed."""
+
 
 def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
     """A table of kind ``mini``: mean and standard deviation over training seeds.
@@ -51,46 +51,49 @@ def build_mini_table(spec: TableSpec, sources: Sources) -> Table:
     """
     runs = _runs(spec, sources.records)
     apart = told_apart(runs)
-    columns = [(entry, block) for block in BLOCKS for entry in spec.sets]
     rows = [
-        _row(
-            spec,
-            records,
-            tuple(_cell(entry, block, records, sources) for entry, block in columns),
-            (*_variant(records, runs), *apart[group]),
-        )
+        (_row(spec, records, (*_variant(records, runs), *apart[group])), records)
         for group, records in runs.items()
     ]
-    run = {records[0].detector for records in runs.values()}
-    for row in spec.rows:
-        if row.detector not in run:
-            rows.append(_absent_row(spec, row.detector, columns, sources))
-    rows.sort(key=lambda row: _order(spec, row))
+    run = {row.detector for row, _ in rows}
+    rows += [
+        (Row(key=name, title=name, detector=name, kind=_kind(spec, name)), [])
+        for name in (row.detector for row in spec.rows)
+        if name not in run
+    ]
+    rows.sort(key=lambda pair: _order(spec, pair[0]))
+    columns = [
+        (_column(entry, block), _measure(spec.suite, entry, block))
+        for block in BLOCKS
+        for entry in spec.sets
+    ]
+
+    def cell(of: tuple[str, Sequence[RunRecord]], measure: Measure) -> Cell:
+        detector, records = of
+        known = detector in sources.published
+        absent = f"not run on {spec.suite}" if known else "detector not implemented yet"
+        return measure.cell([[record] for record in records], sources.interval, absent)
+
     table = Table(
         name=spec.name,
         title=spec.title,
         caption=spec.caption,
-        by_metric=True,
-        columns=tuple(_column(entry, block) for entry, block in columns),
-        rows=tuple(rows),
         statements=(*_comparison(spec, runs, sources), *spec.footnotes),
     )
-    shown = [record for records in runs.values() for record in records]
-    return finished(table, about_units(shown))
+    table = fill(table, [(row, (row.detector, found)) for row, found in rows], columns, cell)
+    return finished(table, about_units(record for found in runs.values() for record in found))
 
 
-Runs = Mapping[Hashable, Sequence[RunRecord]]
-"""Row (see :func:`harness.results.rows.seed_group`) -> one record a seed."""
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def _runs(spec: TableSpec, records: Sequence[RunRecord]) -> dict[Hashable, list[RunRecord]]:
     named = {row.detector for row in spec.rows}
     runs: dict[Hashable, list[RunRecord]] = {}
     for record in sorted(shown_records(spec.suite, records), key=_row_name):
-        if not spec.others and record.detector not in named:
-            continue
-        _check_sets(spec, record)
-        runs.setdefault(seed_group(record), []).append(record)
+        if spec.others or record.detector in named:
+            _check_sets(spec, record)
+            runs.setdefault(seed_group(record), []).append(record)
     return runs
 
 
@@ -136,19 +139,18 @@ def _variant(records: Sequence[RunRecord], runs: Runs) -> tuple[str, ...]:
     return ()
 
 
-def _row(
-    spec: TableSpec, records: Sequence[RunRecord], cells: tuple[Cell, ...], apart: Sequence[str]
-) -> Row:
-    detector, _, kind, limit = _row_name(records[0])
+def _row(spec: TableSpec, records: Sequence[RunRecord], apart: Sequence[str]) -> Row:
+    detector, _, weights, limit = _row_name(records[0])
+    kind = _kind(spec, detector)
     about = list(apart)
-    if kind == _MINI_WEIGHTS:
+    if weights == _MINI_WEIGHTS:
         about.append(f"{len(records)} seed{'s' if len(records) > 1 else ''}")
-    elif kind:
-        about.append(kind)
+    elif weights:
+        about.append(weights)
     notes = []
     if limit:
         notes.append(f"Partial: at most {limit} images of each class.")
-    if _kind(spec, detector) == "method" and not all(map(_learned, records)):
+    if kind == "method" and not all(map(_learned, records)):
         notes.append(UNLEARNED)
     labels = {record.weights.label for record in records}
     if len(labels) < len(records):
@@ -158,8 +160,7 @@ def _row(
         key=row_key(records[0]),
         title=f"{title} ({', '.join(about)})" if about else title,
         detector=detector,
-        kind=_kind(spec, detector),
-        cells=cells,
+        kind=kind,
         notes=(*about_weights(records), *notes, *about_resampling(records)),
     )
 
@@ -170,29 +171,17 @@ def _learned(record: RunRecord) -> bool:
     return not isinstance(value, float) or value >= _LEARNED
 
 
-def _absent_row(
-    spec: TableSpec, detector: str, columns: Sequence[tuple[SetSpec, str]], sources: Sources
-) -> Row:
-    known = detector in sources.published
-    reason = f"not run on {spec.suite}" if known else "detector not implemented yet"
-    cells = tuple(
-        Cell(status="hole", reason=reason) if _defined(entry, block) else Cell(status="undefined")
-        for entry, block in columns
-    )
-    kind = _kind(spec, detector)
-    return Row(key=detector, title=detector, detector=detector, kind=kind, cells=cells)
-
-
 def _order(spec: TableSpec, row: Row) -> tuple[int, str]:
     names = [entry.detector for entry in spec.rows]
     return (names.index(row.detector) if row.detector in names else len(names), row.key)
 
 
 def _kind(spec: TableSpec, detector: str) -> RowKind:
-    for row in spec.rows:
-        if row.detector == detector and row.role:
-            return row.role
-    return "method"
+    roles = (row.role for row in spec.rows if row.detector == detector and row.role)
+    return next(roles, "method")
+
+
+# --- columns --------------------------------------------------------------------------------------
 
 
 def _column(entry: SetSpec, block: str) -> Column:
@@ -207,89 +196,53 @@ def _column(entry: SetSpec, block: str) -> Column:
     )
 
 
-def _defined(entry: SetSpec, block: str) -> bool:
-    """AP needs both classes: neither the reals alone nor a control set has one."""
-    return block != "AP" or (entry.fakes and not entry.reals)
+def _measure(suite: str, entry: SetSpec, block: str) -> Measure:
+    """What a block shows of a set. AP needs both classes: reals alone and controls have none."""
+    places = tuple((suite, name) for name in entry.sets)
+    if entry.fakes and not entry.reals:
+        return Measure(places=places, metric=BLOCKS[block])
+    if block == "AP":
+        return Measure(places=places, metric="")
+    return Measure(places=places, metric="real_acc", complement=block == "called fake")
 
 
-def _cell(entry: SetSpec, block: str, records: Sequence[RunRecord], sources: Sources) -> Cell:
-    if not _defined(entry, block):
-        return Cell(status="undefined")
-    found = [_value(entry, block, record) for record in records]
-    return over_seeds(found, lambda: _interval(entry, block, records, sources))
-
-
-def _interval(
-    entry: SetSpec, block: str, records: Sequence[RunRecord], sources: Sources
-) -> Edges | None:
-    """95 % interval in percent, over images, of the mean over the column's sets and the seeds."""
-    metric, flip = _metric(entry, block)
-    edges = sources.interval(records, entry.sets, metric)
-    if edges is None:
-        return None
-    low, high = (100 * edge for edge in edges)
-    return (100 - high, 100 - low) if flip else (low, high)
-
-
-def _metric(entry: SetSpec, block: str) -> tuple[str, bool]:
-    """Name in records of what a block shows of a set, and whether as its complement."""
-    if entry.reals or not entry.fakes:
-        return "real_acc", block == "called fake"
-    return BLOCKS[block], False
-
-
-def _value(entry: SetSpec, block: str, record: RunRecord) -> Measured:
-    """The plain mean over the column's sets for one record, or the first hole in it."""
-    metric, flip = _metric(entry, block)
-    values, said = [], []
-    for name in entry.sets:
-        found = subset_value(record, name, metric)
-        if found.value is None:
-            whole = found.reason.startswith("weights missing")  # and not only this set's
-            return Measured(reason=found.reason if whole else f"{name}: {found.reason}")
-        values.append(100 - found.value if flip else found.value)
-        said.append((name, found.said))
-    return Measured(value=fmean(values), said=joined(said))
+# --- the two compared detectors -------------------------------------------------------------------
 
 
 def _comparison(spec: TableSpec, runs: Runs, sources: Sources) -> tuple[str, ...]:
     """A sentence for each metric about the two detectors of ``spec.compare``, as it came out."""
     if len(spec.compare) != 2:
         return ()
-    fakes = tuple(dict.fromkeys(s for e in spec.sets if e.fakes and not e.reals for s in e.sets))
-    everything = SetSpec(title="all", sets=fakes)
-    names = " and ".join(spec.compare)
     sides = [_trained(runs, detector) for detector in spec.compare]
     if not all(sides):
+        names = " and ".join(spec.compare)
         return (f"{names} cannot be compared: not both were run with mini weights.",)
+    fakes = tuple(dict.fromkeys(s for e in spec.sets if e.fakes and not e.reals for s in e.sets))
     sentences = []
     for block in ("AP", "ACC"):
-        values = [
-            [v for r in side if (v := _value(everything, block, r).value) is not None]
-            for side in sides
-        ]
+        measure = _measure(spec.suite, SetSpec(title="all", sets=fakes), block)
+        cells = [over_seeds([measure.of(each) for each in side]) for side in sides]
         head = f"{block} over {len(fakes)} sets of fakes, {' against '.join(spec.compare)}"
-        if any(len(v) < len(side) for v, side in zip(values, sides, strict=True)):
+        first, second = (cell.value for cell in cells)
+        if first is None or second is None:
             sentences.append(f"{head}: not told apart, as a set has no value.")
             continue
-        places = [(spec.suite, name) for name in fakes]
-        verdict = sources.tell(sides[0], sides[1], places, BLOCKS[block])
-        gap = (fmean(values[0]) - fmean(values[1])) / 100
-        shown = " against ".join(map(_over_seeds, values))
-        sentences.append(f"{head}: {shown}; {say(replace(verdict, value=gap))}.")
+        verdict = measure.verdict(sides[0], sides[1], sources.tell)
+        shown = " against ".join(map(_over_seeds, cells))
+        sentences.append(f"{head}: {shown}; {say(replace(verdict, value=(first - second) / 100))}.")
     return tuple(sentences)
 
 
-def _over_seeds(values: Sequence[float]) -> str:
+def _over_seeds(cell: Cell) -> str:
     """``62.1 (sd 1.0, 3 seeds)``."""
-    spread = f"sd {stdev(values):.1f}, {len(values)} seeds" if len(values) > 1 else "1 seed"
-    return f"{fmean(values):.1f} ({spread})"
+    spread = "1 seed" if cell.spread is None else f"sd {cell.spread:.1f}, {cell.seeds} seeds"
+    return f"{cell.value:.1f} ({spread})"
 
 
-def _trained(runs: Runs, detector: str) -> Sequence[RunRecord]:
+def _trained(runs: Runs, detector: str) -> list[list[RunRecord]]:
     """The full records of a detector's first row with weights trained on mini."""
     for records in runs.values():
         name = _row_name(records[0])
         if name[0] == detector and name[2:] == (_MINI_WEIGHTS, 0):
-            return records
-    return ()
+            return [[record] for record in records]
+    return []

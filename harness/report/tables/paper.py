@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean
 
 from harness.report.inconsistencies import marks
 from harness.report.measured import (
@@ -29,13 +30,14 @@ from harness.report.measured import (
 )
 from harness.report.printed import CellKey, Paper, PaperValue
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
-from harness.report.table import Cell, Column, Row, Table, finished
+from harness.report.table import Cell, Column, Row, Table, fill, finished
+from harness.report.tables.means import Interval, no_interval
 from harness.report.words import Tell, no_verdict
 from harness.results.records import RunRecord
 
 _COSTS = {"flops": ("FLOPs", 1e9, "B"), "params": ("Params", 1e6, "M")}
-_CERTAINTIES = ("exact", "repaired", "ambiguous")
 _NOT_COUNTED = "not counted: python -m harness cost --repeats 0 --json > runs/cost.json"
+_COMMITTED = "committed with the scores, see tables/measured/README.md"
 NOT_COMPARABLE = "Not comparable with the paper's: "
 _OVER_SETS_NOTE = (
     "The paper prints one Mean; its mean over the 5 sets is recomputed here from the set means."
@@ -43,19 +45,11 @@ _OVER_SETS_NOTE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class NetworkCost:
     """What a detector costs: multiply-accumulates at its evaluation size, and parameters."""
 
     macs: float | None
     params: float | None
-
-
-Edges = tuple[float, float]
-
-
-def no_interval(records: Sequence[RunRecord], subsets: Sequence[str], metric: str) -> Edges | None:
-    """What stands for :attr:`Sources.interval` where the scores are not at hand."""
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +72,8 @@ class Sources:
     records: Sequence[RunRecord]
     paper: Paper
     published: Mapping[str, str]
-    costs: Mapping[str, Cost]
-    interval: Callable[[Sequence[RunRecord], Sequence[str], str], Edges | None] = no_interval
+    costs: Mapping[str, NetworkCost]
+    interval: Interval = no_interval
     committed: frozenset[str] = frozenset()
     tell: Tell = no_verdict
 
@@ -122,6 +116,23 @@ def comparable_run(
     return max(runs, key=lambda run: sum(map(is_scored, run.values())), default=None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Of:
+    """What a row's cells are taken of.
+
+    Args:
+        detector: registered name.
+        run: suite -> record; empty where there is none.
+        absent: why there is none.
+        method: the paper's row; "" for rows of ours alone.
+    """
+
+    detector: str
+    run: Mapping[str, RunRecord]
+    absent: str = ""
+    method: str = ""
+
+
 class _Builder:
     def __init__(self, spec: TableSpec, sources: Sources) -> None:
         self.spec = spec
@@ -135,114 +146,112 @@ class _Builder:
         ]
 
     def table(self) -> Table:
-        paper_rows = [(row, self._run(row)) for row in self.spec.rows]
-        taken = [run for _, run in paper_rows if run]
-        rows = [self._paper_row(row, run) for row, run in paper_rows]
-        for run in runs_of(self.sources.records, self.suites).values():
-            extra = self._extra_row(run)
-            shown = any(
-                cell.status == "measured" and metric not in _COSTS
-                for cell, (_, metric) in zip(extra.cells, self.columns, strict=True)
-            )
-            # What is scored and has no number here has its numbers in another table.
-            if run not in taken and (shown or not any(map(is_scored, run.values()))):
-                rows.append(extra)
-        return Table(
+        """The rows of the paper, then those of ours that have a number here."""
+        papers = [self._of_paper(row) for row in self.spec.rows]
+        taken = [of.run for of in papers]
+        ours = map(_of_ours, runs_of(self.sources.records, self.suites).values())
+        extras = [of for of in ours if of.run not in taken and self._has_place(of)]
+        rows = [(self._paper_row(of), of) for of in papers]
+        rows += [(self._extra_row(of), of) for of in extras]
+        table = Table(
             name=self.spec.name,
             title=self.spec.title,
             caption=self.spec.caption,
             by_metric=False,
-            columns=tuple(self._column(column, metric) for column, metric in self.columns),
-            rows=tuple(rows),
             statements=(self._certainty(), *self.spec.footnotes),
         )
+        return fill(table, rows, [(_column(*by), by) for by in self.columns], self._cell)
 
-    def _run(self, row: RowSpec) -> dict[str, RunRecord] | None:
-        return comparable_run(row.detector, self.sources, self.suites)
+    # --- rows -------------------------------------------------------------------------------------
 
-    def _column(self, column: ColumnSpec, metric: str) -> Column:
-        title = column.title or column.paper
-        if metric in _COSTS:
-            name, _, unit = _COSTS[metric]
-            return Column(
-                key=metric,
-                title=f"{name} ({unit})",
-                metric=name,
-                decimals=2,
-                ranked=False,
-            )
-        note = _OVER_SETS_NOTE if column.over == "all-sets" else ""
-        return Column(key=column.paper or column.over, title=title, metric=metric, note=note)
-
-    def _paper_row(self, row: RowSpec, run: Mapping[str, RunRecord] | None) -> Row:
-        reason = self._absence(row.detector) if run is None else ""
-        cells = []
-        for column, metric in self.columns:
-            ours = self._cost(row.detector, metric) if metric in _COSTS else None
-            if ours is None:
-                ours = (
-                    Measured(reason=reason)
-                    if run is None
-                    else measure(column, self.spec.suite, run, metric, self.suites)
-                )
-            cells.append(self._with_paper(_cell(ours), row.paper, column, metric))
-        return Row(
-            key=row.paper,
-            title=row.paper,
+    def _of_paper(self, row: RowSpec) -> _Of:
+        label = self.sources.published.get(row.detector)
+        absent = f"not run with its published weights ({label or 'none are known'})"
+        return _Of(
             detector=row.detector,
-            kind="paper",
-            cells=tuple(cells),
-            notes=self._about(run.values() if run else ()),
+            run=comparable_run(row.detector, self.sources, self.suites) or {},
+            absent="detector not implemented yet" if label is None else absent,
+            method=row.paper,
         )
 
-    def _about(self, run: Iterable[RunRecord]) -> tuple[str, ...]:
-        """What must be said of every number of a row."""
-        run = tuple(run)
-        weights = (f"{NOT_COMPARABLE}{text}." for text in about_weights(run))
-        rules = dict.fromkeys(RULES[record.published_ap] for record in run)
-        return (*weights, *about_training(run), *rules, *self._origin(run), *about_resampling(run))
-
-    def _origin(self, run: Iterable[RunRecord]) -> tuple[str, ...]:
-        results = (result for record in run for result in record.subsets)
-        names = [result.subset for result in results if result.scores in self.sources.committed]
-        where = "committed with the scores, see tables/measured/README.md"
-        return (f"{', '.join(names)}: {where}.",) if names else ()
-
-    def _extra_row(self, run: Mapping[str, RunRecord]) -> Row:
-        sample = next(iter(run.values()))
-        label = self.sources.published.get(sample.detector, "")
-        apart = departures(sample, label) or ("not a row of the paper",)
-        weights = sample.weights.label
-        cells = tuple(
-            _cell(
-                self._cost(sample.detector, metric) or Measured(reason=_NOT_COUNTED)
-                if metric in _COSTS
-                else measure(column, self.spec.suite, run, metric, self.suites)
-            )
+    def _has_place(self, of: _Of) -> bool:
+        """What is scored and has no number here has its numbers in another table."""
+        return not any(map(is_scored, of.run.values())) or any(
+            self._ours(of, column, metric).value is not None
             for column, metric in self.columns
+            if metric not in _COSTS
         )
+
+    def _paper_row(self, of: _Of) -> Row:
+        return Row(
+            key=of.method,
+            title=of.method,
+            detector=of.detector,
+            kind="paper",
+            notes=self._about(of.run.values()),
+        )
+
+    def _extra_row(self, of: _Of) -> Row:
+        sample = next(iter(of.run.values()))
+        published = self.sources.published.get(sample.detector, "")
+        apart = departures(sample, published) or ("not a row of the paper",)
+        weights = sample.weights.label
         return Row(
             key="|".join(str(part) for part in run_identity(sample) if part),
             title=f"{sample.title} ({weights})" if weights else sample.title,
             detector=sample.detector,
             kind="extra",
-            cells=cells,
-            notes=(
-                f"Not in the ranking: {'; '.join(apart)}.",
-                *self._about(run.values()),
-            ),
+            notes=(f"Not in the ranking: {'; '.join(apart)}.", *self._about(of.run.values())),
         )
 
-    def _absence(self, detector: str) -> str:
-        if detector not in self.sources.published:
-            return "detector not implemented yet"
-        label = self.sources.published[detector]
-        return f"not run with its published weights ({label or 'none are known'})"
+    def _about(self, records: Iterable[RunRecord]) -> tuple[str, ...]:
+        """What must be said of every number of a row."""
+        run = tuple(records)
+        weights = (f"{NOT_COMPARABLE}{text}." for text in about_weights(run))
+        rules = dict.fromkeys(RULES[record.published_ap] for record in run)
+        committed = [
+            result.subset
+            for record in run
+            for result in record.subsets
+            if result.scores in self.sources.committed
+        ]
+        origin = f"{', '.join(committed)}: {_COMMITTED}." if committed else ""
+        return (
+            *weights,
+            *about_training(run),
+            *rules,
+            *([origin] if origin else []),
+            *about_resampling(run),
+        )
 
-    def _cost(self, detector: str, metric: str) -> Measured | None:
-        if detector not in self.sources.published:
-            return None
-        cost = self.sources.costs.get(detector)
+    # --- cells ------------------------------------------------------------------------------------
+
+    def _cell(self, of: _Of, by: tuple[ColumnSpec, str]) -> Cell:
+        ours = self._ours(of, *by)
+        cell = Cell(reason=ours.reason)
+        if ours.value is not None:
+            mark = "" if ours.comparable else NOT_COMPARABLE
+            cell = Cell(
+                value=ours.value,
+                status="measured",
+                low=ours.low,
+                high=ours.high,
+                notes=tuple(mark + note for note in ours.notes),
+                comparable=ours.comparable,
+            )
+        return self._with_paper(cell, of.method, *by) if of.method else cell
+
+    def _ours(self, of: _Of, column: ColumnSpec, metric: str) -> Measured:
+        if metric in _COSTS:
+            return self._cost(of, metric)
+        if not of.run:
+            return Measured(reason=of.absent)
+        return measure(column, self.spec.suite, of.run, metric, self.suites)
+
+    def _cost(self, of: _Of, metric: str) -> Measured:
+        if of.detector not in self.sources.published:
+            return Measured(reason=of.absent or _NOT_COUNTED)
+        cost = self.sources.costs.get(of.detector)
         if cost is None:
             return Measured(reason=_NOT_COUNTED)
         value = cost.macs if metric == "flops" else cost.params
@@ -257,24 +266,41 @@ class _Builder:
             return replace(
                 cell, paper=fmean(paper.value(table, method, name, metric) for name in sets)
             )
-        name = "cost" if metric in _COSTS else column.paper
-        printed = paper.get(table, method, name, metric)
+        key = (table, method, "cost" if metric in _COSTS else column.paper, metric)
+        printed = paper.get(*key)
         if printed is None:
             return cell
-        notes = paper_notes((table, method, name, metric), printed, self.marks)
+        notes = paper_notes(key, printed, self.marks)
         return replace(cell, paper=printed.value, certainty=printed.certainty, paper_notes=notes)
 
     def _certainty(self) -> str:
         cells = [
             value for key, value in self.sources.paper.cells.items() if key[0] == self.spec.paper
         ]
-        count = {name: sum(cell.certainty == name for cell in cells) for name in _CERTAINTIES}
+        count = Counter(cell.certainty for cell in cells)
         return (
             f"The paper's numbers were read from a scan: {count['exact']} cells are exact, "
             f"{count['repaired']} repaired (a lost decimal point, merged digits), "
             f"{count['ambiguous']} ambiguous and marked; the evidence for each is in "
             f"tables/paper/{self.spec.paper}.csv."
         )
+
+
+def _of_ours(run: Mapping[str, RunRecord]) -> _Of:
+    return _Of(detector=next(iter(run.values())).detector, run=run)
+
+
+def _column(column: ColumnSpec, metric: str) -> Column:
+    if metric in _COSTS:
+        name, _, unit = _COSTS[metric]
+        title = f"{name} ({unit})"
+        return Column(key=metric, title=title, metric=name, decimals=2, ranked=False)
+    return Column(
+        key=column.paper or column.over,
+        title=column.title or column.paper,
+        metric=metric,
+        note=_OVER_SETS_NOTE if column.over == "all-sets" else "",
+    )
 
 
 def measure(
@@ -290,33 +316,25 @@ def measure(
     Args:
         column: which one.
         suite: the table's suite, for columns that name none.
-        run: suite -> record.
+        run: suite -> record, at least one.
         metric: ``ACC`` or ``AP``.
         suites: all suites of the table, for means over them.
     """
+
+    def by(name: str) -> Measured:
+        if column.over in ("all-subsets", "all-sets"):
+            return overall_value(run, suites, name, over_sets=column.over == "all-sets")
+        record = run.get(column.suite or suite)
+        if record is None:
+            return Measured(reason="not run on this set")
+        if column.over == "suite":
+            return suite_value(record, name)
+        return subset_value(record, column.subset, name)
+
     rules = {published_metric(record, metric) for record in run.values()}
     if len(rules) > 1:  # records of several versions of the harness
         return Measured(reason="its records rank by different rules: python -m harness run again")
-    found = _measure(column, suite, run, rules.pop() if rules else METRICS[metric], suites)
-    return with_raw(found, _measure(column, suite, run, METRICS[metric], suites))
-
-
-def _measure(
-    column: ColumnSpec,
-    suite: str,
-    run: Mapping[str, RunRecord],
-    name: str,
-    suites: Sequence[str],
-) -> Measured:
-    """As :func:`measure`, of a metric by its name in records."""
-    if column.over in ("all-subsets", "all-sets"):
-        return overall_value(run, suites, name, over_sets=column.over == "all-sets")
-    record = run.get(column.suite or suite)
-    if record is None:
-        return Measured(reason="not run on this set")
-    if column.over == "suite":
-        return suite_value(record, name)
-    return subset_value(record, column.subset, name)
+    return with_raw(by(rules.pop()), by(METRICS[metric]))
 
 
 def paper_notes(
@@ -329,40 +347,3 @@ def paper_notes(
         _, method, column, metric = key
         return (f"{method}, {column} {metric}: {printed.note}",)
     return ()
-
-
-def over_seeds(found: Sequence[Measured], edges: Callable[[], Edges | None]) -> Cell:
-    """A number as its mean and standard deviation over training seeds, or the first hole.
-
-    Args:
-        found: one for each seed.
-        edges: makes the 95 % interval of the mean, in percent; called where there is no hole.
-    """
-    values = []
-    for each in found:
-        if each.value is None:
-            return Cell(status="hole", reason=each.reason)
-        values.append(each.value)
-    low, high = edges() or (None, None)
-    return Cell(
-        value=fmean(values),
-        status="measured",
-        spread=stdev(values) if len(values) > 1 else None,
-        seeds=len(values),
-        low=low,
-        high=high,
-        notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
-    )
-
-
-def _cell(ours: Measured) -> Cell:
-    if ours.value is None:
-        return Cell(status="hole", reason=ours.reason)
-    return Cell(
-        value=ours.value,
-        status="measured",
-        low=ours.low,
-        high=ours.high,
-        notes=tuple(note if ours.comparable else NOT_COMPARABLE + note for note in ours.notes),
-        comparable=ours.comparable,
-    )

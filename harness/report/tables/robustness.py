@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.tables.treatments import FIRST, Treatment
+from harness.report.table import Column
+from harness.report.tables.treatments import FIRST
 
 OTHERS = "other"
 
@@ -38,7 +39,7 @@ FAMILIES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class Axis:
     """One set of axes.
 
     Args:
@@ -52,42 +53,40 @@ class Panel:
     joined: bool
 
 
-def treatments(texts: Sequence[str], names: Mapping[str, str]) -> tuple[Treatment, ...]:
+def treatments(texts: Sequence[str], names: Mapping[str, str]) -> tuple[Column, ...]:
     """The untouched pictures, then every family of two texts or more, then the other texts.
 
     Args:
         texts: canonical perturbation texts.
         names: text -> its name, for those that have one.
     """
-    found: dict[str, list[Treatment]] = {}
+    found: dict[str, list[Column]] = {}
     for text in texts:
         kind, level = _level(text)
-        alone = sum(_level(other)[0] == kind for other in texts) < 2
-        if not kind or alone:
-            titled = Treatment(key=text, title=names.get(text, text), group=OTHERS)
-        else:
-            titled = Treatment(key=text, title=f"{level:g}", group=FAMILIES[kind].title)
-        found.setdefault(titled.group, []).append(titled)
+        column = Column(key=text, title=names.get(text, text), group=OTHERS)
+        if kind and sum(_level(other)[0] == kind for other in texts) > 1:
+            column = Column(key=text, title=f"{level:g}", group=FAMILIES[kind].title)
+        found.setdefault(column.group, []).append(column)
     last = found.pop(OTHERS, [])
     return (
-        Treatment(key=FIRST, title="none"),
-        *(treatment for members in found.values() for treatment in members),
+        Column(key=FIRST, title="none"),
+        *(column for members in found.values() for column in members),
         *last,
     )
 
 
-def panels(columns: Sequence[Treatment]) -> tuple[Panel, ...]:
+def panels(columns: Sequence[Column]) -> tuple[Axis, ...]:
     """Axes for each family, the untouched pictures at their place in it, and for the others."""
     found = []
     for group in dict.fromkeys(column.group for column in columns if column.key != FIRST):
         keys = [column.key for column in columns if column.group == group and column.key != FIRST]
         if group == OTHERS:
-            found.append(Panel(title=group, keys=(FIRST, *keys), joined=False))
+            found.append(Axis(title=group, keys=(FIRST, *keys), joined=False))
             continue
         family = FAMILIES[_level(keys[0])[0]]
         places = {FIRST: family.untouched, **{key: _level(key)[1] for key in keys}}
         order = sorted(places, key=places.__getitem__, reverse=family.falling)
-        found.append(Panel(title=family.title, keys=tuple(order), joined=True))
+        found.append(Axis(title=family.title, keys=tuple(order), joined=True))
     return tuple(found)
 
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 
 from harness.report.layout import signed
-from harness.report.measured import (
-    Measured,
-    about_resampling,
-    about_units,
-    about_weights,
-    subset_value,
-)
-from harness.report.table import Cell, Column, Row, RowKind, Table
-from harness.report.tables.paper import Edges, no_interval, over_seeds
+from harness.report.measured import about_resampling, about_units, about_weights
+from harness.report.table import Cell, Column, Row, RowKind, Table, fill
+from harness.report.tables.means import Interval, Measure, Trainings, difference, no_interval
+from harness.report.words import Tell, no_verdict
 from harness.results.records import RunRecord
-from harness.results.reservations import joined
 from harness.results.rows import weights_kind
 
 FIRST = "first"
@@ -37,31 +30,6 @@ _ABOUT = (
     "a difference, over the same resamples of the same images on both sides. AP ranks the scores "
     "as they are."
 )
-
-Interval = Callable[[Sequence[RunRecord], Sequence[str], str], "Edges | None"]
-Gap = Callable[[Sequence[RunRecord], Sequence[RunRecord], Sequence[str], str], "Edges | None"]
-
-
-def no_gap(
-    second: Sequence[RunRecord], first: Sequence[RunRecord], subsets: Sequence[str], metric: str
-) -> Edges | None:
-    """What stands for a difference's interval where the scores are not at hand."""
-    return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Treatment:
-    """One way of treating all images.
-
-    Args:
-        key: its name in files; :data:`FIRST` for the one that the others are compared with.
-        title: as printed.
-        group: header above it.
-    """
-
-    key: str
-    title: str
-    group: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,72 +58,107 @@ class Treated:
             about.append(f"{len(records)} seeds")
         return f"{records[0].title} ({', '.join(about)})" if about else records[0].title
 
+    def trainings(self, treatment: str) -> Trainings:
+        """Its records under a treatment."""
+        return [[record] for record in self.records.get(treatment, ())]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """What a table is about.
 
     Args:
-        name, title, caption: texts.
-        treatments: columns, the first of key :data:`FIRST`.
+        about: its name, title and caption.
+        treatments: the columns of each block, the first of key :data:`FIRST`.
+        suite: whose images.
         subsets: sets that hold both classes; their plain mean is shown.
         controls: sets of real photographs alone.
         differences: a column of differences after every treatment but the first.
-        interval, gap: of a mean, and of a difference of two, as fractions.
+        interval: of a mean.
+        tell: judges the difference of two.
     """
 
-    name: str
-    title: str
-    caption: str
-    treatments: tuple[Treatment, ...]
+    about: Table
+    treatments: tuple[Column, ...]
+    suite: str
     subsets: tuple[str, ...]
     controls: tuple[str, ...] = ()
     differences: bool = False
     interval: Interval = no_interval
-    gap: Gap = no_gap
+    tell: Tell = no_verdict
 
-    def sets(self, block: str) -> tuple[str, ...]:
-        """The sets that a block is over."""
-        return self.controls if block == CONTROLS else self.subsets
+
+@dataclass(frozen=True, kw_only=True)
+class _By:
+    """What a column shows of a row; ``apart``: as the difference to the first treatment."""
+
+    treatment: str
+    measure: Measure
+    apart: bool
 
 
 def build_treatment_table(question: Question, rows: Sequence[Treated]) -> Table:
     """Blocks AP, ACC and what is called fake; a row a detector, a column a treatment."""
-    blocks = [block for block in _BLOCKS if question.sets(block)]
-    columns: list[Column] = []
-    cells: list[list[Cell]] = [[] for _ in rows]
-    for block in blocks:
-        for treatment in question.treatments:
-            columns.append(_column(treatment, block))
-            for row, line in zip(rows, cells, strict=True):
-                line.append(_value(question, row, treatment, block))
-            if not question.differences or treatment.key == FIRST:
-                continue
-            columns.append(_column(treatment, block, difference=True))
-            for row, line in zip(rows, cells, strict=True):
-                line.append(_difference(question, row, treatment, block))
+
+    def cell(row: Treated, by: _By) -> Cell:
+        if by.apart:
+            return _difference(question, row, by)
+        return _value(question, row, by.treatment, by.measure)
+
     shown = [record for row in rows for record in row.records[FIRST]]
     drawn = about_units(shown) or "none were made"
-    about = _ABOUT.format(sets=len(question.subsets or question.controls), drawn=drawn)
-    table = Table(
-        name=question.name,
-        title=question.title,
-        caption=f"{question.caption} {about}",
-        by_metric=True,
-        columns=tuple(columns),
-        rows=tuple(
-            Row(
-                key=row.title,
-                title=row.title,
-                detector=row.records[FIRST][0].detector,
-                kind=row.kind,
-                cells=tuple(line),
-                notes=_notes(row),
-            )
-            for row, line in zip(rows, cells, strict=True)
-        ),
-    )
+    sets = len(question.subsets or question.controls)
+    caption = f"{question.about.caption} {_ABOUT.format(sets=sets, drawn=drawn)}"
+    about = replace(question.about, caption=caption)
+    table = fill(about, [(_row(row), row) for row in rows], _columns(question), cell)
     return replace(table, statements=_striking(table))
+
+
+def _columns(question: Question) -> list[tuple[Column, _By]]:
+    columns = []
+    for block, (metric, complement) in _BLOCKS.items():
+        sets = question.controls if block == CONTROLS else question.subsets
+        places = tuple((question.suite, name) for name in sets)
+        measure = Measure(places=places, metric=metric, complement=complement)
+        for column in question.treatments if sets else ():
+            column, key = replace(column, metric=block, ranked=False), column.key
+            columns.append((column, _By(treatment=key, measure=measure, apart=False)))
+            if question.differences and key != FIRST:
+                apart = replace(
+                    column,
+                    key=f"{key} difference",
+                    title=f"{column.title}, difference",
+                    signed=True,
+                )
+                columns.append((apart, _By(treatment=key, measure=measure, apart=True)))
+    return columns
+
+
+def _row(row: Treated) -> Row:
+    records = row.records[FIRST]
+    limits = sorted({record.limit for record in records if record.limit})
+    partial = [f"Partial: at most {limit} images of each class." for limit in limits]
+    return Row(
+        key=row.title,
+        title=row.title,
+        detector=records[0].detector,
+        kind=row.kind,
+        notes=(*about_weights(records), *partial, *about_resampling(records)),
+    )
+
+
+def _value(question: Question, row: Treated, treatment: str, measure: Measure) -> Cell:
+    absent = row.reasons.get(treatment, "not run")
+    return measure.cell(row.trainings(treatment), question.interval, absent)
+
+
+def _difference(question: Question, row: Treated, by: _By) -> Cell:
+    first = _value(question, row, FIRST, by.measure)
+    second = _value(question, row, by.treatment, by.measure)
+    if first.value is None or second.value is None:
+        return Cell(reason=second.reason or first.reason)
+    verdict = by.measure.verdict(row.trainings(by.treatment), row.trainings(FIRST), question.tell)
+    return difference(second.value - first.value, verdict, second.seeds)
 
 
 def _striking(table: Table) -> tuple[str, ...]:
@@ -165,88 +168,18 @@ def _striking(table: Table) -> tuple[str, ...]:
     """
     found = []
     for row in table.rows:
-        before: Cell | None = None
-        for i, column in enumerate(table.columns):
+        before: float | None = None
+        for cell, column in zip(row.cells, table.columns, strict=True):
             if column.metric not in (REALS, CONTROLS):
                 continue
             if column.key == FIRST:
-                before = row.cells[i]
-            gap = row.cells[i]
-            if not column.signed or before is None or gap.value is None or before.value is None:
+                before = cell.value
+            if not column.signed or before is None or cell.value is None:
                 continue
-            if gap.value >= _STRIKING and (gap.low is None or gap.low > 0):
+            if cell.value >= _STRIKING and (cell.low is None or cell.low > 0):
                 what = "real photographs" if column.metric == REALS else "controls"
                 found.append(
-                    f"{row.title} calls {before.value + gap.value:.1f} % of the {what} fake under "
-                    f"{column.group}, {before.value:.1f} % without "
-                    f"({signed(gap.value, 1)} points)."
+                    f"{row.title} calls {before + cell.value:.1f} % of the {what} fake under "
+                    f"{column.group}, {before:.1f} % without ({signed(cell.value, 1)} points)."
                 )
     return tuple(found)
-
-
-def _column(treatment: Treatment, block: str, *, difference: bool = False) -> Column:
-    return Column(
-        key=f"{treatment.key} difference" if difference else treatment.key,
-        title=f"{treatment.title}, difference" if difference else treatment.title,
-        metric=block,
-        group=treatment.group,
-        ranked=False,
-        signed=difference,
-    )
-
-
-def _notes(row: Treated) -> tuple[str, ...]:
-    records = row.records[FIRST]
-    limits = sorted({record.limit for record in records if record.limit})
-    partial = [f"Partial: at most {limit} images of each class." for limit in limits]
-    return (*about_weights(records), *partial, *about_resampling(records))
-
-
-def _value(question: Question, row: Treated, treatment: Treatment, block: str) -> Cell:
-    records = row.records.get(treatment.key, ())
-    means = [_mean(record, question.sets(block), block) for record in records]
-    metric, flip = _BLOCKS[block]
-
-    def edges() -> Edges | None:
-        return _percent(question.interval(records, question.sets(block), metric), flip)
-
-    cell = over_seeds(means, edges) if means else Cell(reason="not run")
-    if cell.value is None:
-        return Cell(reason=row.reasons.get(treatment.key) or cell.reason)
-    return cell
-
-
-def _difference(question: Question, row: Treated, treatment: Treatment, block: str) -> Cell:
-    first = _value(question, row, question.treatments[0], block)
-    second = _value(question, row, treatment, block)
-    if first.value is None or second.value is None:
-        return Cell(reason=second.reason or first.reason)
-    metric, flip = _BLOCKS[block]
-    edges = question.gap(
-        row.records[treatment.key], row.records[FIRST], question.sets(block), metric
-    )
-    low, high = (None, None) if edges is None else (100 * edges[0], 100 * edges[1])
-    if flip and low is not None and high is not None:
-        low, high = -high, -low
-    value = second.value - first.value
-    return Cell(value=value, status="measured", seeds=second.seeds, low=low, high=high)
-
-
-def _percent(edges: Edges | None, flip: bool) -> Edges | None:
-    if edges is None:
-        return None
-    low, high = (100 * edge for edge in edges)
-    return (100 - high, 100 - low) if flip else (low, high)
-
-
-def _mean(record: RunRecord, subsets: Sequence[str], block: str) -> Measured:
-    """The plain mean over sets in percent, or the first hole."""
-    metric, flip = _BLOCKS[block]
-    values, said = [], []
-    for name in subsets:
-        found = subset_value(record, name, metric)
-        if found.value is None:
-            return Measured(reason=f"{name}: {found.reason}")
-        values.append(100 - found.value if flip else found.value)
-        said.append((name, found.said))
-    return Measured(value=fmean(values), said=joined(said))

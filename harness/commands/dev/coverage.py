@@ -1,4 +1,4 @@
-"""``python -m harness coverage``: do the intervals hold, and are equal detectors left together?"""
+"""``python -m harness dev coverage``: do intervals hold, and are equal detectors left together?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LARGE = 2_000  # images from which half the repeats must do
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CoverageLine:
     """One line of the table of coverages: a setting at several true APs.
 
     Args:
@@ -125,7 +125,7 @@ def _report(args: argparse.Namespace) -> Iterator[str]:
 
 
 def _table(
-    lines: Sequence[Line], shares: Sequence[Sequence[float]], low: float, high: float
+    lines: Sequence[CoverageLine], shares: Sequence[Sequence[float]], low: float, high: float
 ) -> Iterator[str]:
     """Markdown; shares outside of low to high are bold, and named below."""
     aps = list(dict.fromkeys(setting.ap for line in lines for setting in line.settings))
@@ -145,7 +145,7 @@ def _table(
     yield f"\n{bounds[0].upper()}{bounds[1:]} (bold): {'; '.join(outside) or 'none'}."
 
 
-def _lines(full: bool, repeats: int | None) -> list[Line]:
+def _lines(full: bool, repeats: int | None) -> list[CoverageLine]:
     """What coverage is simulated for."""
     sizes: dict[Kind, tuple[tuple[int, int], ...]] = {
         "independent": ((20, 20), (150, 100), (1000, 1000), (4000, 4000)),
@@ -174,7 +174,7 @@ def _lines(full: bool, repeats: int | None) -> list[Line]:
     return made
 
 
-def _pairs(full: bool, repeats: int | None) -> list[Line]:
+def _pairs(full: bool, repeats: int | None) -> list[CoverageLine]:
     """What equal detectors are simulated for."""
     sizes = ((20, 20), (150, 100)) if full else ((150, 100),)
     seeds: dict[str, dict[str, Any]] = {
@@ -217,11 +217,11 @@ def _line(
     aps: Sequence[float] = (),
     paired: bool = True,
     **how: Any,
-) -> Line:
+) -> CoverageLine:
     large = (how["reals"] + how["fakes"]) * how.get("sets", 1) >= _LARGE
     usual = (300 if large else 600) if full else (50 if large else 150)
     settings = tuple(Setting(ap=ap, **how) for ap in aps or (_APS if full else _QUICK_APS))
-    return Line(title=title, settings=settings, repeats=repeats or usual, paired=paired)
+    return CoverageLine(title=title, settings=settings, repeats=repeats or usual, paired=paired)
 
 
 def _speed(images: int) -> Iterator[str]:

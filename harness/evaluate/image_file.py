@@ -10,7 +10,7 @@ from harness.data.preprocess import Preprocess, to_tensor
 from harness.engine.scorer import Scorer
 
 
-class Picture:
+class ImageFile:
     """An encoded file, and what was already made of it.
 
     Args:
@@ -27,7 +27,7 @@ class Picture:
         self._pixels: dict[str, Image8] = {}
 
     def pixels(self, perturbation: Perturbation = UNPERTURBED) -> Image8:
-        """(H, W, 3) uint8 RGB, as the picture reaches a detector's own geometry.
+        """(H, W, 3) uint8 RGB, as the image reaches a detector's own geometry.
 
         Raises:
             BadImageError: it cannot be decoded.
@@ -40,7 +40,7 @@ class Picture:
         return self._pixels[text]
 
     def header(self, perturbation: Perturbation = UNPERTURBED) -> FileHeader:
-        """Of the file; of a perturbed picture, of the file in which it would lie.
+        """Of the file; of a perturbed image, of the file in which it would lie.
 
         Raises:
             BadImageError: it cannot be read.
@@ -50,18 +50,18 @@ class Picture:
 
 
 def score(
-    picture: Picture,
+    image: ImageFile,
     scorer: Scorer,
     preprocess: Preprocess,
     perturbation: Perturbation = UNPERTURBED,
 ) -> float:
-    """A detector's score of one picture, from file to number.
+    """A detector's score of one image, from file to number.
 
     Raises:
-        BadImageError: the picture cannot be decoded.
+        BadImageError: the image cannot be decoded.
         InputSizeError: the detector cannot take its size after ``preprocess``.
     """
     if not scorer.reads_pixels:
-        return scorer.header(picture.header(perturbation), picture.name)
-    image = preprocess(picture.pixels(perturbation), picture.name)
-    return float(scorer.pixels(to_tensor(image)[None], picture.name)[0])
+        return scorer.header(image.header(perturbation), image.name)
+    pixels = preprocess(image.pixels(perturbation), image.name)
+    return float(scorer.pixels(to_tensor(pixels)[None], image.name)[0])

@@ -1,13 +1,11 @@
-"""``python -m harness stability``: do order, batches, workers, threads or shards move a score?"""
+"""``python -m harness dev stability``: do order, batches, workers or threads move a score?"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import logging
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from harness.commands import _jobs, _matrix, _text
 from harness.engine.scorer import Compute, make_job
@@ -16,7 +14,7 @@ from harness.evaluate.plan import Settings
 from harness.evaluate.stability import Effect, Stability
 from harness.results.store import canonical_json
 
-HELP = "score the same images in other orders, batches, workers, threads, shards, and compare"
+HELP = "score the same images in other orders, batches, workers, threads, and compare"
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +33,10 @@ def run(args: argparse.Namespace) -> int:
         out=args.out, compute=_jobs.compute(args), data_root=args.data_root, limit=args.limit
     )
     effects: list[Effect] = []
-    with tempfile.TemporaryDirectory() as folder:
-        stability = Stability(jobs, selections, settings, Path(folder))
-        for variation in stability.variations():
-            log.info("%s", variation.name)
-            effects += stability.effects(variation)
+    stability = Stability(jobs, selections, settings)
+    for variation in stability.variations():
+        log.info("%s", variation.name)
+        effects += stability.effects(variation)
     print(as_json(effects, settings.compute) if args.json else as_text(effects, settings.compute))
     return 0 if all(effect.within for effect in effects) else 1
 

@@ -1,4 +1,4 @@
-"""``python -m harness contract NAME``: does a detector keep its contract?"""
+"""``python -m harness dev contract NAME``: does a detector keep its contract?"""
 
 from __future__ import annotations
 

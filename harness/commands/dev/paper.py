@@ -1,4 +1,4 @@
-"""``python -m harness paper``: the paper's own inconsistencies, recomputed."""
+"""``python -m harness dev paper``: the paper's own inconsistencies, recomputed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m harness docs``: the reference pages, written from the registry and the suites."""
+"""``python -m harness dev docs``: the reference pages, written from the registry and the suites."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pages() -> dict[str, str]:
 
 def _detectors() -> Iterator[str]:
     yield "# Detectors\n"
-    yield "Written by `python -m harness docs` from the registry; edit the detectors' files."
+    yield "Written by `python -m harness dev docs` from the registry; edit the detectors' files."
     for spec in registry.detectors().values():
         yield f"\n## {spec.name}: {spec.title}\n"
         yield from _facts(spec)
@@ -93,7 +93,7 @@ def _file(weights: Weights) -> str:
 
 def _suites() -> Iterator[str]:
     yield "# Suites\n"
-    yield "Written by `python -m harness docs` from `harness/suites/`; edit the files there."
+    yield "Written by `python -m harness dev docs` from `harness/suites/`; edit the files there."
     for suite in all_suites().values():
         names = ", ".join([suite.name, *suite.aliases])
         yield f"\n## {names}: {suite.title}\n"
