@@ -226,6 +226,8 @@ def _refuse_one_place(file: Path, groups: Mapping[str, Sequence[Sample]]) -> Non
 
 def _rows(file: Path) -> list[dict[str, str | None]]:
     """The rows of a list as text; a cell without value is None (Parquet) or "" (CSV)."""
+    import pandas as pd  # here: it takes a while to import
+
     try:
         if file.suffix.lower() == ".csv":
             import pandas as pd  # here: it takes half a second, and few name such a file
