@@ -36,7 +36,6 @@ IMAGENET_RESNET50 = Weights(
     filename="resnet50-0676ba61.pth",
     url="https://download.pytorch.org/models/resnet50-0676ba61.pth",
     sha256="0676ba61",
-    size=0,
     licence="BSD-3-Clause (torchvision); ImageNet's terms are its own",
     trained_on="ImageNet-1k classification (torchvision's IMAGENET1K_V1); nothing forensic",
     note="about 98 MB; its publisher names the first 8 digits of the sha256 only",

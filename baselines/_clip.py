@@ -32,7 +32,6 @@ OPENAI = Weights(
     url="https://openaipublic.azureedge.net/clip/models/"
     "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt",
     sha256="b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
-    size=0,
     licence="MIT",
     trained_on="OpenAI's 400 million picture-text pairs; nothing forensic",
     note="pre-trained CLIP ViT-L/14, about 0.9 GB: a TorchScript archive, read only when its "
@@ -61,7 +60,7 @@ TEXT_SIDE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class ClipSizes:
     """CLIP's dimensions; the defaults are ViT-L/14's. Tests take smaller ones.
 
     Args:
@@ -82,7 +81,7 @@ class Sizes:
     vocabulary: int = 49408
 
 
-VIT_L14 = Sizes()
+VIT_L14 = ClipSizes()
 CONTEXT = 77  # tokens of a text
 HEAD = 64  # channels of an attention head
 
@@ -104,7 +103,7 @@ def _open_clip() -> Any:
         ) from error
 
 
-def image_tower(sizes: Sizes = VIT_L14) -> Any:
+def image_tower(sizes: ClipSizes = VIT_L14) -> Any:
     """CLIP's image tower with QuickGELU and random weights: (N, 3, side, side) -> (N, output)."""
     parts = _open_clip().transformer
     return parts.VisionTransformer(
@@ -119,7 +118,7 @@ def image_tower(sizes: Sizes = VIT_L14) -> Any:
     )
 
 
-def both_towers(sizes: Sizes = VIT_L14) -> Any:
+def both_towers(sizes: ClipSizes = VIT_L14) -> Any:
     """CLIP with image tower (``visual``) and text tower, QuickGELU, random weights."""
     parts = _open_clip().model
     vision = parts.CLIPVisionCfg(
@@ -143,7 +142,7 @@ class TowerWithHead(nn.Module):
         sizes: of the tower.
     """
 
-    def __init__(self, *, unit_length: bool, sizes: Sizes = VIT_L14) -> None:
+    def __init__(self, *, unit_length: bool, sizes: ClipSizes = VIT_L14) -> None:
         super().__init__()
         self.unit_length = unit_length
         self.model: Any = nn.Module()

@@ -66,7 +66,6 @@ ADVPROP = Weights(
     url="https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/"
     "tf_efficientnet_b4_ap-dedb23e6.pth",
     sha256="dedb23e6",
-    size=0,
     licence="Apache-2.0 (timm); ImageNet's terms are its own",
     trained_on="ImageNet-1k classification with AdvProp; nothing forensic",
     note="timm's tf_efficientnet_b4.ap_in1k; of its sha256 the digits in its name are all that is "

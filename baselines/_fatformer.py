@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines._clip import CONTEXT, VIT_L14, Sizes, both_towers
+from baselines._clip import CONTEXT, VIT_L14, ClipSizes, both_towers
 
 PROMPT_WORDS = 8
 # CLIP's tokens: start, eight times "x" (replaced by learned vectors), word, full stop, end.
@@ -179,7 +179,7 @@ class FatFormerNetwork(_Refinement):
         sizes: of CLIP.
     """
 
-    def __init__(self, adapters: int = 3, sizes: Sizes = VIT_L14) -> None:
+    def __init__(self, adapters: int = 3, sizes: ClipSizes = VIT_L14) -> None:
         super().__init__(sizes.output)
         self.clip_model = both_towers(sizes)
         self.clip_model.requires_grad_(False)

@@ -232,7 +232,7 @@ class SpectralDetector(TorchDetector):
     no_places = "its network sees a spectrum, where a place is a frequency"
 
     def __init__(self, network: SpectralNetwork, side: int) -> None:
-        super().__init__(network, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        super().__init__(network, mean=0.0, std=1.0)
         self.side = side
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

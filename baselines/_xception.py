@@ -91,7 +91,6 @@ IMAGENET = Weights(
     url="https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/"
     "xception-43020ad28.pth",
     sha256="43020ad28",
-    size=0,
     licence="Apache-2.0 (timm); ImageNet's terms are its own",
     trained_on="ImageNet-1k classification (Cadene's port); nothing forensic",
     note="timm's copy for legacy_xception; of its sha256 the digits in its name are all that is "

@@ -123,7 +123,7 @@ class BiHPFDetector(TorchDetector):
 def build(**options: object) -> BiHPFDetector:
     """An untrained detector; options as of :class:`BiHPFNetwork`."""
     network = BiHPFNetwork(**options)  # type: ignore[arg-type]
-    return BiHPFDetector(network, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    return BiHPFDetector(network, mean=0.0, std=1.0)
 
 
 VARIANTS: dict[str, dict[str, object]] = {

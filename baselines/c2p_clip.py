@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from baselines._clip import INPUT_RULE, SIDE, VIT_L14, Sizes, TowerDetector, TowerWithHead
+from baselines._clip import INPUT_RULE, SIDE, VIT_L14, ClipSizes, TowerDetector, TowerWithHead
 from harness.api import DetectorSpec, Deviation, ScoreSpec, Weights
 
 # transformers' names -> open_clip's, in full and inside a layer. The misspelling is theirs.
@@ -83,8 +83,7 @@ class C2PClipDetector(TowerDetector):
         super().load_state_dict(from_transformers(state) if official else state)
 
 
-def build(sizes: Sizes = VIT_L14) -> C2PClipDetector:
-    """A detector with random weights."""
+def build(sizes: ClipSizes = VIT_L14) -> C2PClipDetector:
     return C2PClipDetector(TowerWithHead(unit_length=True, sizes=sizes))
 
 
@@ -132,7 +131,6 @@ SPEC = DetectorSpec(
             filename="C2P_CLIP_release_20240901.pth",
             url="https://www.now61.com/f/95OefW/",
             sha256="",
-            size=0,
             licence="none stated: all rights reserved by default",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse "
             "(as recalled from the paper)",

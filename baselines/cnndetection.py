@@ -30,7 +30,6 @@ class CNNDetector(TorchDetector):
 
 
 def build() -> CNNDetector:
-    """A detector with untrained weights."""
     return CNNDetector(resnet50())
 
 
@@ -122,7 +121,6 @@ SPEC = DetectorSpec(
             filename="blur_jpg_prob0.1.pth",
             url="https://www.dropbox.com/s/h7tkpcgiwuftb6g/blur_jpg_prob0.1.pth?dl=1",
             sha256="",
-            size=0,
             licence=LICENCE,
             trained_on=TRAINED_ON,
             note="blur and JPEG with probability 0.1 each",

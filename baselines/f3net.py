@@ -36,7 +36,6 @@ from harness.api import (
     one_logit,
 )
 
-HALF = (0.5, 0.5, 0.5)
 SIDE = 299
 SMALLEST = 32
 
@@ -170,13 +169,13 @@ def _masks(
 def build(local: bool = False) -> F3NetDetector:
     """A detector with untrained weights; ``local`` adds the LFS branch."""
     network = F3Network(SIDE, local=local, outputs=1, rate=0.2)
-    return F3NetDetector(network, mean=HALF, std=HALF)
+    return F3NetDetector(network, mean=0.5, std=0.5)
 
 
 def build_deepfakebench() -> F3NetDetector:
     """DeepfakeBench's form, untrained: FAD at 256 pixels, two classes."""
     network = F3Network(256, local=False, outputs=2, rate=0.5)
-    return F3NetDetector(network, mean=HALF, std=HALF)
+    return F3NetDetector(network, mean=0.5, std=0.5)
 
 
 def size_problem(height: int, width: int) -> str:
@@ -312,7 +311,6 @@ DEEPFAKEBENCH = DetectorSpec(
             filename="f3net_best.pth",
             url="https://github.com/SCLBD/DeepfakeBench/releases/download/v1.0.1/f3net_best.pth",
             sha256="",
-            size=0,
             licence="CC BY-NC 4.0: non-commercial",
             trained_on="faces: FaceForensics++ c23",
             note="the file's name is from memory; trained on cropped faces",

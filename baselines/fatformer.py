@@ -23,7 +23,7 @@ from baselines._clip import (
     OPENAI,
     SIDE,
     VIT_L14,
-    Sizes,
+    ClipSizes,
 )
 from baselines._fatformer import AdaptedBlock, FatFormerNetwork
 from harness.api import (
@@ -102,7 +102,7 @@ class FatFormerDetector(TorchDetector):
         super().load_state_dict(own_entries(state))
 
 
-def build(adapters: int = 3, sizes: Sizes = VIT_L14) -> FatFormerDetector:
+def build(adapters: int = 3, sizes: ClipSizes = VIT_L14) -> FatFormerDetector:
     """A detector with random weights; all of CLIP is frozen, what is added to it learns."""
     detector = FatFormerDetector(FatFormerNetwork(adapters, sizes))
     for block in detector.network.clip_model.visual.transformer.resblocks:
@@ -192,7 +192,6 @@ SPEC = DetectorSpec(
             filename="fatformer_4class_ckpt.pth",
             url="https://drive.google.com/file/d/1Q_Kgq4ygDf8XEHgAf-SgDN6Ru_IOTLkj/view",
             sha256="",
-            size=0,
             licence="Apache-2.0 (code; the weights have no statement of their own)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="about 2.0 GB; README links Baidu and OneDrive too. Download it by hand, name it "

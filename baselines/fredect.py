@@ -31,7 +31,6 @@ class FreDectDetector(SpectralDetector):
 
 
 def build() -> FreDectDetector:
-    """A detector with untrained weights."""
     return FreDectDetector(SpectralNetwork(resnet50(), SIDE), SIDE)
 
 
@@ -42,7 +41,6 @@ def _statistic(filename: str, statistic: str) -> Weights:
         url="https://github.com/Ekko-zn/AIGCDetectBenchmark/raw/"
         f"5cd41a614b6c848c53ae75f561b2e1a5287cccf0/weights/auxiliary/{filename}",
         sha256="",
-        size=0,
         licence="none stated",
         trained_on=f"{statistic} of every log-DCT coefficient over the training pictures, "
         f"3x{SIDE}x{SIDE}",
@@ -95,7 +93,6 @@ SPEC = DetectorSpec(
             filename="DCTAnalysis.pth",
             url="https://drive.google.com/drive/folders/1p4ewuAo7d5LbNJ4cKyh10Xl9Fg2yoFOw",
             sha256="",
-            size=0,
             licence="none stated (github Ekko-zn/AIGCDetectBenchmark)",
             trained_on="ForenSynths train: ProGAN and LSUN",
             mapping=entries(under="net."),

@@ -178,8 +178,7 @@ def _called(logits: Tensor, target: float) -> Tensor:
 
 
 def build() -> FrePGANDetector:
-    """A detector with untrained weights."""
-    return FrePGANDetector(FrePGANNetwork(), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    return FrePGANDetector(FrePGANNetwork(), mean=0.5, std=0.5)
 
 
 NO_CODE = "none released"

@@ -121,7 +121,6 @@ class FreqNetDetector(PooledDetector):
 
 
 def build() -> FreqNetDetector:
-    """A detector with untrained weights."""
     return FreqNetDetector(FreqNetNetwork())
 
 
@@ -207,7 +206,6 @@ SPEC = DetectorSpec(
             url="https://github.com/chuangchuangtan/FreqNet-DeepfakeDetection/raw/"
             "2c6bd020cda1c0001e7a7d30ebd2dd5c55b5a8b6/4-classes-freqnet-v2.pth",
             sha256="",
-            size=0,
             licence="none stated (derives from NPR and CNNDetection, CC BY-NC-SA 4.0)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="its tensors are 7,441,852 bytes; the file itself was not seen here",

@@ -181,7 +181,6 @@ def augmented(member: str, image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def build() -> GANDetectionDetector:
-    """A detector with untrained weights."""
     return GANDetectionDetector(Ensemble())
 
 
@@ -197,7 +196,6 @@ def _published(member: str) -> Weights:
         url="https://www.dropbox.com/s/g1z2u8wl6srjh6v/weigths.zip?dl=1",
         archive="weigths.zip",
         sha256="",
-        size=0,
         licence="not stated (code: GPL-3.0)",
         trained_on="faces, animals and paintings: StyleGAN2, StarGAN-v2, Taming Transformers, "
         "FaceVid2Vid, score-based models",

@@ -72,7 +72,7 @@ class LGradDetector(TorchDetector):
     network: LGradNetwork
 
     def __init__(self) -> None:
-        super().__init__(LGradNetwork(), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        super().__init__(LGradNetwork(), mean=0.5, std=0.5)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """BCE on random 224 crops and flips of the gradient pictures, mean over the batch.
@@ -112,7 +112,6 @@ DISCRIMINATOR = Weights(
     url="https://lid-1302259812.cos.ap-nanjing.myqcloud.com/tmp/"
     "karras2019stylegan-bedrooms-256x256_discriminator.pth",
     sha256="",
-    size=0,
     licence="CC BY-NC 4.0 (NVIDIA's network, converted with genforce)",
     trained_on="LSUN bedroom, as the discriminator of StyleGAN; knows no fakes of others",
     note="the first stage. Its tensors are 92.2 MB; the file itself was not seen here",
@@ -214,7 +213,6 @@ SPEC = DetectorSpec(
             filename="LGrad-4class-Trainon-Progan_car_cat_chair_horse.pth",
             url="https://drive.google.com/drive/folders/17-MAyCpMqyn4b_DFP2LekrmIgRovwoix",
             sha256="",
-            size=0,
             licence="none stated (classifier code derives from CNNDetection, CC BY-NC-SA 4.0)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="the second stage. The folder is the README's; the file's name is as third "

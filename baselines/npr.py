@@ -38,7 +38,6 @@ class NPRDetector(PooledDetector):
 
 
 def build() -> NPRDetector:
-    """A detector with untrained weights."""
     return NPRDetector(NPRNetwork())
 
 

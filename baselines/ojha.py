@@ -19,7 +19,7 @@ from baselines._clip import (
     SIDE,
     TEXT_SIDE,
     VIT_L14,
-    Sizes,
+    ClipSizes,
     TowerDetector,
     TowerWithHead,
 )
@@ -38,7 +38,7 @@ class OjhaDetector(TowerDetector):
         super().load_state_dict(used)
 
 
-def build(sizes: Sizes = VIT_L14) -> OjhaDetector:
+def build(sizes: ClipSizes = VIT_L14) -> OjhaDetector:
     """A detector with random weights; the tower is frozen, it never learns."""
     network = TowerWithHead(unit_length=False, sizes=sizes)
     network.model.requires_grad_(False)

@@ -24,7 +24,6 @@ from harness.api import (
     Weights,
 )
 
-HALF = (0.5, 0.5, 0.5)
 FAKE_CLASS = 0  # as in the published checkpoints: 0 is fake, 1 is real
 BLOCK = 2
 
@@ -80,7 +79,7 @@ class PatchforDetector(TorchDetector):
 
 def build(block: int = BLOCK) -> PatchforDetector:
     """A detector with untrained weights; ``block`` is where Xception is cut."""
-    return PatchforDetector(network(block), mean=HALF, std=HALF)
+    return PatchforDetector(network(block), mean=0.5, std=0.5)
 
 
 DEVIATIONS = (
@@ -144,7 +143,6 @@ SPEC = DetectorSpec(
             url="https://github.com/chail/patch-forensics (Google Drive folder in its README: "
             "checkpoints/gp1-gan-winversion_seed0_xception_block2_constant_p20/bestval_net_D.pth)",
             sha256="",
-            size=0,
             licence="none stated: all rights reserved",
             trained_on="faces: CelebA-HQ and ProGAN",
             not_papers="trained on faces; the row equals FatFormer's table, a retraining on four "

@@ -73,7 +73,7 @@ class SAFEDetector(PooledDetector):
     """SAFE's network; it sees plain [0, 1] pixels, without any normalisation."""
 
     def __init__(self) -> None:
-        super().__init__(SAFENetwork(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        super().__init__(SAFENetwork(), mean=0.0, std=1.0)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of the two logits with label smoothing 0.1, mean over the batch."""
@@ -82,7 +82,6 @@ class SAFEDetector(PooledDetector):
 
 
 def build() -> SAFEDetector:
-    """A detector with untrained weights."""
     return SAFEDetector()
 
 
@@ -151,7 +150,6 @@ SPEC = DetectorSpec(
             url="https://github.com/Ouxiang-Li/SAFE/raw/"
             "722620a6a6c1acae5bfbc580c9b0a295f64b7a87/checkpoint/checkpoint-best.pth",
             sha256="",
-            size=0,
             licence="Apache-2.0 (repository; its network file derives from NPR, no licence stated)",
             trained_on="ForenSynths train: ProGAN and LSUN, classes car, cat, chair, horse",
             note="the epoch with the best validation accuracy; the file also holds the optimiser "

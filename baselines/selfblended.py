@@ -25,7 +25,7 @@ class SelfBlendedDetector(TorchDetector):
     """EfficientNet-B4 with the classes real and fake, trained on self-blended pictures."""
 
     def __init__(self) -> None:
-        super().__init__(_efficientnet.two_classes(), mean=(0.0,) * 3, std=(1.0,) * 3)
+        super().__init__(_efficientnet.two_classes(), mean=0.0, std=1.0)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of the batch's real pictures, each with a self-blended fake beside it.
@@ -50,7 +50,6 @@ class SelfBlendedDetector(TorchDetector):
 
 
 def build() -> SelfBlendedDetector:
-    """A detector with untrained weights."""
     return SelfBlendedDetector()
 
 

@@ -92,7 +92,7 @@ RULES = (
 
 ELSEWHERE = {
     "git clone <this repository> lfm-bench && cd lfm-bench": "needs the network",
-    "./run_all.sh": "trains for a quarter of an hour; tests/test_run_all.py has its command line, "
+    "./run_all.sh": "trains for minutes; tests/test_run_all.py has its command line, "
     "every command in it is run here or in the tests of its own",
     "python3 -m venv .venv": "makes what this test runs in",
     "./run_all.sh test": "runs this very test",

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness.__main__ import INTERRUPTED, main
-from harness.ablation import cells
+from harness.ablation import trials
 from harness.ablation.spec import AblationSpec, checked_seeds, load
 from harness.commands import ablation
 from harness.engine.scorer import Compute
@@ -21,7 +21,7 @@ from harness.evaluate.matrix import Matrix
 from harness.evaluate.plan import Settings
 from harness.registry import detectors as registry
 from harness.training import run_folder
-from harness.training.jobs import Job, Outcome, run_jobs
+from harness.training.jobs import ChildJob, ChildOutcome, run_jobs
 from tests.conftest import CHECKOUT
 from tests.training import tiny
 
@@ -77,6 +77,15 @@ def test_a_row_takes_the_first_level_of_what_it_does_not_name(tmp_path: Path) ->
     assert (spec.seeds, spec.reference, spec.recipe["epochs"]) == ((0, 1), "TKP", 1)
 
 
+def test_without_axes_a_row_says_its_options(tmp_path: Path) -> None:
+    head = 'name = "x"\ndetector = "lfm"\noptions = { order = "ascending" }\n'
+    rows = 'rows = [{ label = "four", k = 4 }, { label = "GAP", pooling = "gap" }]\n'
+    assert [dict(row.options) for row in read(tmp_path, head + rows).rows] == [
+        {"order": "ascending", "k": 4},
+        {"order": "ascending", "pooling": "gap"},
+    ]
+
+
 def test_a_grid_has_every_combination_that_makes_sense_once(tmp_path: Path) -> None:
     spec = read(tmp_path, 'name = "x"\ndetector = "lfm"\ngrid = ["pooling", "K"]\n' + AXES)
     assert [row.label for row in spec.rows] == [
@@ -118,7 +127,7 @@ def test_the_full_spec_is_the_whole_grid() -> None:
 @pytest.mark.parametrize("name", ["core", "k", "full"])
 def test_every_row_of_our_specs_is_built(name: str, tmp_path: Path) -> None:
     spec = load(SPECS / f"{name}.toml")
-    planned = cells.plan(spec, cells.training_data(spec, tmp_path), tmp_path)
+    planned = trials.plan(spec, trials.training_data(spec, tmp_path), tmp_path)
     assert len(planned) == len(spec.rows) * 3
     assert len({cell.folder for cell in planned}) == len(planned)
 
@@ -196,15 +205,17 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def in_this_process(stop_after: int = 99) -> Callable[[Sequence[Job], int], list[Outcome]]:
+def in_this_process(
+    stop_after: int = 99,
+) -> Callable[[Sequence[ChildJob], int], list[ChildOutcome]]:
     """The job runner without child processes; Ctrl-C after so many jobs."""
 
-    def run(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+    def run(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         outcomes = []
         for number, job in enumerate(jobs):
             if number == stop_after:
                 raise KeyboardInterrupt
-            outcomes.append(Outcome(job=job, exit_code=main(list(job.command[3:]))))
+            outcomes.append(ChildOutcome(job=job, exit_code=main(list(job.command[3:]))))
         return outcomes
 
     return run
@@ -263,7 +274,7 @@ def test_children_make_the_same_cells_and_a_changed_recipe_is_trained_anew(
     assert fresh() == ["TKP"]
     started: list[str] = []
 
-    def real(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+    def real(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         started.extend(job.name for job in jobs)
         return run_jobs(jobs, parallel)
 
@@ -275,9 +286,9 @@ def test_children_make_the_same_cells_and_a_changed_recipe_is_trained_anew(
     assert fresh() == []
 
 
-def plan(path: Path, seeds: tuple[int, ...], out: Path) -> list[cells.Cell]:
+def plan(path: Path, seeds: tuple[int, ...], out: Path) -> list[trials.Trial]:
     spec = replace(load(path), seeds=seeds)
-    return cells.plan(spec, cells.training_data(spec, out), out)
+    return trials.plan(spec, trials.training_data(spec, out), out)
 
 
 def test_a_row_is_scored_with_its_own_options_and_named_in_its_records(
@@ -293,14 +304,14 @@ def test_a_row_is_scored_with_its_own_options_and_named_in_its_records(
         assert record["recipe"]["epochs"] == 1
         changed = {change["field"] for change in record["deviations"]}
         assert changed == {"epochs", "batch_size", "train_preprocess", "val_preprocess"}
-    selections = cells.selections_of(load(spec))
+    selections = trials.selections_of(load(spec))
     settings = Settings(out=Path("out"), compute=Compute(device=torch.device("cpu")))
     runs: list[Matrix] = []
     original = Matrix.run
     monkeypatch.setattr(
         Matrix, "run", lambda self, chosen: runs.append(self) or original(self, chosen)
     )
-    records = cells.score(planned, selections, settings)
+    records = trials.score(planned, selections, settings)
     assert [matrix.computed for matrix in runs] == [0]  # all kept
     assert list(records) == [("TKP", 3), ("GAP", 3)]
     for cell in planned:
@@ -312,10 +323,10 @@ def test_a_row_is_scored_with_its_own_options_and_named_in_its_records(
 def test_a_failed_cell_is_a_hole_and_the_others_are_shown(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def one_fails(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+    def one_fails(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         fine = [job for job in jobs if job.name != "GAP seed 1"]
         failed = next(job for job in jobs if job.name == "GAP seed 1")
-        return [*in_this_process()(fine, 1), Outcome(job=failed, exit_code=1, tail="no room")]
+        return [*in_this_process()(fine, 1), ChildOutcome(job=failed, exit_code=1, tail="no room")]
 
     monkeypatch.setattr(ablation, "run_jobs", one_fails)
     assert main(["ablation", "small.toml", "--out", "out", "--to", "shown"]) == 1

@@ -1,4 +1,4 @@
-"""Ablation specs: a TOML file of axes, rows and data -> rows of options for ``build``.
+"""Ablation specs: a TOML file of rows of options for a detector's ``build``.
 
 ::
 
@@ -9,10 +9,20 @@
     seeds = [0, 1, 2]
     reference = "TKP"                   # the row that the others are compared with
     options = { order = "ascending" }   # of every row
-    rows = [{ label = "TKP" }, { label = "GAP", pooling = "gap" }]
-    grid = ["pooling", "K"]             # and / or every combination of these axes
+    rows = [{ label = "TKP", k = 16 }, { label = "GAP", pooling = "gap" }]
 
-    [axes.pooling]                      # an axis has levels, the first is the default
+    [recipe]                            # what differs from the published recipe
+    epochs = 2
+
+Where several options go together, ``[axes]`` names them: an axis has levels, the first is the
+default, and rows say levels. ``grid`` adds every combination of some axes.
+
+::
+
+    rows = [{ label = "TKP" }, { label = "GAP", pooling = "gap" }]
+    grid = ["pooling", "K"]
+
+    [axes.pooling]
     topk = { pooling = "topk" }
     gap = { pooling = "gap" }
 
@@ -22,39 +32,36 @@
 
     [only]
     K = { pooling = ["topk"] }          # K is varied where pooling is topk, nowhere else
-
-    [recipe]                            # what differs from the published recipe
-    epochs = 2
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, unknown_name
-from harness.toml import tomllib
+from harness.report.spec import read_toml
 
 Options = dict[str, object]
-Levels = dict[str, Options]
 Choice = dict[str, str]
+"""Axis -> level."""
 
-_TEXTS = ("name", "title", "caption", "detector", "reference")
-_SOURCES = ("train", "train_data", "val_data", "suite", "images")
 _KINDS: dict[str, type] = {
-    **dict.fromkeys((*_TEXTS, *_SOURCES), str),
+    **dict.fromkeys(("name", "title", "caption", "detector", "reference"), str),
+    **dict.fromkeys(("train", "train_data", "val_data", "suite", "images"), str),
     **dict.fromkeys(("axes", "only", "options", "recipe"), dict),
     **dict.fromkeys(("rows", "grid", "seeds", "footnotes"), list),
 }
+_OF_ROWS = ("rows", "grid", "axes", "only", "options")
 LABEL = "label"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RowOptions:
     """One row of the table.
 
     Args:
@@ -89,9 +96,9 @@ class AblationSpec:
 
     name: str
     title: str
-    caption: str
+    caption: str = ""
     detector: str
-    rows: tuple[Row, ...]
+    rows: tuple[RowOptions, ...]
     reference: str
     seeds: tuple[int, ...]
     recipe: Mapping[str, object]
@@ -109,10 +116,7 @@ def load(path: Path) -> AblationSpec:
     Raises:
         UsageError: no TOML, an unknown or missing key, an unknown axis or level, a row twice.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"ablation spec {path} cannot be read: {error}") from error
+    raw = read_toml(path)
     try:
         return _spec(raw)
     except UsageError as error:
@@ -137,106 +141,108 @@ def _spec(raw: dict[str, Any]) -> AblationSpec:
     for key in ("name", "detector"):
         if not raw.get(key):
             raise UsageError(f"it has no {key}", hint=f'{key} = "..."')
-    rows = tuple(_Grid(raw).rows())
+    rows = _rows(raw)
     labels = [row.label for row in rows]
-    reference = raw.get("reference", labels[0])
-    if reference not in labels:
-        raise unknown_name("reference row", reference, labels)
-    texts = {name: raw[name] for name in _SOURCES if name in raw}
-    return AblationSpec(
-        name=raw["name"],
-        title=raw.get("title", raw["name"]),
-        caption=raw.get("caption", ""),
-        detector=raw["detector"],
-        rows=rows,
-        reference=reference,
-        seeds=checked_seeds(raw.get("seeds", [0])),
-        recipe=raw.get("recipe", {}),
-        footnotes=tuple(raw.get("footnotes", ())),
-        **texts,
-    )
+    given = {
+        "title": raw["name"],
+        "reference": labels[0],
+        "recipe": {},
+        **{key: value for key, value in raw.items() if key not in _OF_ROWS},
+        "footnotes": tuple(raw.get("footnotes", ())),
+        "seeds": checked_seeds(raw.get("seeds", [0])),
+    }
+    if given["reference"] not in labels:
+        raise unknown_name("reference row", given["reference"], labels)
+    return AblationSpec(rows=rows, **given)
 
 
-class _Grid:
-    """The axes of a spec, and the rows that its ``rows`` and ``grid`` make of them."""
+def _rows(raw: dict[str, Any]) -> tuple[RowOptions, ...]:
+    """The named rows, then those of the grid that are not among them."""
+    axes = _Axes(raw.get("axes", {}), raw.get("only", {}), raw.get("options", {}))
+    named = [axes.named(entry) for entry in raw.get("rows", [])]
+    variants = {row.variant for row in named}
+    grid = axes.combined(raw["grid"]) if raw.get("grid") else []
+    rows = [*named, *{row.variant: row for row in grid if row.variant not in variants}.values()]
+    if not rows:
+        raise UsageError("it has no rows", hint="give rows, or a grid of axes")
+    if len(variants) < len(named) or len({row.label for row in rows}) < len(rows):
+        raise UsageError("two rows have the same label or the same options")
+    return tuple(rows)
 
-    def __init__(self, raw: dict[str, Any]) -> None:
-        self._base: Options = raw.get("options", {})
-        self._axes: dict[str, Levels] = raw.get("axes", {})
-        self._only: dict[str, dict[str, list[str]]] = raw.get("only", {})
-        self._rows: list[dict[str, Any]] = raw.get("rows", [])
-        self._grid: list[str] = raw.get("grid", [])
-        self._check_axes()
+
+class _Axes:
+    """Axes with their levels, and where each is varied.
+
+    Args:
+        levels: axis -> level -> options.
+        only: axis -> other axis -> the levels of that at which it is varied.
+        base: options of every row.
+    """
+
+    def __init__(
+        self,
+        levels: dict[str, dict[str, Options]],
+        only: dict[str, dict[str, list[str]]],
+        base: Options,
+    ) -> None:
+        self.levels, self.only, self.base = levels, only, base
+        self._check_levels()
         self._check_only()
+        self.defaults: Choice = {axis: next(iter(found)) for axis, found in levels.items()}
 
-    def rows(self) -> Iterator[Row]:
-        """The named rows, then those of the grid that are not among them."""
-        named = list(self._named())
-        variants = {row.variant for row in named}
-        combined = {row.variant: row for row in self._combined() if row.variant not in variants}
-        rows = [*named, *combined.values()]
-        if not rows:
-            raise UsageError("it has no rows", hint="give rows, or a grid of axes")
-        if len(variants) < len(named) or len({row.label for row in rows}) < len(rows):
-            raise UsageError("two rows have the same label or the same options")
-        yield from rows
+    def named(self, entry: object) -> RowOptions:
+        """A row of the file: levels of axes or, where there are no axes, options."""
+        if not isinstance(entry, dict) or not entry.get(LABEL):
+            raise UsageError(f"row {entry!r}: expected a table with a label")
+        label = str(entry[LABEL])
+        said = {key: value for key, value in entry.items() if key != LABEL}
+        if not self.levels:
+            return RowOptions(label=label, options={**self.base, **said})
+        given = {axis: str(level) for axis, level in said.items()}
+        for axis, level in given.items():
+            self._require(axis, level)
+        choice = self.defaults | given
+        for axis, level in given.items():
+            if level != self.defaults[axis] and not self._applies(axis, choice):
+                raise UsageError(
+                    f"row {label!r}: {axis} is not varied here, see [only]",
+                    hint=f"leave {axis} out of this row",
+                )
+        return self._row(label, choice)
 
-    def _named(self) -> Iterator[Row]:
-        for entry in self._rows:
-            if not isinstance(entry, dict) or not entry.get(LABEL):
-                raise UsageError(f"row {entry!r}: expected a table with a label")
-            label = str(entry[LABEL])
-            given = {axis: str(level) for axis, level in entry.items() if axis != LABEL}
-            for axis, level in given.items():
-                self._require(axis, level)
-            choice = self._defaults() | given
-            for axis, level in given.items():
-                if level != self._default(axis) and not self._applies(axis, choice):
-                    raise UsageError(
-                        f"row {label!r}: {axis} is not varied here, see [only]",
-                        hint=f"leave {axis} out of this row",
-                    )
-            yield self._row(label, choice)
-
-    def _combined(self) -> Iterator[Row]:
-        for axis in self._grid:
+    def combined(self, grid: list[str]) -> list[RowOptions]:
+        """Every combination of the levels of some axes that makes sense."""
+        for axis in grid:
             self._require(axis)
-        levels = [list(self._axes[axis]) for axis in self._grid]
-        for combination in product(*levels) if self._grid else ():
-            asked = self._defaults() | dict(zip(self._grid, combination, strict=True))
+        rows = []
+        for combination in product(*(self.levels[axis] for axis in grid)):
+            asked = self.defaults | dict(zip(grid, combination, strict=True))
             choice = {
-                axis: level if self._applies(axis, asked) else self._default(axis)
+                axis: level if self._applies(axis, asked) else self.defaults[axis]
                 for axis, level in asked.items()
             }
-            shown = [axis for axis in self._grid if self._applies(axis, choice)]
-            label = ", ".join(f"{axis} {choice[axis]}" for axis in shown)
-            yield self._row(label or "defaults", choice)
+            shown = [f"{axis} {choice[axis]}" for axis in grid if self._applies(axis, choice)]
+            rows.append(self._row(", ".join(shown) or "defaults", choice))
+        return rows
 
-    def _row(self, label: str, choice: Choice) -> Row:
-        options = dict(self._base)
+    def _row(self, label: str, choice: Choice) -> RowOptions:
+        options = dict(self.base)
         for axis, level in choice.items():
-            options |= self._axes[axis][level]
-        return Row(label=label, options=options)
-
-    def _defaults(self) -> Choice:
-        return {axis: self._default(axis) for axis in self._axes}
-
-    def _default(self, axis: str) -> str:
-        return next(iter(self._axes[axis]))
+            options |= self.levels[axis][level]
+        return RowOptions(label=label, options=options)
 
     def _applies(self, axis: str, choice: Choice) -> bool:
-        conditions = self._only.get(axis, {})
-        return all(choice[other] in levels for other, levels in conditions.items())
+        return all(choice[other] in levels for other, levels in self.only.get(axis, {}).items())
 
     def _require(self, axis: str, level: str | None = None) -> None:
-        if axis not in self._axes:
-            raise unknown_name("axis", axis, self._axes)
-        if level is not None and level not in self._axes[axis]:
-            raise unknown_name(f"level of {axis}", level, self._axes[axis])
+        if axis not in self.levels:
+            raise unknown_name("axis", axis, self.levels)
+        if level is not None and level not in self.levels[axis]:
+            raise unknown_name(f"level of {axis}", level, self.levels[axis])
 
-    def _check_axes(self) -> None:
-        owners = dict.fromkeys(self._base, "options")
-        for axis, levels in self._axes.items():
+    def _check_levels(self) -> None:
+        owners = dict.fromkeys(self.base, "options")
+        for axis, levels in self.levels.items():
             if axis == LABEL or not isinstance(levels, dict) or not levels:
                 raise UsageError(f"axis {axis!r}: expected levels, a table of options each")
             for level, options in levels.items():
@@ -248,7 +254,7 @@ class _Grid:
                     raise UsageError(f"the option {option} is set by the axis {axis} and {owner}")
 
     def _check_only(self) -> None:
-        for axis, conditions in self._only.items():
+        for axis, conditions in self.only.items():
             self._require(axis)
             if not isinstance(conditions, dict):
                 raise UsageError(f"only.{axis} is {conditions!r}, expected AXIS = [LEVELS]")

@@ -12,6 +12,9 @@ from harness.api.capabilities import ExactMap
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+Statistic = float | Sequence[float]
+"""Of all channels, or of each."""
+
 
 class Normalised(nn.Module):
     """A network behind its own input normalisation: [0, 1] RGB in, the network's output out."""
@@ -19,7 +22,7 @@ class Normalised(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, network: nn.Module, mean: Statistic, std: Statistic) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
@@ -54,8 +57,8 @@ class TorchDetector:
         self,
         network: nn.Module,
         *,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
+        mean: Statistic = IMAGENET_MEAN,
+        std: Statistic = IMAGENET_STD,
     ) -> None:
         self.network = network
         self.module = Normalised(network, mean, std)

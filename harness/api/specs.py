@@ -105,7 +105,7 @@ class Weights:
     filename: str
     url: str
     sha256: str
-    size: int
+    size: int = 0
     licence: str
     trained_on: str
     note: str = ""

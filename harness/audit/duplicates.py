@@ -51,19 +51,28 @@ class Duplicates:
     scored: Mapping[str, int]
 
 
+_Places = Mapping[tuple[str, int], Mapping[str, list[str]]]
+"""(sha256, label) -> subset -> ids."""
+
+
+def places_of(manifests: Mapping[str, Manifest]) -> _Places:
+    """Where every content lies that can be read, under each label that it bears."""
+    places: dict[tuple[str, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for subset, manifest in manifests.items():
+        for sample in manifest.samples:
+            if sample.sha256 != UNREADABLE:
+                places[sample.sha256, sample.label][subset].append(sample.id)
+    return places
+
+
 def find_duplicates(manifests: Mapping[str, Manifest]) -> Duplicates:
     """Duplicates inside and across subsets and classes.
 
     Args:
         manifests: subset name -> hashed manifest, in order.
     """
-    places: dict[tuple[str, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    scored: Counter[str] = Counter()
-    for subset, manifest in manifests.items():
-        for sample in manifest.samples:
-            scored[CLASS_NAMES[sample.label]] += 1
-            if sample.sha256 != UNREADABLE:
-                places[sample.sha256, sample.label][subset].append(sample.id)
+    places = places_of(manifests)
+    scored = Counter(CLASS_NAMES[s.label] for m in manifests.values() for s in m.samples)
     within: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     across: Counter[tuple[int, tuple[str, ...]]] = Counter()
     for (_, label), subsets in places.items():
@@ -87,9 +96,7 @@ def find_duplicates(manifests: Mapping[str, Manifest]) -> Duplicates:
     )
 
 
-def _where(
-    places: Mapping[tuple[str, int], Mapping[str, list[str]]], digest: str
-) -> tuple[str, ...]:
+def _where(places: _Places, digest: str) -> tuple[str, ...]:
     return tuple(
         f"{subset}/{name}"
         for label in CLASS_NAMES

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -37,6 +38,11 @@ class Finding:
 
     level: Level
     text: str
+
+
+_error = partial(Finding, level="error")
+_warning = partial(Finding, level="warning")
+_note = partial(Finding, level="note")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,16 +177,13 @@ def audit_subset(
         for sample in manifest.samples
         if isinstance(problem := headers[sample.id], BadImageError)
     }
-    left_out = say_left_out(manifest.left_out)
+    signs = swap_signs(subset, real, fake)
     expected_real, expected_fake = subset.expected(real.images, fake.images)
-    findings = [
-        *_count_findings(subset, real, fake),
-        *([Finding(level="warning", text=left_out)] if left_out else []),
-        *_unreadable_findings(unreadable),
-        *_swap_findings(subset, real, fake),
-        *_shortcut_findings(real, fake),
-        *_size_notes(real, fake),
-    ]
+    findings = [*_of_counts(subset, real, fake), *_of_files(manifest, unreadable)]
+    if signs:
+        text = f"0_real and 1_fake may be swapped ({len(signs)} of 4 signs; none is a proof): "
+        findings.append(_warning(text=text + "; ".join(signs)))
+    findings += _of_shortcuts(real, fake)
     return SubsetAudit(
         subset=subset.name,
         folder=folder,
@@ -207,45 +210,31 @@ def missing_subset(subset: Subset, reason: str) -> SubsetAudit:
         certainty=subset.certainty,
         real=ClassFacts(images=0),
         fake=ClassFacts(images=0),
-        findings=(Finding(level="error", text=f"missing: {reason}"),),
+        findings=(_error(text=f"missing: {reason}"),),
     )
 
 
-def _count_findings(subset: Subset, real: ClassFacts, fake: ClassFacts) -> list[Finding]:
-    findings = []
+def _of_counts(subset: Subset, real: ClassFacts, fake: ClassFacts) -> Iterator[Finding]:
     n_real, n_fake = subset.expected(real.images, fake.images)
     for label, facts, expected in (("real", real, n_real), ("fake", fake, n_fake)):
         if facts.images == 0 and expected:
-            text = f"no {label} images: this subset has both classes, and AP needs both"
-            findings.append(Finding(level="error", text=text))
+            yield _error(text=f"no {label} images: this subset has both classes, and AP needs both")
         elif facts.images == 0 and expected is None:
             left = "false alarms" if label == "fake" else "misses"
-            text = f"no {label} images: {left} can be counted here, AP is not defined"
-            findings.append(Finding(level="note", text=text))
+            yield _note(text=f"no {label} images: {left} can be counted here, AP is not defined")
         elif expected is not None and facts.images != expected:
-            text = f"{facts.images} {label} images, expected {expected} ({subset.certainty})"
-            findings.append(Finding(level="warning", text=text))
-    return findings
+            yield _warning(
+                text=f"{facts.images} {label} images, expected {expected} ({subset.certainty})"
+            )
 
 
-def _unreadable_findings(unreadable: Mapping[str, str]) -> list[Finding]:
-    if not unreadable:
-        return []
-    shown = "; ".join(f"{name} {why}" for name, why in list(unreadable.items())[:EXAMPLES])
-    more = f"; and {len(unreadable) - EXAMPLES} more" if len(unreadable) > EXAMPLES else ""
-    text = f"{len(unreadable)} unreadable or damaged: {shown}{more}"
-    return [Finding(level="error", text=text)]
-
-
-def _swap_findings(subset: Subset, real: ClassFacts, fake: ClassFacts) -> list[Finding]:
-    signs = swap_signs(subset, real, fake)
-    if not signs:
-        return []
-    text = (
-        f"0_real and 1_fake may be swapped ({len(signs)} of 4 signs; none is a proof): "
-        + "; ".join(signs)
-    )
-    return [Finding(level="warning", text=text)]
+def _of_files(manifest: Manifest, unreadable: Mapping[str, str]) -> Iterator[Finding]:
+    if left_out := say_left_out(manifest.left_out):
+        yield _warning(text=left_out)
+    if unreadable:
+        shown = "; ".join(f"{name} {why}" for name, why in list(unreadable.items())[:EXAMPLES])
+        more = f"; and {len(unreadable) - EXAMPLES} more" if len(unreadable) > EXAMPLES else ""
+        yield _error(text=f"{len(unreadable)} unreadable or damaged: {shown}{more}")
 
 
 def swap_signs(subset: Subset, real: ClassFacts, fake: ClassFacts) -> list[str]:
@@ -290,9 +279,8 @@ def _like_photographs(facts: ClassFacts) -> bool:
     return facts.formats.get("JPEG", 0) >= 0.9 * facts.readable and len(facts.sizes) >= 3
 
 
-def _shortcut_findings(real: ClassFacts, fake: ClassFacts) -> list[Finding]:
+def _of_shortcuts(real: ClassFacts, fake: ClassFacts) -> Iterator[Finding]:
     """Attributes of which one value alone tells the classes apart, from 60 % balanced accuracy."""
-    findings = []
     for what, of_real, of_fake in (
         ("format", real.formats, fake.formats),
         ("size", real.sizes, fake.sizes),
@@ -303,12 +291,17 @@ def _shortcut_findings(real: ClassFacts, fake: ClassFacts) -> list[Finding]:
             continue
         share_real = of_real.get(value, 0) / sum(of_real.values())
         share_fake = of_fake.get(value, 0) / sum(of_fake.values())
-        text = (
-            f"{what} {value} alone tells the classes apart with a balanced accuracy of "
+        yield _warning(
+            text=f"{what} {value} alone tells the classes apart with a balanced accuracy of "
             f"{accuracy:.1%}: {share_real:.1%} of the reals have it, {share_fake:.1%} of the fakes"
         )
-        findings.append(Finding(level="warning", text=text))
-    return findings
+    mixed = [
+        f"{name}: {len(facts.sizes)} sizes, {', '.join(list(facts.sizes)[:3])}, ..."
+        for name, facts in (("real", real), ("fake", fake))
+        if len(facts.sizes) > 3
+    ]
+    if mixed:
+        yield _note(text=f"mixed sizes ({'; '.join(mixed)})")
 
 
 def best_single_value(of_real: Mapping[str, int], of_fake: Mapping[str, int]) -> tuple[str, float]:
@@ -326,12 +319,3 @@ def best_single_value(of_real: Mapping[str, int], of_fake: Mapping[str, int]) ->
     }
     value = max(gaps, key=gaps.__getitem__)
     return value, (1 + gaps[value]) / 2
-
-
-def _size_notes(real: ClassFacts, fake: ClassFacts) -> list[Finding]:
-    mixed = [
-        f"{name}: {len(facts.sizes)} sizes, {', '.join(list(facts.sizes)[:3])}, ..."
-        for name, facts in (("real", real), ("fake", fake))
-        if len(facts.sizes) > 3
-    ]
-    return [Finding(level="note", text=f"mixed sizes ({'; '.join(mixed)})")] if mixed else []

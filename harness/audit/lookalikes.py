@@ -1,7 +1,7 @@
 """Images that look the same without being the same file: near duplicates.
 
 A perceptual hash, also of the mirrored image, says which pairs are worth a look; their pixels
-decide (:func:`harness.data.likeness.alike`). Aligned faces agree in the first alone.
+decide (:func:`harness.audit.likeness.alike`). Aligned faces agree in the first alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.audit.findings import CLASS_NAMES, EXAMPLES
-from harness.data.likeness import Thumbnail, alike
+from harness.audit.likeness import Thumbnail, alike
 
 NEAR = 8
 """Bits in which the hashes of near duplicates differ at most, of 63."""
@@ -60,13 +60,13 @@ class Pairs:
 
     Args:
         pairs: how many pairs of different files.
-        pictures: how many different files are in one or more of them.
+        files: how many different files are in one or more of them.
         examples: of the pairs.
         more: the search ended at its bounds (:data:`WINDOW`, :data:`PARTNERS`): there may be more.
     """
 
     pairs: int
-    pictures: int
+    files: int
     examples: tuple[tuple[str, str], ...]
     more: bool = False
 
@@ -143,7 +143,7 @@ def find_overlap(contents: Sequence[Content], training: Sequence[Content], name:
 def _pairs(contents: Sequence[Content], found: Sequence[tuple[int, int]], more: bool) -> Pairs:
     return Pairs(
         pairs=len(found),
-        pictures=len({i for pair in found for i in pair}),
+        files=len({i for pair in found for i in pair}),
         examples=tuple((contents[i].places[0], contents[j].places[0]) for i, j in found[:EXAMPLES]),
         more=more,
     )

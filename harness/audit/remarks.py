@@ -107,7 +107,7 @@ def _lookalikes(found: Lookalikes) -> Iterator[str]:
 
 def _several(pairs: Pairs) -> str:
     most = "at least " if pairs.more else ""
-    return f"{most}{pairs.pairs} pair{'s' if pairs.pairs > 1 else ''} ({pairs.pictures} files)"
+    return f"{most}{pairs.pairs} pair{'s' if pairs.pairs > 1 else ''} ({pairs.files} files)"
 
 
 def _overlap(overlap: Overlap, *, exact_only: bool) -> Iterator[str]:

@@ -25,7 +25,7 @@ MARGIN = 0.05
 _RULE = Rule(threshold=0.5, kind="probability")
 _MISSING = -1.0
 
-Matrix = np.ndarray[Any, np.dtype[np.float64]]
+_Facts = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +115,14 @@ def judge(
     )
 
 
-def _matrix(facts: Sequence[Mapping[str, float | str]], names: Sequence[str]) -> Matrix:
+def _matrix(facts: Sequence[Mapping[str, float | str]], names: Sequence[str]) -> _Facts:
     """(N, D): numbers as they are, texts as their rank among all."""
     columns = []
     for name in names:
         values = [each[name] for each in facts]
         ranks = {text: float(rank) for rank, text in enumerate(sorted(map(str, set(values))))}
         columns.append([ranks[v] if isinstance(v, str) else v for v in values])
-    matrix: Matrix = np.array(columns, dtype=np.float64).T
+    matrix: _Facts = np.array(columns, dtype=np.float64).T
     if not math.isfinite(float(matrix.sum())):
         raise ValueError("a fact is not a finite number")
     return matrix

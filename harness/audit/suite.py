@@ -15,7 +15,7 @@ from typing import Literal
 from tqdm import tqdm
 
 from harness.api import FileHeader
-from harness.audit.duplicates import Duplicates, find_duplicates
+from harness.audit.duplicates import Duplicates, find_duplicates, places_of
 from harness.audit.findings import (
     CLASS_NAMES,
     Finding,
@@ -23,13 +23,13 @@ from harness.audit.findings import (
     audit_subset,
     missing_subset,
 )
+from harness.audit.likeness import Thumbnail, perceptual_hashes, thumbnail
 from harness.audit.lookalikes import Content, Lookalikes, Overlap, find_lookalikes, find_overlap
 from harness.audit.shortcuts import file_facts, judge
-from harness.audit.traces import BLOCKY, blockiness, perceptual_hashes, traces
+from harness.audit.traces import BLOCKY, blockiness, traces
 from harness.data import decode
 from harness.data.adapters import extra_folders, subset_folder
 from harness.data.folders import find_folder
-from harness.data.likeness import Thumbnail, thumbnail
 from harness.data.loader import ordered_map
 from harness.data.manifest import UNREADABLE, load_manifest
 from harness.data.sample import Manifest, Sample
@@ -182,8 +182,9 @@ def look(samples: Iterable[Sample], name: str, depth: Depth, *, workers: int) ->
     found: dict[str, Look | BadImageError] = {}
     outcomes = ordered_map(partial(_look, depth=depth), distinct.values(), workers=workers)
     for outcome in tqdm(outcomes, f"look {name}", total=len(distinct), unit="img", leave=False):
-        unreadable = isinstance(outcome.error, BadImageError)
-        found[_content(outcome.item)] = outcome.error if unreadable else outcome.get()  # type: ignore[assignment]
+        error = outcome.error
+        seen = error if isinstance(error, BadImageError) else outcome.get()
+        found[_content(outcome.item)] = seen
     return found
 
 
@@ -266,20 +267,16 @@ def _extras(suite: Suite, root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 def _contents(manifests: Mapping[str, Manifest], looks: Looks) -> list[Content]:
     """Every readable content once for each label that it bears."""
-    places: dict[tuple[str, int], list[tuple[str, str]]] = {}
-    for subset, manifest in manifests.items():
-        for sample in manifest.samples:
-            places.setdefault((_content(sample), sample.label), []).append((subset, sample.id))
     return [
         Content(
-            places=tuple(f"{subset}/{name}" for subset, name in found),
-            subsets=frozenset(subset for subset, _ in found),
+            places=tuple(f"{subset}/{name}" for subset, ids in found.items() for name in ids),
+            subsets=frozenset(found),
             label=label,
             sha256=content,
             hashes=seen.hashes,
             thumbnail=seen.thumbnail,
         )
-        for (content, label), found in places.items()
+        for (content, label), found in places_of(manifests).items()
         if isinstance(seen := looks[content], Look)
     ]
 

@@ -1,4 +1,4 @@
-"""What pixels tell of a image's past and its likes: a former JPEG's grid, a perceptual hash."""
+"""What pixels tell of an image's past: a former JPEG's grid."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from harness.data.decode import Image8
 
 BLOCKY = 1.1
-"""Blockiness from which a image counts as a former JPEG. Measured on the 150 photographs of the
+"""Blockiness from which an image counts as a former JPEG. Measured on the 150 photographs of the
 embedded suite (128x128, never JPEG at that size): 2 above it as they are; after JPEG, cut off the
 grid, 37 % at quality 96, 80 % at 90, 97 % at 75, so its absence proves nothing. Enlarged windows
 of 64 and of 32 pixels are taken for JPEGs in 9 % and 27 %: an upsampled set needs a closer look."""
@@ -26,8 +25,6 @@ _TINY = 1e-3  # flat images: 1, not 0 / 0
 _CLIP = (
     6.0  # at least: a boundary of 2 grey levels must stand out from its neighbours on flat areas
 )
-_HASH_SIDE, _SHRUNK = 8, 32
-_FLAT = 2.0  # grey levels of standard deviation below which a hash would be of noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,38 +88,3 @@ def _along(luma: _Grey) -> float:
     first = int(phases.argmax())
     others = [float(phases[(first + shift) % _BLOCK]) for shift in (2, 4, 6)]
     return (float(phases[first]) + _TINY) / (max(float(np.median(phases)), *others) + _TINY)
-
-
-def perceptual_hashes(image: Image8) -> tuple[int, int] | None:
-    """63 bits that change little when a image is scaled, compressed or slightly altered.
-
-    The image in grey, shrunk to 32x32, its discrete cosine transform, of which the lowest 8x8
-    coefficients but the mean are compared with their median. Source: the pHash of Zauner,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010.
-
-    Ours and not ``imagehash.phash`` (4.3.2), which needs a second transform for the mirror image:
-    that one takes 0.31 ms an image in place of 0.10 and, in the same search on the embedded suite,
-    finds 5 of 7,851 pairs across subsets and 3 of 5,065 across classes less; its ``dhash`` misses
-    603 and 249. ``whash`` takes 13 times as long.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-
-    Returns:
-        The bits as a number, of the image and of its mirror image, or None for a image that is
-        nearly flat.
-    """
-    from scipy.fft import dctn  # here: it takes a while to import
-
-    grey = Image.fromarray(image).convert("L")
-    small = np.asarray(grey.resize((_SHRUNK, _SHRUNK), Image.Resampling.BOX), dtype=np.float64)
-    if small.std() < _FLAT:
-        return None
-    low = dctn(small)[:_HASH_SIDE, :_HASH_SIDE]
-    mirror = (-1.0) ** np.arange(_HASH_SIDE)  # cosines of odd frequency change their sign
-    return _bits(low), _bits(low * mirror)
-
-
-def _bits(low: np.ndarray[Any, np.dtype[np.float64]]) -> int:
-    values = low.ravel()[1:]
-    return int.from_bytes(np.packbits(values > np.median(values)).tobytes(), "big")

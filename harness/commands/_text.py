@@ -11,17 +11,21 @@ from harness.report.layout import signed
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
     """Columns padded to width, the first ``left`` flush left and the others flush right."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    out = []
-    for line in lines:
-        cells = (
-            text.ljust(width) if column < left else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        out.append("  ".join(cells).rstrip())
-    out.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(out)
+    head, *lines = columns([header, *rows], "<" * left + ">" * (len(header) - left))
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join([head, "  ".join("-" * width for width in widths), *lines])
+
+
+def columns(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Lines of cells padded to the width of their column, ``<`` or ``>`` says to which side."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    places = list(zip(sides, widths, strict=True))
+    return [
+        "  ".join(
+            f"{text:{side}{width}s}" for text, (side, width) in zip(row, places, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def recipe(recipe: Recipe) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from harness.ablation.cells import Cell, plan, score, selections_of, train, training_data
 from harness.ablation.spec import AblationSpec, checked_seeds, load
+from harness.ablation.trials import Trial, plan, score, selections_of, train, training_data
 from harness.commands import _flags
 from harness.data.suite import Selection
 from harness.engine.scorer import Compute
@@ -21,14 +21,15 @@ from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
 from harness.evaluate.plan import Settings
 from harness.report.render import Renderer
+from harness.report.table import Table
 from harness.report.tables.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
 from harness.results.records import RunRecord
 from harness.training import datasets
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, run_jobs
-from harness.training.session import Machine
+from harness.training.jobs import ChildJob, run_jobs
+from harness.training.request import Machine
 
 HELP = "train variants of one detector from several seeds and compare them; goes on where it ended"
 
@@ -70,22 +71,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=Path, help="folder of the rendered tables (default: OUT/tables)"
     )
-    parser.add_argument("--jobs", type=_flags.positive, help="cells at once (default: one a core)")
+    parser.add_argument("--jobs", type=_flags.positive, help="trials at once (default: one a core)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     _flags.add_data_root(parser)
     parser.add_argument("--cell", metavar="LABEL", help=argparse.SUPPRESS)  # a child's one row
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains and scores what is not there yet, renders the tables; 1 when a cell failed."""
+    """Trains and scores what is not there yet, renders the tables; 1 when a trial failed."""
     spec = _overridden(load(args.spec), args)
     selections = selections_of(spec)
     data = training_data(spec, args.out)
-    cells = plan(spec, data, args.out)
+    trials = plan(spec, data, args.out)
     if args.cell is not None:
-        return _run_one(cells, selections, args)
-    failed = _run_children([cell for cell in cells if not cell.is_trained], args)
-    trained = [cell for cell in cells if cell.is_trained]
+        return _run_one(trials, selections, args)
+    failed = _run_children([trial for trial in trials if not trial.is_trained], args)
+    trained = [trial for trial in trials if trial.is_trained]
     records = score(trained, selections, _settings(args, workers=usable_cores()))
     ablation = replace(
         _ablation(spec, selections, records, data, _command(args)),
@@ -112,39 +113,35 @@ def _overridden(spec: AblationSpec, args: argparse.Namespace) -> AblationSpec:
 
 
 def _run_one(
-    cells: Sequence[Cell], selections: Sequence[Selection], args: argparse.Namespace
+    trials: Sequence[Trial], selections: Sequence[Selection], args: argparse.Namespace
 ) -> int:
-    """A child process: one cell, from nothing to scores."""
-    found = [cell for cell in cells if cell.row == args.cell]
+    """A child process: one trial, from nothing to scores."""
+    found = [trial for trial in trials if trial.row == args.cell]
     if not found:
-        raise unknown_name("row", args.cell, {cell.row for cell in cells})
+        raise unknown_name("row", args.cell, {trial.row for trial in trials})
     torch.set_num_threads(1)
     settings = _settings(args, workers=1)
-    for cell in found:
-        train(cell, Machine(device=settings.compute.device, progress="lines"))
+    for trial in found:
+        train(trial, Machine(device=settings.compute.device, progress="lines"))
     score(found, selections, settings)
     return 0
 
 
-def _run_children(todo: Sequence[Cell], args: argparse.Namespace) -> int:
-    """One child process a cell; returns how many failed."""
+def _run_children(todo: Sequence[Trial], args: argparse.Namespace) -> int:
+    """One child process a trial; returns how many failed."""
     if not todo:
         return 0
-    log.info("%d cells to train", len(todo))
-    jobs = [Job(name=cell.name, command=tuple(_child_command(cell, args))) for cell in todo]
-    failures = [o for o in run_jobs(jobs, args.jobs or usable_cores()) if o.exit_code]
-    for outcome in failures:
-        log.error(
-            "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
-        )
-    return len(failures)
+    log.info("%d trials to train", len(todo))
+    jobs = [ChildJob(name=t.name, command=tuple(_child_command(t, args))) for t in todo]
+    outcomes = run_jobs(jobs, args.jobs or usable_cores())
+    return sum(outcome.exit_code != 0 for outcome in outcomes)
 
 
-def _child_command(cell: Cell, args: argparse.Namespace) -> list[str]:
-    command = [sys.executable, "-m", "harness", *_arguments(args, seeds=(cell.training.seed,))]
+def _child_command(trial: Trial, args: argparse.Namespace) -> list[str]:
+    command = [sys.executable, "-m", "harness", *_arguments(args, seeds=(trial.training.seed,))]
     if args.data_root:
         command += ["--data-root", str(args.data_root)]
-    return [*command, "--device", args.device, "--cell", cell.row]
+    return [*command, "--device", args.device, "--cell", trial.row]
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -187,9 +184,16 @@ def _ablation(
 ) -> Ablation:
     made = {sample.generator for sample in data.train.samples if sample.generator}
     return Ablation(
-        name=spec.name,
-        title=spec.title,
-        caption=spec.caption,
+        about=Table(
+            name=spec.name,
+            title=spec.title,
+            caption=spec.caption,
+            statements=(
+                f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
+                f"images. Made by: {command}",
+                *spec.footnotes,
+            ),
+        ),
         detector=spec.detector,
         rows=tuple(
             AblationRow(
@@ -210,16 +214,11 @@ def _ablation(
             for selection in selections
             for subset in selection.subsets
         ),
-        statements=(
-            f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
-            f"images. Made by: {command}",
-            *spec.footnotes,
-        ),
     )
 
 
 def _holes(records: Records, selections: Sequence[Selection]) -> list[str]:
-    """A line for each selected subset that a trained cell has no whole result on."""
+    """A line for each selected subset that a trained trial has no whole result on."""
     chosen = {(s.suite.name, subset.name) for s in selections for subset in s.subsets}
     return [
         f"{result.status}: {row} seed {seed} on {record.suite}/{result.subset}: {result.error}"

@@ -196,11 +196,10 @@ def _legend(audit: SuiteAudit) -> list[str]:
 
 
 def _shortcuts(audit: SuiteAudit) -> list[str]:
-    head = ["subset", "real/fake", "file facts alone", "with grid", "former JPEGs real/fake"]
+    head = ["subset", "file facts alone", "with grid", "former JPEGs real/fake"]
     rows = [
         [
             each.subset,
-            f"{each.real.images}/{each.fake.images}",
             _accuracy(each.by_file),
             _accuracy(each.by_file_and_grid),
             "/".join(f"{t.blocky} of {t.lossless}" for t in each.traces.values()) or "-",

@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``demo``."""
     parser.add_argument(
         "--method", default="all", help=f"{_jobs.METHOD_HELP} (default: all whose weights are here)"
     )

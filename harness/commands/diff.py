@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.commands import _flags, _sources, _text
 from harness.errors import unknown_name
@@ -35,6 +37,9 @@ from harness.results.store import canonical_json, load_records
 
 HELP = "compare every number with the paper's or with another run's, and say why they differ"
 PAPER = "paper"
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -145,14 +150,6 @@ def _failures(found: RunDiff, args: argparse.Namespace) -> list[str]:
     return failures
 
 
-def _places(cells: Sequence[DiffCell]) -> str:
-    """``mini  lfm:released (gan_tconv ACC, gan_tconv AP); ...``."""
-    rows: dict[str, list[str]] = {}
-    for cell in cells:
-        rows.setdefault(_row(cell), []).append(f"{cell.column} {cell.metric}")
-    return "; ".join(f"{row} ({', '.join(places)})" for row, places in rows.items())
-
-
 def as_json(found: RunDiff) -> str:
     """Everything that was found, the cells with their deltas."""
     cells = [{**dataclasses.asdict(cell), "delta": cell.delta} for cell in found.cells]
@@ -161,27 +158,56 @@ def as_json(found: RunDiff) -> str:
 
 def as_text(found: RunDiff) -> str:
     """Counts, the compared cells, reasons, and what could not be compared, for people."""
-    parts = [_counts(found.cells)]
     both = [cell for cell in found.cells if cell.delta is not None]
-    if both:
-        parts.append(_compared(both))
     off = [cell for cell in both if cell.status == "off"]
-    if off:
-        parts.append(_reasons("off", off))
     reserved = [cell for cell in both if cell.status != "off" and cell.reasons]
-    if reserved:
-        parts.append(_reasons("said of the others", reserved))
-    for status in ("no data", "no reference"):
-        holes = [cell for cell in found.cells if cell.status == status]
-        if holes:
-            parts.append(_holes(status, holes))
-    if found.not_compared:
-        parts.append(_records("not compared", found.not_compared))
-    if found.images:
-        parts.append(_images(found.images))
-    if found.settings:
-        parts.append(_records("settings and environments that differ", found.settings))
-    return "\n\n".join(parts)
+    parts = [
+        _counts(found.cells),
+        _text.table(list(_CELL), [[show(c) for show in _CELL.values()] for c in both], left=5)
+        if both
+        else "",
+        _reasons("off", off),
+        _reasons("said of the others", reserved),
+        *(_holes(status, found.cells) for status in ("no data", "no reference")),
+        _records("not compared", found.not_compared),
+        _images(found.images),
+        _records("settings and environments that differ", found.settings),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+_ROW: dict[str, Callable[[Any], str]] = {
+    name: attrgetter(name) for name in ("suite", "detector", "weights")
+}
+_CELL: dict[str, Callable[[DiffCell], str]] = {
+    **_ROW,
+    "column": attrgetter("column"),
+    "metric": attrgetter("metric"),
+    "measured": lambda cell: f"{cell.measured:.2f}",
+    "reference": lambda cell: f"{cell.reference:.2f}",
+    "delta": lambda cell: f"{cell.delta:+.2f}",
+    "status": lambda cell: cell.status + (f" ({NOT_COMPARABLE})" if not cell.comparable else ""),
+}
+_IMAGE: dict[str, Callable[[ImageDiff], str]] = {
+    **_ROW,
+    "subset": attrgetter("subset"),
+    "images": lambda image: str(image.images),
+    "differing": lambda image: str(image.differing),
+    "max |d|": lambda image: f"{image.max_delta:.3g}",
+    "median |d|": lambda image: f"{image.median_delta:.3g}",
+    "flipped": lambda image: str(image.flipped),
+    "relabelled": lambda image: str(image.relabelled),
+    "only here": lambda image: str(image.only_here),
+    "only there": lambda image: str(image.only_there),
+}
+"""Header -> what stands below it."""
+
+
+def _grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
+    found: dict[_Key, list[_Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def _counts(cells: Sequence[DiffCell]) -> str:
@@ -195,63 +221,43 @@ def _counts(cells: Sequence[DiffCell]) -> str:
     return "\n".join(lines)
 
 
-def _records(title: str, records: Iterable[RecordDiff]) -> str:
+def _places(cells: Sequence[DiffCell]) -> str:
+    """``mini  lfm:released (gan_tconv ACC, gan_tconv AP); ...``."""
+    rows = _grouped((_row(cell), f"{cell.column} {cell.metric}") for cell in cells)
+    return "; ".join(f"{row} ({', '.join(places)})" for row, places in rows.items())
+
+
+def _records(title: str, records: Sequence[RecordDiff]) -> str:
     """For each thing that differs the records in which it does."""
-    shared: dict[str, list[str]] = {}
-    for record in records:
-        for reason in record.reasons:
-            shared.setdefault(reason, []).append(_row(record))
-    lines = [f"{title}:"]
-    for reason, rows in shared.items():
-        lines += [f"  {reason}", f"      {'; '.join(dict.fromkeys(rows))}"]
-    return "\n".join(lines)
-
-
-def _compared(cells: Sequence[DiffCell]) -> str:
-    header = ("suite", "detector", "weights", "column", "metric", "measured", "reference", "delta")
-    rows = [
-        (
-            cell.suite,
-            cell.detector,
-            cell.weights,
-            cell.column,
-            cell.metric,
-            f"{cell.measured:.2f}",
-            f"{cell.reference:.2f}",
-            f"{cell.delta:+.2f}",
-            cell.status if cell.comparable else f"{cell.status} ({NOT_COMPARABLE})",
-        )
-        for cell in cells
+    shared = _grouped((reason, _row(record)) for record in records for reason in record.reasons)
+    lines = [
+        f"  {reason}\n      {'; '.join(dict.fromkeys(rows))}" for reason, rows in shared.items()
     ]
-    return _text.table((*header, "status"), rows, left=5)
+    return "\n".join([f"{title}:", *lines]) if records else ""
 
 
 def _reasons(title: str, cells: Sequence[DiffCell]) -> str:
     """The cells of each detector that share their reasons, and the reasons."""
-    shared: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for cell in cells:
-        shared.setdefault((_row(cell), cell.reasons), []).append(f"{cell.column} {cell.metric}")
-    lines = [f"{title}:"]
+    shared = _grouped(((_row(c), c.reasons), f"{c.column} {c.metric}") for c in cells)
+    lines = []
     for (row, reasons), places in shared.items():
-        lines.append(f"  {row}: {', '.join(places)}")
-        lines += [f"      {reason}" for reason in reasons]
-    return "\n".join(lines)
+        lines += [f"  {row}: {', '.join(places)}", *(f"      {reason}" for reason in reasons)]
+    return "\n".join([f"{title}:", *lines]) if cells else ""
 
 
 def _holes(status: str, cells: Sequence[DiffCell]) -> str:
     """A line for each reason: how many numbers of which detectors on which suites."""
-    shared: dict[str, list[DiffCell]] = {}
-    for cell in cells:
-        reason = "; ".join(cell.reasons) or "the paper prints none"
-        shared.setdefault(reason, []).append(cell)
-    lines = [f"{status}:"]
+    shared = _grouped(
+        ("; ".join(cell.reasons) or "the paper prints none", cell)
+        for cell in cells
+        if cell.status == status
+    )
+    lines = []
     for reason, members in shared.items():
-        names = sorted({cell.detector for cell in members})
-        suites = dict.fromkeys(cell.suite for cell in members)
-        lines.append(
-            f"  {reason}: {len(members)} numbers of {', '.join(names)} on {', '.join(suites)}"
-        )
-    return "\n".join(lines)
+        names = ", ".join(sorted({cell.detector for cell in members}))
+        suites = ", ".join(dict.fromkeys(cell.suite for cell in members))
+        lines.append(f"  {reason}: {len(members)} numbers of {names} on {suites}")
+    return "\n".join([f"{status}:", *lines]) if lines else ""
 
 
 def _row(cell: DiffCell | RecordDiff) -> str:
@@ -259,41 +265,15 @@ def _row(cell: DiffCell | RecordDiff) -> str:
 
 
 def _images(images: Sequence[ImageDiff]) -> str:
-    header = (
-        "suite",
-        "detector",
-        "weights",
-        "subset",
-        "images",
-        "differing",
-        "max |d|",
-        "median |d|",
-        "flipped",
-        "relabelled",
-        "only here",
-        "only there",
-    )
-    rows = [
-        (
-            image.suite,
-            image.detector,
-            image.weights,
-            image.subset,
-            str(image.images),
-            str(image.differing),
-            f"{image.max_delta:.3g}",
-            f"{image.median_delta:.3g}",
-            str(image.flipped),
-            str(image.relabelled),
-            str(image.only_here),
-            str(image.only_there),
-        )
-        for image in images
-    ]
+    if not images:
+        return ""
+    rows = [[show(image) for show in _IMAGE.values()] for image in images]
     settings = [
         f"  {image.suite}  {image.detector}  {image.subset}: {'; '.join(image.settings)}"
         for image in images
         if image.settings
     ]
-    text = f"scores, image by image:\n{_text.table(header, rows, left=4)}"
-    return "\n".join([text, *(["keys that differ:", *settings] if settings else [])])
+    table = _text.table(list(_IMAGE), rows, left=4)
+    return "\n".join(
+        ["scores, image by image:", table, *(["keys that differ:", *settings] if settings else [])]
+    )

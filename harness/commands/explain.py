@@ -27,8 +27,8 @@ from harness.explain.maps import ready
 from harness.explain.observer import (
     FocusDifference,
     FocusMean,
-    Look,
     MapRow,
+    Observation,
     Observer,
     Subject,
     focus_differences,
@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``explain``."""
     parser.add_argument("paths", nargs="*", type=Path, metavar="IMAGE", help="files or folders")
     parser.add_argument("--suite", default="", help="pictures of a suite instead: mini:gan")
     parser.add_argument(
@@ -204,7 +203,7 @@ def _observers(args: argparse.Namespace) -> tuple[list[Observer], dict[str, Harn
 
 def _looks(
     subject: Subject, observers: list[Observer], refused: dict[str, HarnessError], found: Findings
-) -> list[Look]:
+) -> list[Observation]:
     """What the observers see; one that offers no map is taken off the list."""
     looks = []
     for observer in list(observers):
@@ -220,7 +219,7 @@ def _looks(
     return looks
 
 
-def _write(folder: Path, subject: Subject, looks: Sequence[Look]) -> dict[str, Any]:
+def _write(folder: Path, subject: Subject, looks: Sequence[Observation]) -> dict[str, Any]:
     """The panel in every form, and its entry in ``index.json``."""
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(subject.name).stem).strip("-.")[-80:]
     # With a digest of where it lies: two images never share a file.

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from harness.api import DetectorSpec, HasModule, Weights
 from harness.checkpoints.files import files_of
@@ -17,6 +14,7 @@ from harness.data.suite import Suite
 from harness.errors import DataError, unknown_name
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites, find_root
+from harness.results.store import canonical_json
 
 HELP = "show detectors and suites; --long NAME tells everything of one"
 
@@ -43,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
             "detectors": [detector_facts(spec) for spec in detectors.values()],
             "suites": [suite_facts(suite, args.data_root) for suite in suites.values()],
         }
-        print(json.dumps(tree, indent=1, allow_nan=False))
+        print(canonical_json(tree), end="")
     else:
         print(_detector_table(detectors), _suite_table(suites, args.data_root), sep="\n\n")
     return 0
@@ -56,6 +54,8 @@ def parameters(spec: DetectorSpec) -> int | None:
     """
     if registry.missing_extra(spec):
         return None
+    import torch
+
     with torch.device("meta"):
         detector = spec.build()
     if not isinstance(detector, HasModule):
@@ -134,8 +134,7 @@ def suite_facts(suite: Suite, data_root: Path | None) -> dict[str, Any]:
 
 def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
     rows = []
-    for spec in detectors.values():
-        count = parameters(spec)
+    for spec in detectors.values():  # none is built: their libraries take seconds to import
         known = [
             w.name if presence(w, weights_dir()).path else f"{w.name} (not here)"
             for w in spec.weights
@@ -150,13 +149,12 @@ def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
             [
                 spec.name,
                 spec.title,
-                "-" if count is None else f"{count / 1e6:.2f}M",
                 f"needs extra {extra}" if extra else ", ".join(known) or trained,
                 size,
                 geometry,
             ]
         )
-    header = ["detector", "title", "params", "weights", "smallest size", "geometry"]
+    header = ["detector", "title", "weights", "smallest size", "geometry"]
     return _text.table(header, rows, left=len(header))
 
 
@@ -182,7 +180,7 @@ def _print_long(thing: DetectorSpec | Suite, args: argparse.Namespace) -> None:
         else suite_facts(thing, args.data_root)
     )
     if args.json:
-        print(json.dumps(facts, indent=1, allow_nan=False))
+        print(canonical_json(facts), end="")
         return
     for name, value in facts.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):

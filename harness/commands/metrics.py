@@ -71,8 +71,4 @@ def _table(metrics: dict[str, Metric], record: RunRecord) -> str:
             )
         about = meaning if metric.value is not None else f"{meaning}: {metric.note}"
         lines.append([name, _text.percent(metric.value), interval, about])
-    widths = [max(len(line[i]) for line in lines) for i in range(3)]
-    return "\n".join(
-        f"  {name:{widths[0]}s}  {value:>{widths[1]}s}  {interval:>{widths[2]}s}  {about}"
-        for name, value, interval, about in lines
-    )
+    return "\n".join(f"  {line}" for line in _text.columns(lines, "<>><"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError, printable
 from harness.evaluate import image_file
+from harness.results.store import canonical_json
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ HELP = "score single pictures or folders: score, decision, threshold for each"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Scored:
     """What is printed of one picture; either a score and a decision, or an error."""
 
     path: str
@@ -38,7 +38,6 @@ class Row:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``score``."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR")
     parser.add_argument("--method", default="lfm", help="one detector, `name` or `name:WEIGHTS`")
     _jobs.add_weights(parser)
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     scorer = Scorer(spec, make_job(*chosen[0]).loaded, compute)
     rows = _score(files, scorer, preprocess, compute)
     if args.json:
-        print(json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False))
+        print(canonical_json([asdict(row) for row in rows]), end="")
     elif args.csv:
         writer = csv.DictWriter(sys.stdout, list(asdict(rows[0])))
         writer.writeheader()
@@ -96,7 +95,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _score(
     files: Sequence[Path], scorer: Scorer, preprocess: Preprocess, compute: Compute
-) -> list[Row]:
+) -> list[Scored]:
     threshold = scorer.spec.score.threshold
 
     def score(path: Path) -> float:
@@ -107,15 +106,15 @@ def _score(
     for outcome in ordered_map(score, files, workers=compute.workers, ahead=2 * compute.workers):
         path = printable(outcome.item)
         if isinstance(outcome.error, HarnessError):
-            rows.append(Row(path=path, threshold=threshold, error=outcome.error.message))
+            rows.append(Scored(path=path, threshold=threshold, error=outcome.error.message))
             continue
         value = outcome.get()
         decision = "fake" if value > threshold else "real"
-        rows.append(Row(path=path, score=value, decision=decision, threshold=threshold))
+        rows.append(Scored(path=path, score=value, decision=decision, threshold=threshold))
     return rows
 
 
-def _lines(rows: Sequence[Row]) -> list[list[str]]:
+def _lines(rows: Sequence[Scored]) -> list[list[str]]:
     return [
         [row.path, row.decision, f"{row.score:.4f}", f"{row.threshold:g}"]
         if row.score is not None

@@ -11,16 +11,16 @@ from pathlib import Path
 import torch
 
 from harness.api import DetectorSpec
+from harness.checkpoints.run_weights import known_variant
 from harness.commands._flags import OUT, add_data_root, positive, require_writable
 from harness.env import resolve_device, usable_cores
-from harness.errors import UsageError, unknown_name
+from harness.errors import UsageError
 from harness.registry import detectors as registry
 from harness.training import datasets, run_folder, session
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
-from harness.training.jobs import Job, run_jobs
+from harness.training.jobs import ChildJob, run_jobs
 from harness.training.mini_rule import SIDE
-from harness.training.overrides import OVERRIDABLE, flag, form, read
 from harness.training.processes import (
     Ranks,
     joined,
@@ -28,10 +28,18 @@ from harness.training.processes import (
     processes_here,
     started_by_torchrun,
 )
-from harness.training.recipe import ResolvedRecipe, is_fit, resolve
+from harness.training.progress import require_tensorboard
+from harness.training.recipe import (
+    OVERRIDABLE,
+    ResolvedRecipe,
+    flag,
+    form,
+    is_fit,
+    read,
+    resolve,
+)
 from harness.training.request import Machine, Numerics, Training, refuse_contradictions
 from harness.training.tasks import Policy, Task
-from harness.training.tensorboard import require_tensorboard
 from harness.training.throughput import measure
 
 HELP = "train detectors on the embedded training set or on your own folders"
@@ -287,19 +295,14 @@ def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
     idle = usable_cores() // at_once - args.threads
     workers = max(0, idle) if args.workers is None else args.workers
     jobs = [
-        Job(
+        ChildJob(
             name=task.training.label,
             command=tuple(_child_command(task, args, workers)),
             weight=_expected_cost(task.training),
         )
         for task in todo
     ]
-    failures = [o for o in run_jobs(jobs, at_once) if o.exit_code]
-    for outcome in failures:
-        log.error(
-            "failed: %s (exit code %d)\n%s", outcome.job.name, outcome.exit_code, outcome.tail
-        )
-    return len(failures)
+    return sum(outcome.exit_code != 0 for outcome in run_jobs(jobs, at_once))
 
 
 def _child_command(task: Task, args: argparse.Namespace, workers: int) -> list[str]:
@@ -353,13 +356,7 @@ def _specs(text: str) -> list[DetectorSpec]:
 
 
 def _variant(spec: DetectorSpec, name: str | None) -> str:
-    if name is None:
-        return next(iter(spec.variants), "")
-    if name not in spec.variants:
-        if spec.variants:
-            raise unknown_name(f"variant of {spec.name}", name, spec.variants)
-        raise UsageError(f"{spec.name} has no variants, got --variant {name}")
-    return name
+    return known_variant(spec, name or "") or next(iter(spec.variants), "")
 
 
 def _minutes(text: str) -> float:

@@ -22,7 +22,7 @@ from harness.engine.scorer import Job
 from harness.errors import HarnessError, UsageError
 from harness.evaluate.plan import Settings
 from harness.explain.embeddings import COMPONENTS, Vectors, content_of, distinct, embedded, plane
-from harness.figures.embedding import Entry, Plane, embedding, shown
+from harness.figures.embedding import LegendEntry, Plane, embedding, shown
 from harness.metrics.probe import Probe, difference, probe
 from harness.registry.suites import parse_selection
 from harness.report import separability
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``tsne``."""
     parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--suite", default="", help="one suite or a part of it: mini, mini:gan")
@@ -321,12 +320,12 @@ def _pictures(drawn: Sequence[Embedded], title: str, seed: int) -> dict[str, byt
     return {form: embedding(planes, legend, title, form) for form in ("svg", "pdf")}
 
 
-def _legend(drawn: Sequence[Embedded]) -> list[Entry]:
+def _legend(drawn: Sequence[Embedded]) -> list[LegendEntry]:
     """The generators in the order of the subsets; their titles where subsets are generators."""
-    found: dict[str, Entry] = {}
+    found: dict[str, LegendEntry] = {}
     for image in (image for row in drawn for image in row.images if image.generator):
         name, subset = image.generator, image.subset
         own = subset.name == name
         title = (subset.title or name) if own else name
-        found.setdefault(name, Entry(name=name, title=title, family=subset.group))
+        found.setdefault(name, LegendEntry(name=name, title=title, family=subset.group))
     return list(found.values())

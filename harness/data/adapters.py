@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.api import REAL
 from harness.data.folders import (
-    Layout,
+    FolderLayout,
     class_files,
     entries,
     expected_names,
@@ -68,7 +68,7 @@ def folder_adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
     )
 
 
-def list_classes(found: Layout, base: Path) -> Listing:
+def list_classes(found: FolderLayout, base: Path) -> Listing:
     """Samples in the class folders of a layout, and the files that are not read.
 
     Args:
@@ -84,7 +84,7 @@ def list_classes(found: Layout, base: Path) -> Listing:
     return Listing(samples, left_out=tuple(left_out))
 
 
-def refuse_empty(name: str, folder: Path, found: Layout, listing: Listing) -> None:
+def refuse_empty(name: str, folder: Path, found: FolderLayout, listing: Listing) -> None:
     """Raises DataError, saying what lies there instead, where a subset has no image at all."""
     if listing:
         return

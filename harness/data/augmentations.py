@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from harness.data.decode import Image8
-from harness.data.operations import Args, check_box, check_probability, op
+from harness.data.operations import Args, check_box, check_probability, op, through
 from harness.errors import DataError
 
 
@@ -100,9 +98,7 @@ def _jpeg(
     """
     if rng.random() >= probability:
         return image
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(low, high + 1)))
-    return np.array(Image.open(file))
+    return through(image, "JPEG", int(rng.integers(low, high + 1)))
 
 
 @op("rotate(degrees)", _degrees, random=True)
@@ -128,14 +124,14 @@ def _color_jitter(
 
     torchvision's ``ColorJitter`` without hue; SAFE trains with (0.5,0.5,0.5).
     """
-    picture = Image.fromarray(image)
+    changed = Image.fromarray(image)
     enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
     strengths = (brightness, contrast, saturation)
     for which in rng.permutation(3):
         if strength := strengths[which]:
             factor = rng.uniform(max(0.0, 1 - strength), 1 + strength)
-            picture = enhancers[which](picture).enhance(factor)
-    return np.array(picture)
+            changed = enhancers[which](changed).enhance(factor)
+    return np.array(changed)
 
 
 @op("mask_patches(probability,patch,largest_share)", _patches, random=True)

@@ -7,11 +7,11 @@ first frame of an animation is taken, CMYK goes through Pillow's formula, and JP
 full (no draft mode). It differs from the releases in four places, each on purpose:
 
 * A truncated or damaged file is an error; the releases set ``LOAD_TRUNCATED_IMAGES`` and score a
-  picture that is partly grey.
+  image that is partly grey.
 * 16-bit grey is reduced by ``>> 8``, as Pillow does itself for 16-bit RGB; its ``convert`` clips,
-  which turns nearly every 16-bit picture white.
+  which turns nearly every 16-bit image white.
 * 32-bit integer and float pixels are an error: no range is defined for them, and ``convert`` gives
-  a black or a white picture.
+  a black or a white image.
 * A header that claims more than :data:`MAX_PIXELS` is an error before anything is decoded.
 
 A PNG file whose pixels are whole and whose other chunks are not (a text or colour profile of over
@@ -225,7 +225,7 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
         import pillow_heif  # here: an extra
     except ImportError:
         raise BadImageError(
-            name, "is a HEIC picture, which needs an extra: .venv/bin/pip install -e '.[heif]'"
+            name, "is a HEIC image, which needs an extra: .venv/bin/pip install -e '.[heif]'"
         ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
     return (*FORMATS, "HEIF")

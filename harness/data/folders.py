@@ -50,7 +50,7 @@ def expected_names() -> str:
 
 
 @dataclass(kw_only=True)
-class Layout:
+class FolderLayout:
     """What a folder holds.
 
     Args:
@@ -62,7 +62,7 @@ class Layout:
     strays: list[Path] = field(default_factory=list)
 
 
-def layout(folder: Path, depth: int) -> Layout:
+def layout(folder: Path, depth: int) -> FolderLayout:
     """Looks for class folders in a folder and up to ``depth`` levels below.
 
     Class folders are not searched on. What lies deeper is in none.
@@ -70,12 +70,12 @@ def layout(folder: Path, depth: int) -> Layout:
     Raises:
         DataError: some folder cannot be listed.
     """
-    found = Layout()
+    found = FolderLayout()
     _explore(folder, depth, frozenset(), found)
     return found
 
 
-def _explore(folder: Path, depth: int, above: frozenset[_Inode], found: Layout) -> None:
+def _explore(folder: Path, depth: int, above: frozenset[_Inode], found: FolderLayout) -> None:
     """``above`` holds the folders on the way down: a link to one of them is a loop, while two
     links to one pool of reals are not."""
     above = above | {_inode(folder)}

@@ -6,6 +6,7 @@ image. To add one, write one function and decorate it with :func:`op`.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from PIL import Image
 from harness.data.decode import MAX_PIXELS, Image8
 
 MAX_GROWN = 4096 * 4096
-"""Pixels to which an operation may enlarge any picture; beyond that, four times what it has."""
+"""Pixels to which an operation may enlarge any image; beyond that, four times what it has."""
 
 Number = int | float
 Args = tuple[Number, ...]
@@ -41,11 +42,11 @@ class Op:
 
 
 class UnfitError(Exception):
-    """A picture that an operation cannot take, in words that go on from the picture's name."""
+    """An image that an operation cannot take, in words that go on from the image's name."""
 
 
 def allow_size(image: Image8, height: int, width: int) -> None:
-    """To be called before a larger picture is made.
+    """To be called before a larger image is made.
 
     The pixels of a file are limited where it is decoded; a strip of 3000x2 whose shorter side is
     brought to 256 would be 16,000 times as large as its file.
@@ -115,6 +116,18 @@ def check_probability(args: Args) -> Args:
     if len(args) != 1 or not 0 <= args[0] <= 1:
         raise ValueError("takes one probability between 0 and 1")
     return (float(args[0]),)
+
+
+def encoded(image: Image8, form: str, quality: int | None = None) -> bytes:
+    """A file of one of Pillow's formats; JPEG with its own tables and 4:2:0."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, **({} if quality is None else {"quality": quality}))
+    return file.getvalue()
+
+
+def through(image: Image8, form: str, quality: int) -> Image8:
+    """Into a file of a format and back."""
+    return np.array(Image.open(io.BytesIO(encoded(image, form, quality))).convert("RGB"))
 
 
 @op("native", check_nothing)

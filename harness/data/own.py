@@ -14,7 +14,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,7 +24,7 @@ from harness.data.adapters import (
     refuse_empty,
     sample_order,
 )
-from harness.data.folders import Layout, file_id, layout, say_left_out
+from harness.data.folders import FolderLayout, file_id, layout, say_left_out
 from harness.data.sample import Listing, Sample
 from harness.data.suite import OWN, Selection, Subset, Suite
 from harness.errors import DataError, UsageError, printable
@@ -95,10 +94,9 @@ def images_suite(folder: Path) -> Suite:
 
     def adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
         place = places[subset.name]
-        whole = layout(place, DEEPEST)
-        mine = Layout(
-            classes=[each for each in whole.classes if each[0].parent == place],
-            strays=[path for path in whole.strays if _nearest(path, labels) == place],
+        mine = FolderLayout(
+            classes=[each for each in found.classes if each[0].parent == place],
+            strays=[path for path in found.strays if _nearest(path, labels) == place],
         )
         listing = list_classes(mine, place)
         refuse_empty(f"{suite.name}:{subset.name}", place, mine, listing)
@@ -230,6 +228,8 @@ def _rows(file: Path) -> list[dict[str, str | None]]:
     """The rows of a list as text; a cell without value is None (Parquet) or "" (CSV)."""
     try:
         if file.suffix.lower() == ".csv":
+            import pandas as pd  # here: it takes half a second, and few name such a file
+
             frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
             columns, rows = list(frame.columns), frame.to_dict("records")
         elif file.suffix.lower() == ".parquet":

@@ -1,15 +1,14 @@
-"""Perturbations: what happens to pictures between the camera or generator and the detector.
+"""Perturbations: what happens to images between the camera or generator and the detector.
 
 A text such as ``scale(0.5)|jpeg(75)``, parsed, printed canonically and kept with results exactly
-like a preprocess text. It is applied to the decoded picture, real or fake alike, before the
-detector's own geometry. What it draws follows from the picture's id and the text alone, so that
+like a preprocess text. It is applied to the decoded image, real or fake alike, before the
+detector's own geometry. What it draws follows from the image's id and the text alone, so that
 order, workers, batches and shards change nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import re
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from harness.data.decode import Image8
-from harness.data.operations import OPS, Args, Op, allow_size, check_nothing, op
+from harness.data.operations import OPS, Args, Op, allow_size, check_nothing, encoded, op, through
 from harness.data.preprocess import Preprocess, parse_with
 
 PERTURBATIONS: dict[str, Op] = {
@@ -53,14 +52,14 @@ class Perturbation:
 
     @property
     def is_random(self) -> bool:
-        """Whether equal pictures of different ids come out different."""
+        """Whether equal images of different ids come out different."""
         return self.chain.is_random
 
     def __call__(self, image: Image8, name: str) -> Image8:
         """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB.
 
         Args:
-            image: the decoded picture.
+            image: the decoded image.
             name: the sample's id; with the text it decides what is drawn.
 
         Raises:
@@ -73,11 +72,11 @@ class Perturbation:
         return self.chain.apply(image, rng, name)
 
     def encoded(self, perturbed: Image8) -> bytes:
-        """The file in which a perturbed picture would lie: of its last step's format, else PNG."""
+        """The file in which a perturbed image would lie: of its last step's format, else PNG."""
         last = self.chain.steps[-1] if self.chain.steps else None
         if last is None or last.op.name not in _FORMATS:
-            return _encoded(perturbed, "PNG")
-        return _encoded(perturbed, _FORMATS[last.op.name], *map(int, last.args))
+            return encoded(perturbed, "PNG")
+        return encoded(perturbed, _FORMATS[last.op.name], *map(int, last.args))
 
 
 UNPERTURBED = Perturbation(Preprocess(()))
@@ -122,27 +121,16 @@ def _widths(args: Args) -> Args:
     return args
 
 
-def _encoded(image: Image8, form: str, quality: int | None = None) -> bytes:
-    file = io.BytesIO()
-    options = {} if quality is None else {"quality": quality}
-    Image.fromarray(image).save(file, form, **options)
-    return file.getvalue()
-
-
-def _through(image: Image8, form: str, quality: int) -> Image8:
-    return np.array(Image.open(io.BytesIO(_encoded(image, form, quality))).convert("RGB"))
-
-
 @op("jpeg(quality)", _quality, known=PERTURBATIONS)
 def _jpeg(image: Image8, quality: int) -> Image8:
     """Through Pillow's JPEG (4:2:0, libjpeg's tables) and back."""
-    return _through(image, "JPEG", quality)
+    return through(image, "JPEG", quality)
 
 
 @op("webp(quality)", _quality, known=PERTURBATIONS)
 def _webp(image: Image8, quality: int) -> Image8:
     """Through lossy WebP and back."""
-    return _through(image, "WEBP", quality)
+    return through(image, "WEBP", quality)
 
 
 @op("png", check_nothing, known=PERTURBATIONS)

@@ -47,11 +47,11 @@ class Preprocess:
         """Whether it draws from a generator (training only)."""
         return any(step.op.random for step in self.steps)
 
-    def __call__(self, image: Image8, name: str = "the picture") -> Image8:
+    def __call__(self, image: Image8, name: str = "the image") -> Image8:
         """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB, without randomness.
 
         Args:
-            image: the picture.
+            image: the image.
             name: what messages call it.
 
         Raises:
@@ -67,7 +67,7 @@ class Preprocess:
             image = _run(step, image, name)
         return image
 
-    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the picture") -> Image8:
+    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the image") -> Image8:
         """Like calling it, with the random operations drawing from ``rng``, in order."""
         for step in self.steps:
             extra: dict[str, Any] = {"rng": rng} if step.op.random else {}

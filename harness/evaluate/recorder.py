@@ -101,7 +101,7 @@ class Recorder:
             predictions: its prediction file's content.
         """
         path = prediction_path(Path(), record.key(blank.subset, predictions.key.manifest))
-        kept = {result.subset: result for result in record.subsets}.get(blank.subset)
+        kept = record.result(blank.subset)
         if kept is None or kept.scores != predictions.digest or not self.is_current(record):
             metrics = self.metrics_of(predictions, record)
         else:
@@ -156,9 +156,8 @@ class Recorder:
         judged = same and (old.threshold, old.score_kind) == (record.threshold, record.score_kind)
         if judged:
             record = dataclasses.replace(record, calibration=old.calibration)
-        found = {result.subset: result for result in old.subsets}
         for blank in record.subsets:
-            kept = found.get(blank.subset)
+            kept = old.result(blank.subset)
             if kept is None or blank.subset in but:
                 continue
             if kept.predictions:

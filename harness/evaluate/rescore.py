@@ -53,7 +53,7 @@ def _calibrations(
     found = {}
     suite, _, subset = place.partition(":")
     for record in records:
-        result = next((r for r in record.subsets if r.subset == subset), None)
+        result = record.result(subset)
         if record.suite == suite and result is not None and result.status == "ok":
             kept = read_predictions(out / result.predictions)
             found[_scorer_of(record)] = Calibration(

@@ -67,11 +67,6 @@ class RunRecords:
         seen = seen_in_training(cell.job.loaded, samples, cell.subset)
         return dataclasses.replace(result, seen=seen, left_out=cell.manifest.left_out), made
 
-    def kept_result(self, cell: PlannedCell) -> SubsetResult:
-        """What the record of the cell's suite holds of its subset."""
-        record = self.of(cell.job, cell.suite)
-        return {result.subset: result for result in record.subsets}[cell.subset.name]
-
     def add(self, job: Job, suite: Suite, result: SubsetResult, made: Iterable[Made]) -> None:
         """Puts a result into its record and writes that, with what others have added since."""
         record = self._recorder.with_result(self.of(job, suite), result, made)

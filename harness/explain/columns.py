@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.explain.maps import Explanation, Map
-from harness.explain.observer import Look, Subject
-from harness.figures.panels import Column, Heat, panel
+from harness.explain.observer import Observation, Subject
+from harness.figures.panels import Heat, PanelColumn, panel
 from harness.metrics.focus import focus
 
 NAMES = {"grad-cam": "Grad-CAM", "exact": "exact map"}
@@ -18,7 +18,7 @@ NAMES = {"grad-cam": "Grad-CAM", "exact": "exact map"}
 TITLE = 24  # characters
 
 
-def drawn(subject: Subject, looks: Sequence[Look], form: str) -> bytes:
+def drawn(subject: Subject, looks: Sequence[Observation], form: str) -> bytes:
     """The panel of an image, as a file of :data:`harness.figures.svg.FORMS`."""
     alike = all(look.pixels.shape == looks[0].pixels.shape for look in looks)
     pixels = looks[0].pixels if alike else subject.pixels
@@ -29,7 +29,7 @@ def drawn(subject: Subject, looks: Sequence[Look], form: str) -> bytes:
     return panel(title, pixels, [_column(look) for look in looks], form)
 
 
-def _column(look: Look) -> Column:
+def _column(look: Observation) -> PanelColumn:
     """A detector's column: name, score and decision above its maps."""
     spec, weights = look.job.spec, look.job.weights.label
     row = next(look.rows())
@@ -39,10 +39,10 @@ def _column(look: Look) -> Column:
         NAMES[found.kind]: Heat(values=found.map, selected=found.selected, caption=_caption(found))
         for found in look.explanations
     }
-    return Column(title=f"{spec.title}\n{weights}\n{verdict}", pixels=look.pixels, heats=heats)
+    return PanelColumn(title=f"{spec.title}\n{weights}\n{verdict}", pixels=look.pixels, heats=heats)
 
 
-def in_words(look: Look) -> str:
+def in_words(look: Observation) -> str:
     """The column for those who do not see it."""
     row = next(look.rows())
     maps = "; ".join(

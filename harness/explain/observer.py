@@ -67,7 +67,7 @@ class MapRow:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Look:
+class Observation:
     """One detector's look at one image: what it saw, and its maps."""
 
     job: Job
@@ -106,7 +106,7 @@ class Observer:
     detector: Detector
     layer: str = ""
 
-    def look(self, subject: Subject) -> Look:
+    def look(self, subject: Subject) -> Observation:
         """Its maps of one image.
 
         Raises:
@@ -116,7 +116,7 @@ class Observer:
         pixels = parse(self.job.preprocess_for(subject.suite))(subject.pixels, subject.name)
         refuse_size(self.job.spec, pixels.shape[:2], subject.name)
         found = explain(self.detector, to_tensor(pixels)[None], self.layer, subject.name)
-        return Look(job=self.job, pixels=pixels, explanations=found)
+        return Observation(job=self.job, pixels=pixels, explanations=found)
 
 
 @dataclass(frozen=True, kw_only=True)

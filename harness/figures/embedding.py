@@ -40,7 +40,7 @@ class Plane:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class LegendEntry:
     """A generator in the legend.
 
     Args:
@@ -68,7 +68,9 @@ def shown(count: int, panels: int, seed: int) -> np.ndarray[Any, np.dtype[np.int
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
-def embedding(planes: Sequence[Plane], generators: Sequence[Entry], title: str, form: str) -> bytes:
+def embedding(
+    planes: Sequence[Plane], generators: Sequence[LegendEntry], title: str, form: str
+) -> bytes:
     """A file without timestamps; the same planes give the same bytes.
 
     Args:
@@ -93,7 +95,7 @@ def _columns(wide: int) -> int:
     return max(wide, 2)
 
 
-def _paint(figure: Figure, planes: Sequence[Plane], generators: Sequence[Entry]) -> None:
+def _paint(figure: Figure, planes: Sequence[Plane], generators: Sequence[LegendEntry]) -> None:
     marks = _marks(generators)
     wide = min(len(planes), BLOCK)
     grid = figure.subplots(2 * -(-len(planes) // BLOCK), wide, squeeze=False)
@@ -118,7 +120,7 @@ def _paint(figure: Figure, planes: Sequence[Plane], generators: Sequence[Entry])
     )
 
 
-def _marks(generators: Sequence[Entry]) -> Marks:
+def _marks(generators: Sequence[LegendEntry]) -> Marks:
     """Name -> (colour, marker): a colour a family, or a generator where there is one family."""
     families = list(dict.fromkeys(generator.family for generator in generators))
     found: dict[str, tuple[str, str]] = {}
@@ -155,7 +157,7 @@ def _scatter(
     axes.plot(places[:, 0], places[:, 1], marker, color=colour, markersize=3, markeredgewidth=0)
 
 
-def _legend(generators: Sequence[Entry], marks: Marks) -> list[Line2D]:
+def _legend(generators: Sequence[LegendEntry], marks: Marks) -> list[Line2D]:
     entries = [
         ("real (by class)", COLOURS[0], "o"),
         ("fake (by class)", COLOURS[1], "^"),

@@ -52,7 +52,7 @@ class Heat:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Column:
+class PanelColumn:
     """One detector.
 
     Args:
@@ -66,7 +66,7 @@ class Column:
     heats: Mapping[str, Heat] = field(default_factory=dict)
 
 
-def panel(title: str, pixels: Image8, columns: Sequence[Column], form: str) -> bytes:
+def panel(title: str, pixels: Image8, columns: Sequence[PanelColumn], form: str) -> bytes:
     """A file without timestamps; the same arrays give the same bytes.
 
     Args:
@@ -89,11 +89,11 @@ def panel(title: str, pixels: Image8, columns: Sequence[Column], form: str) -> b
         return draw(paint, size, title.split("\n")[0], form, font=8, measured=True)
 
 
-def _rows(columns: Sequence[Column]) -> list[str]:
+def _rows(columns: Sequence[PanelColumn]) -> list[str]:
     return list(dict.fromkeys(name for column in columns for name in column.heats))
 
 
-def _paint(figure: Figure, title: str, pixels: Image8, columns: Sequence[Column]) -> None:
+def _paint(figure: Figure, title: str, pixels: Image8, columns: Sequence[PanelColumn]) -> None:
     rows = _rows(columns)
     grid = figure.subplots(max(len(rows), 2), 1 + len(columns), squeeze=False)
     for axes in grid.flat:

@@ -28,7 +28,7 @@ _ALIKE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Variance:
     """One source of variance.
 
     Args:
@@ -108,7 +108,7 @@ def wilson(share: float, count: float, z: float = 1.959964) -> tuple[float, floa
     return min(low, share), max(high, share)
 
 
-def image_part(seeds: Sequence[Draws], *, together: bool = True) -> Part | None:
+def image_part(seeds: Sequence[Draws], *, together: bool = True) -> Variance | None:
     """The variance, over images, of a mean over seeds; None without resamples or units.
 
     Args:
@@ -129,7 +129,7 @@ def image_part(seeds: Sequence[Draws], *, together: bool = True) -> Part | None:
     variance *= mean.units / max(mean.units - 1, 1.0)
     if mean.sets > 1 and variance > 0:
         freedom = min(freedom, _few_decide(mean, variance))
-    return Part(variance=variance, freedom=freedom)
+    return Variance(variance=variance, freedom=freedom)
 
 
 def _few_decide(mean: Draws, variance: float) -> float:
@@ -148,15 +148,15 @@ def _few_decide(mean: Draws, variance: float) -> float:
     return max(4.0, 2 / excess) if excess > 0 else math.inf
 
 
-def seed_part(values: Sequence[float]) -> Part:
+def seed_part(values: Sequence[float]) -> Variance:
     """The variance, over training seeds, of the mean of (S >= 2,) values."""
     spread = float(np.var(values, ddof=1)) / len(values)
     if spread < _ALIKE**2:
         spread = 0.0  # equal numbers, but for rounding
-    return Part(variance=spread, freedom=len(values) - 1)
+    return Variance(variance=spread, freedom=len(values) - 1)
 
 
-def critical(parts: Sequence[Part], level: float = LEVEL) -> float:
+def critical(parts: Sequence[Variance], level: float = LEVEL) -> float:
     """How many standard errors a two-sided interval reaches on each side.
 
     The mean of Student's quantiles of the parts, weighed by their variances. Unlike Welch and
@@ -171,11 +171,11 @@ def critical(parts: Sequence[Part], level: float = LEVEL) -> float:
     return sum(p.variance * q for p, q in zip(parts, quantiles, strict=True)) / total
 
 
-def p_value(parts: Sequence[Part], errors: float) -> float:
+def p_value(parts: Sequence[Variance], errors: float) -> float:
     """The level at which :func:`critical` is ``errors`` standard errors.
 
     Example:
-        >>> round(p_value([Part(variance=1.0, freedom=2)], 4.302653), 4)
+        >>> round(p_value([Variance(variance=1.0, freedom=2)], 4.302653), 4)
         0.05
     """
     if errors <= 0:
@@ -195,7 +195,7 @@ def p_value(parts: Sequence[Part], errors: float) -> float:
     return float(brentq(gap, bottom, 1 - 1e-12, xtol=1e-15, rtol=1e-10))
 
 
-def freedom_of(parts: Sequence[Part]) -> float:
+def freedom_of(parts: Sequence[Variance]) -> float:
     """Degrees of freedom of the one Student's t that reaches as far at 5 % as the parts do."""
     reach = critical(parts)
     low, high = (f(part.freedom for part in parts) for f in (min, max))

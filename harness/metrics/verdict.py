@@ -20,7 +20,7 @@ from scipy.special import stdtr
 from harness.metrics.bootstrap import Draws, seed_mean
 from harness.metrics.interval import (
     LEVEL,
-    Part,
+    Variance,
     critical,
     freedom_of,
     image_part,
@@ -133,7 +133,7 @@ def tell_apart(first: Seeds, second: Seeds, *, margin: float = MARGIN) -> Verdic
     if images is not None:
         units = seed_mean(gaps).units
         # Where all units say the same they show no variance; then as for a count of `units`.
-        images = Part(variance=max(images.variance, value**2 / units), freedom=units - 1)
+        images = Variance(variance=max(images.variance, value**2 / units), freedom=units - 1)
         parts.insert(0, images)
         about = dataclasses.replace(about, units=units, least=_least(units, images.freedom))
     return _judged(about, value, parts)
@@ -154,7 +154,7 @@ def _minus(one: Draws, other: Draws) -> Draws:
     return Draws(value=one.value - other.value, values=one.values - other.values, masses=one.masses)
 
 
-def _seed_parts(first: Seeds, second: Seeds, gaps: list[Draws], *, paired: bool) -> list[Part]:
+def _seed_parts(first: Seeds, second: Seeds, gaps: list[Draws], *, paired: bool) -> list[Variance]:
     if paired:
         return [seed_part([gap.value for gap in gaps])]
     return [
@@ -162,7 +162,7 @@ def _seed_parts(first: Seeds, second: Seeds, gaps: list[Draws], *, paired: bool)
     ]
 
 
-def _judged(about: Verdict, value: float, parts: list[Part]) -> Verdict:
+def _judged(about: Verdict, value: float, parts: list[Variance]) -> Verdict:
     if not parts:
         return dataclasses.replace(about, reason="neither images nor seeds to draw")
     error = sum(part.variance for part in parts) ** 0.5

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import UsageError
-from harness.report.diff import NO_REASON, DiffCell, RecordDiff, judge, record_diff
+from harness.report.diff import (
+    NO_REASON,
+    DiffCell,
+    DiffStatus,
+    RecordDiff,
+    Where,
+    diff_cell,
+    record_diff,
+)
 from harness.report.measured import (
     METRICS,
     Measured,
     conditions,
-    find_subset,
     is_scored,
     subset_value,
     suite_value,
@@ -25,7 +32,7 @@ from harness.results.records import NOT_KNOWN, RunRecord
 from harness.results.store import load_records
 
 _SETTINGS = ("version", "variant", "preprocess", "threshold")
-_NOT_HERE = "not here"
+MEAN = "mean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,58 +228,52 @@ def _cells(record: RunRecord | None, other: RunRecord | None) -> list[DiffCell]:
     """Every number of two counterparts, one of which may be absent."""
     known = record or other
     assert known is not None
-    cells = []
-    for name in (*(result.subset for result in known.subsets), "mean"):
-        both = record is not None and other is not None
-        data = _data_reasons(record, other, name) if record and other else []
-        settings = (
-            setting_reasons(record, other, "" if name == "mean" else name)
-            if record and other
-            else []
-        )
-        for metric in METRICS:
-            found, theirs = _number(record, name, metric), _number(other, name, metric)
-            status = judge(dataclasses.replace(found, low=None, high=None), theirs.value)
-            reasons: tuple[str, ...] = ()
-            if status == "no data":
-                reasons = (found.reason,)
-            elif status == "no reference":
-                reasons = ("no number there" if both else "no counterpart there",)
-            else:
-                said = [each.text for each in found.said]
-                said += [f"there {each.text}" for each in theirs.said if each.text not in said]
-                why = (*data, *settings) or (NO_REASON,)
-                reasons = (*(why if status == "off" else ()), *said)
-            cells.append(
-                DiffCell(
-                    suite=known.suite,
-                    detector=known.detector,
-                    weights=known.weights.label,
-                    column=name,
-                    metric=metric,
-                    measured=found.value,
-                    reference=theirs.value,
-                    status=status,
-                    interval="none: both runs score the same images",
-                    reasons=reasons,
-                )
-            )
-    return cells
+    row = (known.suite, known.detector, known.weights.label)
+    return [
+        _cell((*row, name, metric), record, other)
+        for name in (*(result.subset for result in known.subsets), MEAN)
+        for metric in METRICS
+    ]
+
+
+def _cell(place: Where, record: RunRecord | None, other: RunRecord | None) -> DiffCell:
+    name, metric = place[3:]
+    found, theirs = _number(record, name, metric), _number(other, name, metric)
+
+    def reasons(status: DiffStatus) -> Iterable[str]:
+        if record is None or other is None:
+            return ("no counterpart there",)
+        if status == "no reference":
+            return ("no number there",)
+        said = [each.text for each in found.said]
+        said += [f"there {each.text}" for each in theirs.said if each.text not in said]
+        if status != "off":
+            return said
+        settings = setting_reasons(record, other, "" if name == MEAN else name)
+        return [*([*_data_reasons(record, other, name), *settings] or [NO_REASON]), *said]
+
+    return diff_cell(
+        place,
+        dataclasses.replace(found, low=None, high=None),
+        theirs.value,
+        reasons,
+        interval="none: both runs score the same images",
+    )
 
 
 def _number(record: RunRecord | None, name: str, metric: str) -> Measured:
     if record is None:
-        return Measured(reason=_NOT_HERE)
-    if name == "mean":
+        return Measured(reason="not here")
+    if name == MEAN:
         return suite_value(record, METRICS[metric])
     return subset_value(record, name, METRICS[metric])
 
 
 def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:
-    names = [result.subset for result in record.subsets] if name == "mean" else [name]
+    names = [result.subset for result in record.subsets] if name == MEAN else [name]
     reasons = []
     for subset in names:
-        mine, theirs = find_subset(record, subset), find_subset(other, subset)
+        mine, theirs = record.result(subset), other.result(subset)
         if mine is None or theirs is None:
             continue
         if mine.manifest != theirs.manifest:
@@ -289,48 +290,48 @@ def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:
 def _image_diffs(here: Path, record: RunRecord, there: Path, other: RunRecord) -> list[ImageDiff]:
     diffs = []
     for result in record.subsets:
-        theirs = find_subset(other, result.subset)
+        theirs = other.result(result.subset)
         if theirs is None or not result.predictions or not theirs.predictions:
             continue
-        kept = (
-            read_predictions(root / found.predictions)
-            for root, found in ((here, result), (there, theirs))
+        sides = (
+            (read_predictions(here / result.predictions), record.threshold),
+            (read_predictions(there / theirs.predictions), other.threshold),
         )
-        diffs.append(_image_diff(record, other, result.subset, *kept))
+        diffs.append(_image_diff(record, result.subset, *sides))
     return diffs
 
 
-def _image_diff(
-    record: RunRecord, other: RunRecord, subset: str, mine: Predictions, theirs: Predictions
-) -> ImageDiff:
-    here, there = (
-        {
-            name: (label, score, score > threshold)
-            for name, label, score in zip(
-                kept.ids, kept.labels.tolist(), kept.scores.tolist(), strict=True
-            )
-        }
-        for kept, threshold in ((mine, record.threshold), (theirs, other.threshold))
-    )
-    pairs = [(here[name], there[name]) for name in sorted(here.keys() & there.keys())]
-    deltas = np.array([abs(a[1] - b[1]) for a, b in pairs] or [0.0])
-    keys = [dataclasses.asdict(kept.key) for kept in (mine, theirs)]
+_Side = tuple[Predictions, float]
+"""Kept scores and the threshold they are judged by."""
+
+
+def _image_diff(record: RunRecord, subset: str, mine: _Side, theirs: _Side) -> ImageDiff:
+    here, there = ({name: i for i, name in enumerate(kept.ids)} for kept, _ in (mine, theirs))
+    shared = sorted(here.keys() & there.keys())
+    scores, labels, fake = [], [], []
+    for (kept, threshold), at in ((mine, here), (theirs, there)):
+        rows = [at[name] for name in shared]
+        scores.append(kept.scores[rows])
+        labels.append(kept.labels[rows])
+        fake.append(kept.scores[rows] > threshold)
+    deltas = np.abs(scores[0] - scores[1]) if shared else np.zeros(1)
+    keys = [dataclasses.asdict(kept.key) for kept, _ in (mine, theirs)]
     return ImageDiff(
         suite=record.suite,
         detector=record.detector,
         weights=record.weights.label,
         subset=subset,
-        images=len(pairs),
+        images=len(shared),
         differing=int(np.count_nonzero(deltas)),
         max_delta=float(deltas.max()),
         median_delta=float(np.median(deltas)),
-        flipped=sum(a[2] != b[2] for a, b in pairs),
-        relabelled=sum(a[0] != b[0] for a, b in pairs),
-        only_here=len(here) - len(pairs),
-        only_there=len(there) - len(pairs),
+        flipped=int(np.sum(fake[0] != fake[1])),
+        relabelled=int(np.sum(labels[0] != labels[1])),
+        only_here=len(here) - len(shared),
+        only_there=len(there) - len(shared),
         settings=tuple(
-            f"{name}: {keys[0][name]}, there {keys[1][name]}"
-            for name in keys[0]
-            if keys[0][name] != keys[1][name]
+            f"{name}: {value}, there {keys[1][name]}"
+            for name, value in keys[0].items()
+            if value != keys[1][name]
         ),
     )

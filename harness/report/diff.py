@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -132,8 +132,10 @@ def against_paper(specs: Sequence[TableSpec], sources: Sources) -> list[DiffCell
         ran = {record.detector for _, run in found for record in run.values()}
         cells += _absent(spec, sources, ran)
         if spec.kind == "summary":
-            tabled = {other.suite for other in specs}
-            cells += _unprinted(set(spec.suites()) - tabled, plain)
+            untabled = set(spec.suites()) - {other.suite for other in specs}
+            for record in (each for each in plain if each.suite in untabled):
+                run = {record.suite: record}
+                cells += _cells(_unprinted(record), "", run, sources, noted)
     return cells
 
 
@@ -164,6 +166,8 @@ def compared(cells: Sequence[DiffCell]) -> list[DiffCell]:
     return [cell for cell in cells if cell.comparable and cell.delta is not None]
 
 
+Where = tuple[str, str, str, str, str]
+"""Suite, detector, label of the weights, column and metric."""
 _Noted = Mapping[CellKey, tuple[str, ...]]
 
 
@@ -189,24 +193,55 @@ def _cells(
     sources: Sources,
     noted: _Noted,
 ) -> Iterator[DiffCell]:
+    """A run against a row of a table."""
     sample = next(iter(run.values()))
     apart = departures(sample, sources.published.get(sample.detector, ""))
     suites = spec.suites()
     for column, metric in _grid(spec):
+        records = [run[s] for s in suites if s in run and column.suite in ("", s)]
+        found = measure(column, spec.suite, run, metric, suites)
+        interval = ""
+        if not apart and all(is_as_declared(record, column.subset) for record in records):
+            # The published weights on the published images, as far as anyone can know.
+            found = replace(found, low=None, high=None)
+            interval = "none: the same weights on the same images must give the same number"
+        elif found.low is None:
+            interval = "none: the record holds none, python -m harness rescore makes them"
         key = (spec.paper, method, column.paper, metric)
         printed = sources.paper.get(*key)
-        yield _compare(
+        texts = (each.text for each in found.said)
+        said = (*apart, *texts, found.beside, *_about_reference(key, printed, noted))
+        sure = printed is not None and printed.certainty != "ambiguous"
+        yield diff_cell(
             (spec.suite or spec.name, sample.detector, sample.weights.label, column.paper, metric),
-            _Ours(
-                found=measure(column, spec.suite, run, metric, suites),
-                records=[run[s] for s in suites if s in run and column.suite in ("", s)],
-                column=column,
-                apart=apart,
-                committed=sources.committed,
-            ),
-            printed,
-            _reference_reasons(key, printed, noted),
+            found,
+            None if printed is None else printed.value,
+            _Reasons(said, _origin(records, column, sources)),
+            interval=interval,
+            comparable=not apart and found.comparable and sure,
         )
+
+
+@dataclass(frozen=True)
+class _Reasons:
+    """What is said of a number, and at last where it comes from."""
+
+    said: Sequence[str]
+    origin: Sequence[str]
+
+    def __call__(self, status: DiffStatus) -> tuple[str, ...]:
+        if status == "no reference":
+            return ()
+        known = list(filter(None, self.said)) or [NO_REASON] * (status == "off")
+        return (*known, *self.origin)
+
+
+def _origin(records: Sequence[RunRecord], column: ColumnSpec, sources: Sources) -> tuple[str, ...]:
+    """Whether a number is of committed scores, and not of the output folder."""
+    results = [result for record in records for result in record.subsets]
+    shown = (result for result in results if column.subset in ("", result.subset))
+    known = any(result.scores in sources.committed for result in shown)
+    return ("scored before and committed: tables/measured",) if known else ()
 
 
 def _absent(spec: TableSpec, sources: Sources, ran: set[str]) -> Iterator[DiffCell]:
@@ -215,106 +250,69 @@ def _absent(spec: TableSpec, sources: Sources, ran: set[str]) -> Iterator[DiffCe
         if row.detector in ran:
             continue
         known = row.detector in sources.published
-        reason = "not run" if known else "detector not implemented yet"
         for column, metric in _grid(spec):
             printed = sources.paper.get(spec.paper, row.paper, column.paper, metric)
-            yield DiffCell(
-                suite=spec.suite or spec.name,
-                detector=row.detector,
-                weights="",
-                column=column.paper,
-                metric=metric,
-                measured=None,
-                reference=None if printed is None else printed.value,
-                status="no data",
-                reasons=(reason,),
+            yield diff_cell(
+                (spec.suite or spec.name, row.detector, "", column.paper, metric),
+                Measured(reason="not run" if known else "detector not implemented yet"),
+                None if printed is None else printed.value,
+                lambda _: (),
+                interval="",
             )
 
 
-def _unprinted(suites: set[str], plain: Sequence[RunRecord]) -> Iterator[DiffCell]:
-    """Numbers on suites of which the paper prints the mean only: they have no reference."""
-    for record in (record for record in plain if record.suite in suites):
-        for result in record.subsets:
-            for metric in METRICS:
-                column = ColumnSpec(paper=result.subset, subset=result.subset)
-                ours = measure(column, record.suite, {record.suite: record}, metric, ())
-                yield _compare(
-                    (record.suite, record.detector, record.weights.label, result.subset, metric),
-                    _Ours(found=ours, records=[record], column=column),
-                    None,
-                    (),
-                )
+def _unprinted(record: RunRecord) -> TableSpec:
+    """The table of a suite of which the paper prints the mean only: nothing has a reference."""
+    columns = tuple(ColumnSpec(paper=r.subset, subset=r.subset) for r in record.subsets)
+    return TableSpec(
+        name=record.suite,
+        title="",
+        caption="",
+        kind="paper",
+        suite=record.suite,
+        metrics=tuple(METRICS),
+        columns=columns,
+    )
 
 
 def _grid(spec: TableSpec) -> list[tuple[ColumnSpec, str]]:
     return [(column, metric) for column in spec.columns if column.paper for metric in spec.metrics]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Ours:
-    """A number of ours, the records behind it, what sets these apart from the published, and the
-    digests of scores that are committed."""
-
-    found: Measured
-    records: Sequence[RunRecord]
-    column: ColumnSpec
-    apart: tuple[str, ...] = ()
-    committed: frozenset[str] = frozenset()
-
-    @property
-    def origin(self) -> tuple[str, ...]:
-        """Whether it is of committed scores, and not of the output folder."""
-        results = [result for record in self.records for result in record.subsets]
-        shown = (r for r in results if self.column.subset in ("", r.subset))
-        known = any(result.scores in self.committed for result in shown)
-        return ("scored before and committed: tables/measured",) if known else ()
-
-    @property
-    def is_the_papers(self) -> bool:
-        """The published weights on the published images, as far as anyone can know."""
-        return not self.apart and all(
-            is_as_declared(record, self.column.subset) for record in self.records
-        )
-
-
-def _compare(
-    place: tuple[str, str, str, str, str],
-    ours: _Ours,
-    printed: PaperValue | None,
-    about_reference: tuple[str, ...],
+def diff_cell(
+    place: Where,
+    ours: Measured,
+    reference: float | None,
+    reasons: Callable[[DiffStatus], Iterable[str]],
+    *,
+    interval: str,
+    comparable: bool = True,
 ) -> DiffCell:
+    """A number of ours beside a reference.
+
+    Args:
+        place: suite, detector, label of the weights, column and metric.
+        ours: with the interval that may be used, and why there is no number.
+        reference: the other number, in percent.
+        reasons: what is said of a status for which there is a number of ours.
+        interval, comparable: as in the cell.
+    """
     suite, detector, weights, column, metric = place
-    found, interval = ours.found, ""
-    if ours.is_the_papers:
-        found = replace(found, low=None, high=None)
-        interval = "none: the same weights on the same images must give the same number"
-    elif found.low is None:
-        interval = "none: the record holds none, python -m harness rescore makes them"
-    reference = None if printed is None else printed.value
-    status = judge(found, reference)
-    reasons: tuple[str, ...] = ()
-    if status == "no data":
-        reasons = (found.reason,)
-    elif status != "no reference":
-        own = [each.text for each in found.said] + [found.beside] * bool(found.beside)
-        reasons = (*ours.apart, *own, *about_reference)
-        reasons = reasons or ((NO_REASON,) if status == "off" else ())
-        reasons = (*reasons, *ours.origin)
-    sure = printed is not None and printed.certainty != "ambiguous"
+    status = judge(ours, reference)
     return DiffCell(
         suite=suite,
         detector=detector,
         weights=weights,
         column=column,
         metric=metric,
-        measured=found.value,
+        measured=ours.value,
         reference=reference,
         status=status,
-        comparable=not ours.apart and found.comparable and sure,
-        low=found.low,
-        high=found.high,
+        comparable=comparable,
+        low=ours.low,
+        high=ours.high,
         interval=interval,
-        reasons=reasons,
+        reasons=(ours.reason,) if status == "no data" else tuple(reasons(status)),
     )
 
 
@@ -336,7 +334,7 @@ def judge(ours: Measured, reference: float | None) -> DiffStatus:
     return "off"
 
 
-def _reference_reasons(key: CellKey, printed: PaperValue | None, noted: _Noted) -> tuple[str, ...]:
+def _about_reference(key: CellKey, printed: PaperValue | None, noted: _Noted) -> tuple[str, ...]:
     if printed is None:
         return ()
     uncertain = tuple(f"reference uncertain: {n}" for n in paper_notes(key, printed, noted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.results.records import Metric, RunRecord, SubsetResult
+from harness.results.records import Metric, RunRecord
 from harness.results.reservations import Reservation, joined, of_mean, reservations
 from harness.results.rows import seed_group
 
@@ -75,14 +75,9 @@ def with_raw(found: Measured, raw: Measured) -> Measured:
     )
 
 
-def find_subset(record: RunRecord, name: str) -> SubsetResult | None:
-    """The result of a subset, or None where the record does not know it."""
-    return next((result for result in record.subsets if result.subset == name), None)
-
-
 def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
     """A metric (record name) of one subset."""
-    result = find_subset(record, subset)
+    result = record.result(subset)
     if result is None:
         return Measured(reason=f"the record has no subset {subset}")
     first = (result.error or "no reason recorded").splitlines()[0]

@@ -128,12 +128,20 @@ def load_specs(folder: Path) -> list[TableSpec]:
     return [load_spec(path) for path in sorted(folder.glob("*.toml"))]
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; UsageError where there is none, or it is no TOML."""
+    try:
+        found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return found
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read, not TOML: {error}") from error
+
+
 def load_spec(path: Path) -> TableSpec:
     """Reads one spec; see :func:`load_specs`."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
+    raw = read_toml(path)
     for key, record in _NESTED.items():
         entries = raw.get(key, [])
         raw[key] = tuple(_build(record, entry, f"{path}: {key}") for entry in entries)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 
 from harness.metrics.verdict import Verdict
 from harness.report.layout import between, signed
+from harness.results.intervals import Place
 from harness.results.records import RunRecord
 
-Place = tuple[str, str]
-"""Suite and subset."""
 Tell = Callable[[Sequence[RunRecord], Sequence[RunRecord], Sequence[Place], str], Verdict]
 """Whether the rows of two sets of records (a record a seed and suite) are told apart by a metric's
 plain mean over places."""

@@ -168,15 +168,11 @@ def _incomparable(subset: str, contenders: Sequence[Contender]) -> str:
     images = set()
     for contender in contenders:
         for record in contender.records:
-            result = _result(record, subset)
+            result = record.result(subset)
             if result is None or not result.predictions:
                 return f"{contender.name} has no scores"
             images.add((result.manifest, result.skipped))
     return "" if len(images) == 1 else "other images (manifests or skipped files differ)"
-
-
-def _result(record: RunRecord, subset: str) -> SubsetResult | None:
-    return next((result for result in record.subsets if result.subset == subset), None)
 
 
 class _Pairing:
@@ -228,7 +224,7 @@ class _Pairing:
             return None
         sides = []
         for record in (first.records[0], second.records[0]):
-            result = _result(record, found.subset)
+            result = record.result(found.subset)
             assert result is not None  # compare() left out subsets without a result
             sides.append((read_predictions(self.out / result.predictions), record.threshold))
         kept = sides[0][0]

@@ -66,7 +66,7 @@ class Replicates:
         """Replicates of one subset of a record; empty where it has no intervals, or where just
         those scores that its metrics were made from are not at hand.
         """
-        result = next((r for r in record.subsets if r.subset == subset), None)
+        result = record.result(subset)
         if record.resampling is None or result is None or not result.predictions:
             return {}
         path = self.out / result.predictions

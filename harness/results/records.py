@@ -237,6 +237,10 @@ class RunRecord:
     calibration: Calibration | None = None
     schema: int = SCHEMA
 
+    def result(self, subset: str) -> SubsetResult | None:
+        """The result of a subset, or None where the record does not know it."""
+        return next((result for result in self.subsets if result.subset == subset), None)
+
     def key(self, subset: str, manifest: str) -> PredictionKey:
         """What decides the scores of a subset's images under this record's conditions."""
         return PredictionKey(

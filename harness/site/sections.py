@@ -135,7 +135,7 @@ def _audit(folder: Path) -> Part:
         title="Audit of the data",
         lead="What the files give away without their pictures, traces of former JPEGs, duplicates, "
         "and reals that several sets share.",
-        command="python -m harness audit --suite mini",
+        command="python -m harness check --audit --suite mini",
         fragments=_fragments(folder, "audit-*.html"),
     )
 

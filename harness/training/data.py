@@ -6,8 +6,10 @@ worker threads nor the order in which files are listed can change a training.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from harness.api import FAKE, REAL, DetectorSpec
 from harness.data.decode import Image8, decode, display_name, read_bytes
@@ -22,6 +25,9 @@ from harness.data.loader import ordered_map
 from harness.data.preprocess import Preprocess, refuse_size, to_tensor
 from harness.data.sample import Manifest, Sample
 from harness.errors import BadImageError, DataError
+from harness.training.request import Machine, Training
+
+log = logging.getLogger(__name__)
 
 MEMORY = 4 << 30
 """Bytes of decoded pixels kept by one training; images beyond it are decoded again each epoch."""
@@ -89,10 +95,6 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.manifest.samples)
 
-    def sample(self, index: int) -> Sample:
-        """The sample at a position of the manifest."""
-        return self.manifest.samples[index]
-
     def image(self, index: int) -> Image8:
         """(H, W, 3) uint8 RGB as decoded; not to be written to.
 
@@ -102,8 +104,7 @@ class ImageSet:
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        sample = self.sample(index)
-        image = decode(read_bytes(sample), display_name(sample))
+        image = _decoded(self.manifest.samples[index])
         with self._lock:
             if image.nbytes <= self._room and index not in self._kept:
                 self._room -= image.nbytes
@@ -194,6 +195,9 @@ class ImageSet:
         for group in waiting.values():
             yield _joined(group)
 
+    def _name(self, index: int) -> str:
+        return display_name(self.manifest.samples[index])
+
     def _turns(self, label: int, count: int, rng: np.random.Generator) -> list[Turn]:
         """``count`` turns of a class, in a new permutation each time that all have come."""
         members = np.flatnonzero(self.labels == label)
@@ -211,20 +215,20 @@ class ImageSet:
         try:
             return change(image)
         except DataError as error:  # which of the images it was is not known where it is raised
-            name = display_name(self.sample(index))
+            name = self._name(index)
             if isinstance(error, BadImageError):
                 raise BadImageError(name, error.reason) from error
             raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
     def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:
         if self.detector:
-            name = display_name(self.sample(index))
+            name = self._name(index)
             refuse_size(self.detector, image.shape[:2], name, after=preprocess, flag=flag)
 
     def _same_size(self, index: int, size: tuple[int, ...], first: tuple[int, ...]) -> None:
         if size != first:
             raise DataError(
-                f"{display_name(self.sample(index))} is {size[1]}x{size[0]} (width x height) after "
+                f"{self._name(index)} is {size[1]}x{size[0]} (width x height) after "
                 f"preprocessing, others are {first[1]}x{first[0]}: "
                 "images of one training must end at one size",
                 hint="crop them, e.g. --train-preprocess 'resize(256)|random_crop(224)'",
@@ -233,3 +237,46 @@ class ImageSet:
 
 def _joined(group: list[tuple[int, Image8]]) -> tuple[list[int], Tensor]:
     return [index for index, _ in group], to_tensor(np.stack([image for _, image in group]))
+
+
+def _decoded(sample: Sample) -> Image8:
+    return decode(read_bytes(sample), display_name(sample))
+
+
+def readable(training: Training, machine: Machine) -> tuple[Training, dict[str, list[str]]]:
+    """The training without unreadable images, where ``on_bad_image`` says so, and their ids.
+
+    Every image is decoded once beforehand: batches, processes and a resumed training then agree on
+    which images there are.
+
+    Raises:
+        DataError: no image of a class is left to train on.
+    """
+    skipped: dict[str, list[str]] = {"train": [], "val": []}
+    if training.on_bad_image == "error":
+        return training, skipped
+    for name in skipped:
+        manifest: Manifest = getattr(training, name)
+        bad = _unreadable(manifest, machine)
+        if not bad:
+            continue
+        skipped[name] = [sample.id for sample in manifest.samples if sample in bad]
+        left = tuple(sample for sample in manifest.samples if sample not in bad)
+        training = replace(training, **{name: Manifest(manifest.name, left)})  # type: ignore[arg-type]
+        log.warning("%s: %d unreadable images are left out", manifest.name, len(bad))
+    if not (training.train.n_real and training.train.n_fake):
+        raise DataError(f"{training.train.name}: no readable image of one of the two classes")
+    return training, skipped
+
+
+def _unreadable(manifest: Manifest, machine: Machine) -> set[Sample]:
+    ranks = machine.ranks
+    found = torch.zeros(len(manifest.samples), device=machine.device)
+    mine = range(ranks.rank, len(found), ranks.size)
+    opened = ordered_map(
+        lambda index: _decoded(manifest.samples[index]), mine, workers=machine.workers
+    )
+    hidden = machine.progress != "bar"
+    for outcome in tqdm(opened, f"check {manifest.name}", len(mine), leave=False, disable=hidden):
+        found[outcome.item] = isinstance(outcome.error, BadImageError)
+    return {manifest.samples[index] for index in ranks.sum(found).nonzero().flatten().tolist()}

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from harness.api import (
     Detector,
@@ -22,8 +21,9 @@ from harness.api import (
 from harness.data.decode import display_name, read_bytes, read_header
 from harness.data.preprocess import parse
 from harness.engine.seeding import seeded
+from harness.metrics.values import Floats
 from harness.training.data import ImageSet
-from harness.training.outcome import Scores, Trained, measure
+from harness.training.outcome import Trained, measure, on_cpu
 from harness.training.progress import Progress
 
 BATCH = 32
@@ -48,7 +48,7 @@ def fit_features(
 ) -> Trained:
     """Fits a detector on the features of the training images; ``sets`` are train and val."""
     train, val = sets
-    rows: dict[int, Scores] = {}
+    rows: dict[int, Floats] = {}
     for positions, images in train.plain_batches(parse(recipe.train_preprocess), BATCH):
         rows.update(zip(positions, detector.features(images), strict=True))
         progress.advance(len(positions), {})
@@ -59,7 +59,7 @@ def fit_features(
     with torch.inference_mode():
         for positions, images in val.plain_batches(parse(recipe.val_preprocess), BATCH):
             scores[positions] = detector.score(images).double().numpy()
-    return Trained(state=_state(detector), epochs=(measure(spec, val, scores),))
+    return Trained(state=on_cpu(detector.state_dict()), epochs=(measure(spec, val, scores),))
 
 
 def fit_headers(
@@ -76,14 +76,10 @@ def fit_headers(
         detector.fit_headers(_headers(train), train.labels, seed)
     progress.advance(len(train), {})
     scores = detector.score_headers(_headers(val))
-    return Trained(state=_state(detector), epochs=(measure(spec, val, scores),))
+    return Trained(state=on_cpu(detector.state_dict()), epochs=(measure(spec, val, scores),))
 
 
 def _headers(images: ImageSet) -> Sequence[FileHeader]:
     return [
         read_header(read_bytes(sample), display_name(sample)) for sample in images.manifest.samples
     ]
-
-
-def _state(detector: HasState) -> dict[str, Tensor]:
-    return {name: value.contiguous().clone() for name, value in detector.state_dict().items()}

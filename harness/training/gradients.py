@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from harness.api import Trainable
 from harness.engine.seeding import seeded
-from harness.training.interrupt import Stop
+from harness.training.processes import Stop
 from harness.training.request import Machine, Numerics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class MicroBatch:
     """Images of a batch that go through the network together.
 
     Args:
@@ -68,7 +68,7 @@ class Gradients:
         """Whether a process has been asked to stop; the same answer in all of them."""
         return self._stop.requested if self._ranks.size == 1 else self._stop_of_any
 
-    def add(self, parts: Sequence[Part]) -> float:
+    def add(self, parts: Sequence[MicroBatch]) -> float:
         """Adds the gradient to every parameter's ``grad``; returns the batch's loss.
 
         Args:

@@ -6,6 +6,7 @@ and one thread makes float sums, so weights, independent of the number of cores.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import threading
@@ -19,12 +20,14 @@ from tqdm import tqdm
 
 from harness.training.progress import parse
 
+log = logging.getLogger(__name__)
+
 TAIL = 15  # lines of a failed child's stderr that are kept
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ChildJob:
     """One command.
 
     Args:
@@ -39,27 +42,30 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ChildOutcome:
     """How a job ended; ``tail`` holds the last lines of its stderr when it failed."""
 
-    job: Job
+    job: ChildJob
     exit_code: int
     tail: str = ""
 
 
-def run_jobs(jobs: Sequence[Job], parallel: int) -> list[Outcome]:
+def run_jobs(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
     """Runs all jobs, at most ``parallel`` at once; one that fails does not stop the others.
 
     Ctrl-C ends the children before it goes on.
 
     Returns:
-        One outcome a job, in the given order.
+        One outcome a job, in the given order; the failed ones are in the log.
     """
-    return _Runner(jobs).run(max(1, min(parallel, len(jobs))))
+    outcomes = _Runner(jobs).run(max(1, min(parallel, len(jobs))))
+    for failed in (outcome for outcome in outcomes if outcome.exit_code):
+        log.error("failed: %s (exit code %d)\n%s", failed.job.name, failed.exit_code, failed.tail)
+    return outcomes
 
 
 class _Runner:
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[ChildJob]) -> None:
         self._jobs = jobs
         self._children: set[subprocess.Popen[str]] = set()
         self._running: list[str] = []
@@ -71,7 +77,7 @@ class _Runner:
             total=total, desc="train", bar_format=form, dynamic_ncols=True
         )
 
-    def run(self, parallel: int) -> list[Outcome]:
+    def run(self, parallel: int) -> list[ChildOutcome]:
         order = sorted(range(len(self._jobs)), key=lambda i: (-self._jobs[i].weight, i))
         with self._bar, ThreadPoolExecutor(parallel) as pool:
             futures = {i: pool.submit(self._run, self._jobs[i]) for i in order}
@@ -83,10 +89,10 @@ class _Runner:
                 raise
         return [futures[i].result() for i in range(len(self._jobs))]
 
-    def _run(self, job: Job) -> Outcome:
+    def _run(self, job: ChildJob) -> ChildOutcome:
         with self._lock:
             if self._stopped:
-                return Outcome(job=job, exit_code=130)
+                return ChildOutcome(job=job, exit_code=130)
             child = subprocess.Popen(
                 job.command,
                 stdin=subprocess.DEVNULL,
@@ -105,9 +111,9 @@ class _Runner:
             self._running.remove(job.name)
             self._bar.update(job.weight * (1 - done))
         code = child.returncode
-        return Outcome(job=job, exit_code=code, tail="\n".join(tail) if code else "")
+        return ChildOutcome(job=job, exit_code=code, tail="\n".join(tail) if code else "")
 
-    def _follow(self, job: Job, child: subprocess.Popen[str]) -> tuple[float, deque[str]]:
+    def _follow(self, job: ChildJob, child: subprocess.Popen[str]) -> tuple[float, deque[str]]:
         done = 0.0
         tail: deque[str] = deque(maxlen=TAIL)
         assert child.stderr is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol
@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from harness.api import Detector, HasState, Trainable
 from harness.data.preprocess import parse
 from harness.errors import DataError, HarnessError, UsageError
+from harness.metrics.values import Floats
 from harness.training.data import Batch, ImageSet, Turn, dealt, epoch_images, stream
-from harness.training.gradients import Gradients, Part, moving
-from harness.training.interrupt import Stop, held_back
+from harness.training.gradients import Gradients, MicroBatch, moving
 from harness.training.optimisers import build_optimiser
-from harness.training.outcome import Epoch, Scores, Trained, measure
-from harness.training.progress import Progress
+from harness.training.outcome import Epoch, Trained, measure, on_cpu
+from harness.training.processes import Stop, held_back
+from harness.training.progress import Curves, Progress
 from harness.training.recipe import uses_monitor
 from harness.training.request import Machine, Training
-from harness.training.savepoint import Content, Savepoint
+from harness.training.savepoint import Savepoint, State
 from harness.training.schedule import Course, learning_rate
-from harness.training.tensorboard import Board
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Keepers:
 
     progress: Progress
     savepoint: Savepoint
-    board: Board
+    curves: Curves
 
 
 class Descent:
@@ -100,14 +100,14 @@ class Descent:
             _copy(self._best, moving(self.detector.module))
         best_epoch = self._course.best_epoch
         return Trained(
-            state=_on_cpu(self.detector.state_dict()),
+            state=on_cpu(self.detector.state_dict()),
             epochs=tuple(self._epochs),
             kept=best_epoch if self._best and best_epoch else len(self._epochs),
             best_val_epoch=best_epoch,
             ended=self._ended,
         )
 
-    def ready(self, train: ImageSet) -> Iterator[tuple[int, list[Part]]]:
+    def ready(self, train: ImageSet) -> Iterator[tuple[int, list[MicroBatch]]]:
         """For each step left of the running epoch: its images, and this process's parts of it."""
         number, first = len(self._epochs), self._step
         steps = self._batches(train)[first:]
@@ -122,7 +122,7 @@ class Descent:
             images = len(turns)
             yield images, [self._part(next(loaded), images, (number, step, p)) for p in parts]
 
-    def step(self, parts: Sequence[Part]) -> float:
+    def step(self, parts: Sequence[MicroBatch]) -> float:
         """One step on this process's parts of a batch; returns the batch's loss before it."""
         return self._optimiser.step(partial(self._gradients.add, parts))
 
@@ -138,7 +138,9 @@ class Descent:
             self._loss += loss * images
             self._step += 1
             keepers.progress.advance(images, {"epoch": number + 1, "loss": loss})
-            keepers.board.add({"train/loss": loss, "train/rate": rate}, number * steps + self._step)
+            keepers.curves.add(
+                {"train/loss": loss, "train/rate": rate}, number * steps + self._step
+            )
             if self._gradients.stop:
                 self._leave(keepers)
             if keepers.savepoint.is_due():
@@ -155,12 +157,12 @@ class Descent:
             train_loss=self._loss / epoch_images(train.manifest, self.recipe.balanced),
         )
         figures = {"val/loss": epoch.val_loss, "val/acc": epoch.val_acc, "val/ap": epoch.val_ap}
-        keepers.board.add(figures, epoch.epoch * self._step)
+        keepers.curves.add(figures, epoch.epoch * self._step)
         self._epochs.append(epoch)
         self._step, self._loss = 0, 0.0
         self._ended = self._course.note(epoch)
         if self.recipe.keep == "best" and self._course.best_epoch == epoch.epoch:
-            self._best = _on_cpu(moving(self.detector.module))
+            self._best = on_cpu(moving(self.detector.module))
         keepers.savepoint.save(self._state())
 
     def _batches(self, train: ImageSet) -> list[list[Turn]]:
@@ -178,7 +180,7 @@ class Descent:
         own = range(first, first + numerics.accumulate)
         return {number: parts[number] for number in own if parts[number]}
 
-    def _part(self, batch: Batch, images_of_step: int, place: tuple[int, int, int]) -> Part:
+    def _part(self, batch: Batch, images_of_step: int, place: tuple[int, int, int]) -> MicroBatch:
         """A part on the device; ``place`` is (epoch, step, part) and decides the loss's draws."""
         images, labels = batch
         epoch, step, part = place
@@ -186,7 +188,7 @@ class Descent:
         key = (epoch, step, 0, part) if part else (epoch, step, 0)
         draws = stream(self.training.seed, *key).generate_state(1, np.uint32)
         device = self.machine.device
-        return Part(
+        return MicroBatch(
             images=images.to(device, non_blocking=True).contiguous(
                 memory_format=torch.channels_last
             ),
@@ -204,7 +206,7 @@ class Descent:
         """Steps of an epoch."""
         return -(-epoch_images(train.manifest, self.recipe.balanced) // self.recipe.batch_size)
 
-    def _scores(self, images: ImageSet, keepers: Keepers) -> Scores:
+    def _scores(self, images: ImageSet, keepers: Keepers) -> Floats:
         """(N,) scores in manifest order; every process scores its share."""
         self.detector.module.eval()
         ranks = self.machine.ranks
@@ -222,14 +224,14 @@ class Descent:
                     self._leave(keepers)
         if ranks.size > 1:  # of every image all processes but one say 0
             scores = ranks.sum(scores.to(self.machine.device)).cpu()
-        whole: Scores = scores.numpy()
+        whole: Floats = scores.numpy()
         return whole
 
     def _leave(self, keepers: Keepers) -> None:
         keepers.savepoint.save(self._state())
         raise KeyboardInterrupt
 
-    def _state(self) -> Content:
+    def _state(self) -> State:
         course = asdict(self._course)
         del course["recipe"]
         return {
@@ -296,8 +298,3 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, value in target.items():
             value.copy_(source[name])
-
-
-def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A copy on the CPU that later steps do not change."""
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}

@@ -15,7 +15,7 @@ DROP = (12, 0.1)  # after this many epochs the rate is multiplied by this
 SIDE = 96
 TILE = 128
 
-# Operations that decide which part of a picture is seen, and how large; all others stay.
+# Operations that decide which part of an image is seen, and how large; all others stay.
 GEOMETRY = frozenset(
     {
         "native",
@@ -47,7 +47,7 @@ def augmentation(published: str) -> str:
 
 
 def scale(spec: DetectorSpec) -> Recipe:
-    """The published recipe, fitted to hundreds of tiles in place of 144,000 pictures."""
+    """The published recipe, fitted to hundreds of tiles in place of 144,000 images."""
     recipe = published_recipe(spec)
     # A detector that cannot take these sizes keeps its published geometry.
     takes_tiles = not spec.input_rule.problem(TILE, TILE)

@@ -13,7 +13,7 @@ from harness.api import Recipe
 RADIUS = 0.05
 """Of SAM's neighbourhood: the value of its paper (arXiv 2010.01412, section 3)."""
 
-Gradients = Callable[[], float]
+AddGradients = Callable[[], float]
 """Adds the loss's gradient to every parameter's ``grad`` and returns the loss; called again, it
 makes the same random draws."""
 
@@ -37,7 +37,7 @@ class Optimiser:
         for group in self.rule.param_groups:
             group["lr"] = rate
 
-    def step(self, gradients: Gradients) -> float:
+    def step(self, gradients: AddGradients) -> float:
         """Moves the parameters once; returns the loss before the move."""
         value = self._anew(gradients)
         self.scaler.step(self.rule)
@@ -53,7 +53,7 @@ class Optimiser:
         self.rule.load_state_dict(state["rule"])
         self.scaler.load_state_dict(state["scaler"])
 
-    def _anew(self, gradients: Gradients) -> float:
+    def _anew(self, gradients: AddGradients) -> float:
         self.rule.zero_grad(set_to_none=True)
         return gradients()
 
@@ -73,7 +73,7 @@ class SharpnessAware(Optimiser):
         super().__init__(rule)
         self.module = module
 
-    def step(self, gradients: Gradients) -> float:
+    def step(self, gradients: AddGradients) -> float:
         """Moves the parameters once; returns the loss at w."""
         value = self._anew(gradients)
         moved = self._with_gradient()

@@ -13,10 +13,8 @@ from harness.api import FAKE, DetectorSpec
 from harness.engine.seeding import seeded
 from harness.errors import DetectorError
 from harness.metrics.classification import accuracy, average_precision
+from harness.metrics.values import Floats
 from harness.training.data import ImageSet
-
-Scores = np.ndarray[Any, np.dtype[np.float64]]
-Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +63,15 @@ def seeded_build(spec: DetectorSpec, options: Mapping[str, object], seed: int) -
         return spec.build(**options)
 
 
+def on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy on the CPU that later steps do not change."""
+    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+
+
 def measure(
     spec: DetectorSpec,
     val: ImageSet,
-    scores: Scores,
+    scores: Floats,
     *,
     epoch: int = 1,
     lr: float | None = None,
@@ -94,7 +97,9 @@ def measure(
     )
 
 
-def cross_entropy(labels: Labels, scores: Scores, kind: str) -> float | None:
+def cross_entropy(
+    labels: np.ndarray[Any, np.dtype[np.int64]], scores: Floats, kind: str
+) -> float | None:
     """Mean binary cross-entropy in nats.
 
     Per image ``-log p`` of a fake and ``-log(1 - p)`` of a real, where p is the score or, of a

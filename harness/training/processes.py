@@ -1,17 +1,23 @@
-"""The processes that train one network together, as ``torchrun`` starts them."""
+"""The processes that train one network together, as ``torchrun`` starts them; stopping them."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
 from harness.errors import UsageError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NOTICE = b"\nstopping after this step, the state will be saved; Ctrl-C again stops at once\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,3 +96,37 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     yield Ranks(rank=dist.get_rank(), size=dist.get_world_size())
     # After an error the others may never come here: then torchrun ends them.
     dist.destroy_process_group()
+
+
+class Stop:
+    """Whether somebody has asked to stop."""
+
+    requested = False
+
+    def ask(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Notes the wish; a signal handler. A second Ctrl-C is not patient any more."""
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if not self.requested and number == signal.SIGINT:
+            os.write(2, _NOTICE)  # the stream itself may be in the middle of a line
+        self.requested = True
+
+
+@contextmanager
+def held_back(stop: Stop) -> Iterator[None]:
+    """Signals only ask ``stop`` while this lasts; outside the main thread nothing changes.
+
+    A terminal's Ctrl-C reaches a child twice, from the terminal and as SIGTERM from its parent:
+    SIGTERM never counts as the second wish.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        signal.signal(number, stop.ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,40 +1,32 @@
-"""Progress of one training: a bar for people, or lines that the job runner reads."""
+"""What a running training shows: a bar for people, lines for the job runner, curves."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
 
 from tqdm import tqdm
+
+from harness.errors import UsageError
 
 MARK = "@progress"
 
 
-class Progress(Protocol):
-    """Is told how many images have been worked through."""
+class Progress:
+    """Is told how many images have been worked through; shows nothing."""
 
     def advance(self, images: int, shown: dict[str, float]) -> None:
         """``images`` more are done; ``shown`` are values worth seeing, such as the loss."""
-        ...
 
     def skip(self, images: int) -> None:
         """The first ``images`` were done before this process began."""
-        ...
 
 
-class SilentProgress:
-    """Shows nothing."""
-
-    def advance(self, images: int, shown: dict[str, float]) -> None:
-        """Does nothing."""
-
-    def skip(self, images: int) -> None:
-        """Does nothing."""
-
-
-class _Bar:
+class _Bar(Progress):
     def __init__(self, bar: tqdm[NoReturn]) -> None:
         self._bar = bar
 
@@ -48,7 +40,7 @@ class _Bar:
         self._bar.initial = self._bar.n = images  # no part of images/s
 
 
-class _Lines:
+class _Lines(Progress):
     """``@progress DONE TOTAL`` on stderr, at most one line per percent."""
 
     def __init__(self, total: int) -> None:
@@ -79,7 +71,7 @@ def show(style: str, title: str, total: int) -> Iterator[Progress]:
     if style == "lines":
         yield _Lines(total)
     elif style == "none":
-        yield SilentProgress()
+        yield Progress()
     else:
         with tqdm(total=total, desc=title, unit="img", dynamic_ncols=True) as bar:
             yield _Bar(bar)
@@ -92,3 +84,58 @@ def parse(line: str) -> float | None:
         return None
     done, total = int(words[1]), int(words[2])
     return min(1.0, done / total) if total else 1.0
+
+
+class Curves:
+    """Takes figures and keeps none."""
+
+    def add(self, figures: Mapping[str, float | None], step: int) -> None:
+        """Figures by name after so many steps, all epochs together; None is not defined."""
+
+
+class _TensorBoard(Curves):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer: Any = None
+
+    def add(self, figures: Mapping[str, float | None], step: int) -> None:
+        if self._writer is None:
+            # Slow to import, hence not at the top.
+            from torch.utils.tensorboard import SummaryWriter
+
+            # A training that goes on, or anew, draws over what an earlier one drew from here on.
+            self._writer = SummaryWriter(str(self._folder), purge_step=step)
+        for name, value in figures.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def curves_in(folder: Path | None) -> Iterator[Curves]:
+    """Curves in ``FOLDER/tensorboard``; None writes nothing.
+
+    Raises:
+        UsageError: the extra ``tensorboard`` is not installed.
+    """
+    if folder is None:
+        yield Curves()
+        return
+    require_tensorboard()
+    writing = _TensorBoard(folder / "tensorboard")
+    try:
+        yield writing
+    finally:
+        writing.close()
+
+
+def require_tensorboard() -> None:
+    """Raises UsageError naming the extra when it is not installed."""
+    if find_spec("tensorboard") is None:
+        raise UsageError(
+            "--tensorboard needs the extra 'tensorboard', which is not installed",
+            hint=".venv/bin/pip install -e '.[tensorboard]'",
+        )

@@ -23,7 +23,7 @@ from harness.training.processes import ALONE, Ranks
 FORMAT = 1
 """Raised when the content changes its meaning: an older state is then of no use."""
 
-Content = dict[str, Any]
+State = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Savepoint:
         self._ranks = ranks
         self._last = time.monotonic()
 
-    def load(self) -> Content | None:
+    def load(self) -> State | None:
         """The saved content, tensors on the CPU; None where there is none of this training."""
         path = self.folder / run_folder.STATE if self.folder else None
         there = path is not None and self._ranks.is_first and path.is_file()
@@ -73,7 +73,7 @@ class Savepoint:
         """Whether the last save, or the start, is long enough ago."""
         return time.monotonic() - self._last >= 60 * self.minutes
 
-    def save(self, content: Content) -> None:
+    def save(self, content: State) -> None:
         """Writes the content.
 
         Raises:
@@ -100,7 +100,7 @@ def discard(folder: Path) -> None:
     (folder / run_folder.STATE).unlink(missing_ok=True)
 
 
-def _read(source: Path | io.BytesIO) -> Content | None:
+def _read(source: Path | io.BytesIO) -> State | None:
     """The content, or None when it is damaged; of a file, tensors are not read before used."""
     if not zipfile.is_zipfile(source):
         return None
@@ -115,7 +115,7 @@ def _read(source: Path | io.BytesIO) -> Content | None:
     return content if known else None
 
 
-def _changes(content: Content, identity: run_folder.Record) -> list[str]:
+def _changes(content: State, identity: run_folder.Record) -> list[str]:
     if content["format"] != FORMAT:
         return [f"state format: {content['format']} there, {FORMAT} asked"]
     return run_folder.differences(run_folder.parse(content["identity"]), identity)

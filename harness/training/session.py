@@ -23,18 +23,14 @@ from harness.env import environment
 from harness.errors import DetectorError, UsageError, WeightsError
 from harness.results.records import WeightsRef
 from harness.training import run_folder
-from harness.training.data import ImageSet, epoch_images
+from harness.training.data import ImageSet, epoch_images, readable
 from harness.training.fit import fit_features, fit_headers
 from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
-from harness.training.progress import show
+from harness.training.progress import curves_in, show
 from harness.training.recipe import is_fit
 from harness.training.request import Machine, Numerics, Training, refuse_contradictions
 from harness.training.savepoint import Savepoint
-from harness.training.screening import readable
-from harness.training.tensorboard import board
-
-__all__ = ["Machine", "Training", "describe", "identity", "run"]
 
 TRAINING_VERSION = 1
 """Raised whenever the same request would give other weights."""
@@ -65,9 +61,9 @@ def run(training: Training, folder: Path, machine: Machine) -> run_folder.Record
     training, skipped = readable(whole, machine)
     recipe = training.recipe.used
     images = epoch_images(training.train, recipe.balanced) * recipe.epochs
-    curves = folder if machine.tensorboard and machine.ranks.is_first else None
-    with board(curves) as figures, show(machine.progress, training.label, images) as progress:
-        keepers = Keepers(progress=progress, savepoint=savepoint, board=figures)
+    drawn = folder if machine.tensorboard and machine.ranks.is_first else None
+    with curves_in(drawn) as curves, show(machine.progress, training.label, images) as progress:
+        keepers = Keepers(progress=progress, savepoint=savepoint, curves=curves)
         trained = _train(training, detector, machine, keepers)
     record = {**_record(whole, trained, started, machine), "skipped": skipped}
     if machine.ranks.is_first:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from harness.errors import DetectorError
-from harness.training.gradients import Part
+from harness.training.gradients import MicroBatch
 from harness.training.loop import Descent
 from harness.training.request import Machine, Training
 from harness.training.session import image_sets, prepared_detector
@@ -58,7 +58,7 @@ def measure(training: Training, machine: Machine, seconds: float = SECONDS) -> T
 
 
 def _images_a_second(
-    descent: Descent, steps: Iterable[tuple[int, list[Part]]], seconds: float
+    descent: Descent, steps: Iterable[tuple[int, list[MicroBatch]]], seconds: float
 ) -> float:
     done, start = 0, time.perf_counter()
     for images, parts in steps:

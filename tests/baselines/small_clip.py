@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from baselines import _clip
-from baselines._clip import Sizes
+from baselines._clip import ClipSizes
 from harness.api import DetectorSpec, Weights
 from tests.goldens.stored import keys
 
-SMALL = Sizes(width=128, layers=3, output=128, text_width=128, text_layers=1)
+SMALL = ClipSizes(width=128, layers=3, output=128, text_width=128, text_layers=1)
 
 
 def meta_state(name: str) -> dict[str, Tensor]:

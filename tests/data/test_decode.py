@@ -230,7 +230,7 @@ def test_heic_without_its_extra_is_a_bad_image_that_says_so(
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(64)
     for read in (decode, read_header):
-        with pytest.raises(BadImageError, match=r"is a HEIC picture.*\[heif\]"):
+        with pytest.raises(BadImageError, match=r"is a HEIC image.*\[heif\]"):
             read(data, "IMG_1.HEIC")
 
 

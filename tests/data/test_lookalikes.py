@@ -8,6 +8,7 @@ import pytest
 from made_copies import COPIES, face, texture
 
 from harness.audit import lookalikes
+from harness.audit.likeness import perceptual_hashes, thumbnail
 from harness.audit.lookalikes import (
     NEAR,
     PARTNERS,
@@ -16,9 +17,7 @@ from harness.audit.lookalikes import (
     find_lookalikes,
     find_overlap,
 )
-from harness.audit.traces import perceptual_hashes
 from harness.data.decode import Image8, decode, read_bytes
-from harness.data.likeness import thumbnail
 from harness.registry.suites import find_root, get_suite
 
 COPIED = 20
@@ -177,7 +176,7 @@ def test_kinds_of_pairs() -> None:
         "a real": (("a/1", "a/2"),)
     }
     assert found.across_subsets.examples == (("a/1", "b/1"), ("a/2", "b/1"))
-    assert (found.across_classes.pairs, found.across_classes.pictures) == (3, 4)
+    assert (found.across_classes.pairs, found.across_classes.files) == (3, 4)
 
 
 def test_equal_files_are_left_to_the_exact_search() -> None:

@@ -6,7 +6,8 @@ from image_files import encoded, noise
 from PIL import Image
 from scipy.fft import dct
 
-from harness.audit.traces import BLOCKY, blockiness, perceptual_hashes
+from harness.audit.likeness import perceptual_hashes
+from harness.audit.traces import BLOCKY, blockiness
 from harness.data.decode import decode, read_bytes
 from harness.data.perturb import parse_perturbation
 from harness.registry.suites import find_root, get_suite

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from harness.figures import embedding as embeddings
 from harness.figures.dots import COLOURS
-from harness.figures.embedding import MOST_MARKS, Entry, Plane, embedding, shown
+from harness.figures.embedding import MOST_MARKS, LegendEntry, Plane, embedding, shown
 
 GENERATORS = (
-    Entry(name="a", title="Generator A", family="gan"),
-    Entry(name="b", title="Generator B", family="gan"),
-    Entry(name="c", title="Generator C", family="diffusion"),
+    LegendEntry(name="a", title="Generator A", family="gan"),
+    LegendEntry(name="b", title="Generator B", family="gan"),
+    LegendEntry(name="c", title="Generator C", family="diffusion"),
 )
 
 
@@ -48,7 +48,9 @@ def test_the_legend_lies_inside_the_picture(count: int, monkeypatch: pytest.Monk
     """With the embedded suite's longest names, whatever the number of panels."""
     figures: list[Figure] = []
     monkeypatch.setattr(embeddings, "draw", _drawn(figures))
-    names = [Entry(name=str(i), title="Toy latent diffusion, image-to-image") for i in range(13)]
+    names = [
+        LegendEntry(name=str(i), title="Toy latent diffusion, image-to-image") for i in range(13)
+    ]
     embedding([panel(i) for i in range(count)], names, "", "svg")
     (figure,) = figures
     (legend,) = figure.legends
@@ -80,7 +82,7 @@ def test_every_image_is_drawn_twice() -> None:
 
 
 def test_families_share_a_colour_and_single_generators_have_their_own() -> None:
-    def colours(generators: Sequence[Entry]) -> set[str]:
+    def colours(generators: Sequence[LegendEntry]) -> set[str]:
         drawn = embedding([panel(0)], generators, "", "svg").decode()
         return set(re.findall(r"fill: (#\w{6})", drawn))
 

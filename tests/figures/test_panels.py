@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.figures.panels import FOR_FAKE, FOR_REAL, OPAQUE, Column, Heat, coloured, panel
+from harness.figures.panels import FOR_FAKE, FOR_REAL, OPAQUE, Heat, PanelColumn, coloured, panel
 from tests.conftest import noise
 
 
-def columns(count: int = 3, side: int = 14) -> list[Column]:
+def columns(count: int = 3, side: int = 14) -> list[PanelColumn]:
     rng = np.random.default_rng(0)
 
     def heat(selected: bool) -> Heat:
@@ -22,7 +22,7 @@ def columns(count: int = 3, side: int = 14) -> list[Column]:
         return Heat(values=values, selected=counts, caption="focus 5.0 %\nmore")
 
     return [
-        Column(
+        PanelColumn(
             title=f"D{n}\nreleased\nscore 1.00 > 0: fake",
             pixels=noise(n, 128, 128),
             heats={"Grad-CAM": heat(False), "exact map": heat(True)},
@@ -40,7 +40,9 @@ def test_the_same_arrays_give_the_same_bytes(form: str) -> None:
 
 def test_titles_of_any_number_of_lines_stand_on_the_page() -> None:
     for lines in (1, 3, 9):
-        tall = [Column(title="D\n" * lines, pixels=c.pixels, heats=c.heats) for c in columns(1)]
+        tall = [
+            PanelColumn(title="D\n" * lines, pixels=c.pixels, heats=c.heats) for c in columns(1)
+        ]
         data = panel("t", noise(0, 128, 128), tall, "png")
         with Image.open(io.BytesIO(data)) as image:
             grey = np.asarray(image.convert("L"))
@@ -61,7 +63,7 @@ def images(data: bytes) -> int:
 
 def test_a_detector_without_a_map_leaves_its_place_empty() -> None:
     full = columns(2)
-    lacking = [full[0], Column(title="D", pixels=full[1].pixels, heats={})]
+    lacking = [full[0], PanelColumn(title="D", pixels=full[1].pixels, heats={})]
     # The picture, the legend's ramp, and for every map the picture in grey and the evidence.
     assert images(panel("t", noise(0), full, "svg")) == 2 + 2 * 4
     assert images(panel("t", noise(0), lacking, "svg")) == 2 + 2 * 2
@@ -75,7 +77,7 @@ def test_squares_are_drawn_of_the_cells_that_were_taken() -> None:
 
     def closed(selected: np.ndarray) -> int:
         heat = Heat(values=values, selected=selected, caption="c")
-        column = Column(title="", pixels=noise(1), heats={"exact map": heat})
+        column = PanelColumn(title="", pixels=noise(1), heats={"exact map": heat})
         drawn = panel("", noise(1), [column], "svg").decode()
         outlines = [part for part in drawn.split("<path ") if "stroke: #000000" in part]
         return sum(part.count("\nz") for part in outlines)
@@ -94,7 +96,7 @@ def test_colours_say_the_sign_and_opacity_the_strength() -> None:
 
 def test_pictures_that_are_not_square_keep_their_shape() -> None:
     heat = Heat(values=np.ones((4, 8), dtype=np.float32), caption="c")
-    column = Column(title="", pixels=noise(1, 64, 160), heats={"Grad-CAM": heat})
+    column = PanelColumn(title="", pixels=noise(1, 64, 160), heats={"Grad-CAM": heat})
     root = ET.fromstring(panel("", noise(1, 64, 160), [column], "svg"))
     boxes = [e for e in root.iter() if e.tag.endswith("}clipPath")]
     shapes = [float(box[0].attrib["width"]) / float(box[0].attrib["height"]) for box in boxes]

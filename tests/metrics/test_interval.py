@@ -12,7 +12,7 @@ from harness.metrics import interval as module
 from harness.metrics.bootstrap import Draws
 from harness.metrics.classification import Rule
 from harness.metrics.interval import (
-    Part,
+    Variance,
     critical,
     freedom_of,
     image_part,
@@ -105,7 +105,7 @@ def test_what_images_and_seeds_do_together_counts_once() -> None:
 
 
 def test_critical_values_are_students_and_between_them() -> None:
-    seeds, images = Part(variance=1.0, freedom=2), Part(variance=1.0, freedom=100)
+    seeds, images = Variance(variance=1.0, freedom=2), Variance(variance=1.0, freedom=100)
     assert critical([seeds]) == pytest.approx(stats.t.ppf(0.975, 2))
     both = critical([seeds, images])
     assert both == pytest.approx((stats.t.ppf(0.975, 2) + stats.t.ppf(0.975, 100)) / 2)

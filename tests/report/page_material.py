@@ -127,13 +127,9 @@ def _write_plane(folder: Path) -> None:
         "weights": "mini-train/seed0",
         "images": 200,
         "dims": 640,
-        "silhouette": 0.31,
-        "silhouette_low": 0.28,
-        "silhouette_high": 0.35,
-        "silhouette_generators": -0.02,
         "probe": 0.875,
-        "unseen": None,
-        "silhouette_plane": 0.2,
+        "probe_low": 0.84,
+        "probe_high": 0.9,
     }
     facts = {"suite": "mini", "alt": "points", "caption": "A plane.", "rows": [row]}
     (folder / "tsne-mini.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -74,14 +74,16 @@ def ablation() -> Ablation:
     ]
     rows.append(AblationRow(label="D", options="k=3", records={**rows[0].records, 2: ()}))
     return Ablation(
-        name="small-ablation",
-        title="Small",
-        caption="A caption.",
+        about=Table(
+            name="small-ablation",
+            title="Small",
+            caption="A caption.",
+            statements=("Made by: a test.",),
+        ),
         detector="lfm",
         rows=tuple(rows),
         reference="A",
         sets=SETS,
-        statements=("Made by: a test.",),
         tell=seeds_alone,
     )
 

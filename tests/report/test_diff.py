@@ -261,3 +261,17 @@ def test_committed_numbers_say_so_and_an_off_one_still_has_no_reason() -> None:
     origin = "scored before and committed: tables/measured"
     assert cells["BEGAN", "ACC"].reasons == (NO_REASON, origin)
     assert cells["STGAN", "ACC"].reasons == (NO_REASON,)
+
+
+def test_a_number_without_a_reference_keeps_its_interval_unless_it_is_the_papers_own() -> None:
+    weights = WeightsRef(label="released", sha256="a" * 64, verified=True)
+    counts = {"expected_real": 1000, "expected_fake": 1000, "counts": "documented"}
+    interval = {name: Metric(value=0.9, low=0.8, high=0.95) for name in ("acc", "ap")}
+    results = tuple(result(n, metrics=interval, **counts) for n in subsets_of("diffusion1k"))
+    run = record("diffusion1k", results, weights=weights)
+    for made, low in ((run, None), (replace(run, precision="bf16"), 80.0)):
+        cells = against_paper([SPECS["summary"]], sources(made))
+        own = [cell for cell in cells if cell.suite == "diffusion1k"]
+        assert len(own) == 10
+        assert {cell.low for cell in own} == {low}
+        assert {(cell.status, cell.comparable) for cell in own} == {("no reference", False)}

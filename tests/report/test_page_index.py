@@ -52,7 +52,7 @@ def test_ids_are_unique_and_every_anchor_has_its_target(html: str) -> None:
 
 def test_every_section_is_there_and_filled(html: str) -> None:
     for text in ("Title of twins-mini", "Title of robustness-mini", "Audit: ", "A plane.",
-                 "0.31 [0.28, 0.35]", "3.0 to 5.0", "lfm:released minus npr"):  # fmt: skip
+                 "87.5 [84.0, 90.0]", "3.0 to 5.0", "lfm:released minus npr"):  # fmt: skip
         assert text in html
     assert "Not made yet" not in html
 
@@ -89,8 +89,7 @@ def test_fragments_are_told_apart_and_go_below_the_reports_headings(out: Path) -
 def test_sections_sort_by_numbers(out: Path) -> None:
     (grid,) = named(parts(out, out), "features").grids
     values = dict(zip(grid.header, grid.rows[0], strict=True))
-    assert values["silhouette real/fake"].number == 0.31
-    assert values["probe, unseen generator (%)"].number is None
+    assert values["probe (%)"].number == 87.5
     assert values["detector"].number is None
     focus, gaps = named(parts(out, out), "explain").grids
     assert focus.rows[0][4].text == "4.1" and gaps.rows[0][5].text == "-"

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from harness.data.sample import Manifest
 from harness.training import loop, session
-from harness.training.gradients import Gradients, Part
-from harness.training.interrupt import Stop
+from harness.training.gradients import Gradients, MicroBatch
 from harness.training.outcome import Epoch
-from harness.training.processes import Ranks, joined
+from harness.training.processes import Ranks, Stop, joined
 from harness.training.request import Machine, Numerics, Training
 from tests.training import tiny
 
@@ -110,7 +109,7 @@ def averaged(ranks: Ranks) -> dict[str, Any]:
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     gradients = Gradients(detector, scaler, Numerics(processes=2), machine, Stop())
     n = 2 if ranks.rank else 6
-    part = Part(images=torch.rand(n, 3, 8, 8), labels=torch.ones(n), share=n / 8, draws=0)
+    part = MicroBatch(images=torch.rand(n, 3, 8, 8), labels=torch.ones(n), share=n / 8, draws=0)
     loss = gradients.add([part])
     return {
         "mean": norm.running_mean,

@@ -10,15 +10,15 @@ import pytest
 from harness.data.sample import Manifest
 from harness.errors import UsageError
 from harness.training import session
-from harness.training.tensorboard import board
+from harness.training.progress import curves_in
 from tests.training import tiny
 
 
 def test_without_the_extra_its_name_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.training.tensorboard.find_spec", lambda _: None)
-    with pytest.raises(UsageError, match="extra 'tensorboard'") as caught, board(tmp_path):
+    monkeypatch.setattr("harness.training.progress.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="extra 'tensorboard'") as caught, curves_in(tmp_path):
         pass
     assert ".[tensorboard]" in caught.value.hint
 

@@ -14,11 +14,10 @@ from harness.api import DetectorSpec
 from harness.registry import detectors as registry
 from harness.training import session
 from harness.training.loop import Keepers
-from harness.training.progress import SilentProgress
+from harness.training.progress import Curves, Progress
 from harness.training.recipe import ResolvedRecipe, is_fit
 from harness.training.request import Training
 from harness.training.savepoint import Savepoint
-from harness.training.tensorboard import Board
 from tests.training import tiny
 
 LARGE = {"bihpf", "cnndetection", "f3net", "f3net-dfb", "fredect", "frepgan", "gandetection"}
@@ -87,10 +86,10 @@ def test_three_steps_are_two_and_one_after_a_stop(
     )
     whole = tiny.descend(training)
     point = Savepoint(tmp_path / "run", session.identity(training))
-    stopping = Keepers(progress=Interrupting(), savepoint=point, board=Board())
+    stopping = Keepers(progress=Interrupting(), savepoint=point, curves=Curves())
     with pytest.raises(KeyboardInterrupt):
         tiny.descend(training, keepers=stopping)
-    resumed = tiny.descend(training, keepers=replace(stopping, progress=SilentProgress()))
+    resumed = tiny.descend(training, keepers=replace(stopping, progress=Progress()))
     assert resumed.state.keys() == whole.state.keys()
     for name, value in whole.state.items():
         assert torch.equal(resumed.state[name], value), name

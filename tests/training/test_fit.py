@@ -15,7 +15,7 @@ from harness.registry import detectors as registry
 from harness.training.data import ImageSet
 from harness.training.fit import fit_features, fit_headers
 from harness.training.outcome import seeded_build
-from harness.training.progress import SilentProgress
+from harness.training.progress import Progress
 from tests.training import tiny
 
 
@@ -26,7 +26,7 @@ def test_features_are_fitted_in_manifest_order(train: Manifest, val: Manifest) -
     detector = seeded_build(spec, {}, 0)
     recipe = tiny.RECIPE  # any: only its geometry counts here
     recipe = type(recipe)(epochs=1, batch_size=1, lr=0.0)
-    trained = fit_features(spec, detector, recipe, sets, seed=0, progress=SilentProgress())
+    trained = fit_features(spec, detector, recipe, sets, seed=0, progress=Progress())
 
     by_hand = seeded_build(spec, {}, 0)
     pixels = [sets[0].image(i) for i in range(40)]
@@ -53,7 +53,7 @@ def test_headers_are_fitted_without_decoding(tmp_path: Path) -> None:
     spec = registry.detector("metadata")
     detector = seeded_build(spec, {}, 0)
     sets = (ImageSet(train), ImageSet(val))
-    trained = fit_headers(spec, detector, sets, seed=0, progress=SilentProgress())
+    trained = fit_headers(spec, detector, sets, seed=0, progress=Progress())
     assert trained.epochs[0].val_acc == 1.0
 
     again = seeded_build(spec, {}, 0)

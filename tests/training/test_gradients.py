@@ -13,9 +13,9 @@ from torch import Tensor
 from harness.data.sample import Manifest
 from harness.errors import UsageError
 from harness.training import run_folder, session
-from harness.training.gradients import Gradients, Part
-from harness.training.interrupt import Stop
+from harness.training.gradients import Gradients, MicroBatch
 from harness.training.outcome import Trained
+from harness.training.processes import Stop
 from harness.training.request import Numerics, Training, refuse_contradictions
 from tests.training import tiny
 
@@ -58,7 +58,7 @@ def test_parts_weigh_what_their_images_do() -> None:
     def gradient(cuts: list[slice], shares: list[float]) -> tuple[float, Tensor]:
         detector.module.zero_grad()
         parts = [
-            Part(images=images[cut], labels=labels[cut], share=share, draws=0)
+            MicroBatch(images=images[cut], labels=labels[cut], share=share, draws=0)
             for cut, share in zip(cuts, shares, strict=True)
         ]
         loss = gradients.add(parts)

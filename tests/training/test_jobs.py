@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from harness.training import progress
-from harness.training.jobs import Job, run_jobs
+from harness.training.jobs import ChildJob, run_jobs
 from tests import program
 
 PYTHON = (sys.executable, "-S", "-c")
 
 
-def job(name: str, code: str, weight: float = 1.0) -> Job:
-    return Job(name=name, command=(*PYTHON, textwrap.dedent(code)), weight=weight)
+def job(name: str, code: str, weight: float = 1.0) -> ChildJob:
+    return ChildJob(name=name, command=(*PYTHON, textwrap.dedent(code)), weight=weight)
 
 
 def test_every_job_runs_and_failures_are_collected(tmp_path: Path) -> None:
@@ -73,8 +73,9 @@ def test_ctrl_c_ends_the_children(tmp_path: Path) -> None:
     )
     parent = f"""
         import sys
-        from harness.training.jobs import Job, run_jobs
-        run_jobs([Job(name=n, command=(sys.executable, "-S", "-c", {child!r})) for n in "ab"], 2)
+        from harness.training.jobs import ChildJob, run_jobs
+        command = (sys.executable, "-S", "-c", {child!r})
+        run_jobs([ChildJob(name=n, command=command) for n in "ab"], 2)
     """
     code = textwrap.dedent(parent)
     with program.started(sys.executable, "-c", code, stderr=subprocess.PIPE) as process:

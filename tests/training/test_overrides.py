@@ -6,7 +6,7 @@ import pytest
 
 from harness.api import Recipe
 from harness.errors import UsageError
-from harness.training.overrides import OVERRIDABLE, check, flag, form, read
+from harness.training.recipe import OVERRIDABLE, check, flag, form, read
 
 
 @pytest.mark.parametrize(

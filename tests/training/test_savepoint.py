@@ -17,12 +17,12 @@ from harness.checkpoints import run_weights
 from harness.data.sample import Manifest
 from harness.errors import HarnessError
 from harness.training import run_folder, savepoint, session
-from harness.training.interrupt import Stop, held_back
 from harness.training.loop import Keepers
 from harness.training.outcome import Trained
+from harness.training.processes import Stop, held_back
+from harness.training.progress import Curves
 from harness.training.request import Machine, Numerics, Training
 from harness.training.savepoint import Savepoint
-from harness.training.tensorboard import Board
 from tests.training import tiny
 
 EVERY_STEP = replace(tiny.CPU, save_every=0.0)
@@ -282,7 +282,7 @@ def test_progress_does_not_count_what_was_done_before(
     training = tiny.training(train, val, detector=Stopping)
     stopped_at(7, training, tmp_path)
     progress = Counting()
-    keepers = Keepers(progress=progress, savepoint=point(tmp_path, training), board=Board())
+    keepers = Keepers(progress=progress, savepoint=point(tmp_path, training), curves=Curves())
     tiny.descend(training, keepers=keepers)
     assert (progress.skipped, progress.advanced) == (56, 64)
 

@@ -14,7 +14,7 @@ from harness.checkpoints import run_weights
 from harness.data.sample import Manifest
 from harness.errors import BadImageError, DataError
 from harness.training import run_folder, session
-from harness.training.screening import readable
+from harness.training.data import readable
 from tests.training import tiny
 
 

@@ -16,11 +16,10 @@ from harness.data.sample import Manifest, Sample
 from harness.training.data import ImageSet
 from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
-from harness.training.progress import SilentProgress
+from harness.training.progress import Curves, Progress
 from harness.training.recipe import ResolvedRecipe
 from harness.training.request import Machine, Training
 from harness.training.savepoint import Savepoint
-from harness.training.tensorboard import Board
 
 CPU = Machine(device=torch.device("cpu"), progress="none")
 SIDE = 20
@@ -131,7 +130,7 @@ def descend(
         for manifest in (training.train, training.val)
     )
     silent = Keepers(
-        progress=SilentProgress(), savepoint=savepoint or Savepoint(None, {}), board=Board()
+        progress=Progress(), savepoint=savepoint or Savepoint(None, {}), curves=Curves()
     )
     return Descent(training, detector, machine).run(train, val, keepers or silent)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
-import json
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from harness.engine.scorer import CPU
 from harness.env import environment, load_average, usable_cores
 from harness.errors import HarnessError, UsageError, WeightsError
 from harness.registry import detectors as registry
+from harness.results.store import canonical_json
 
 HELP = "measure images/s of the evaluation beside a plain loop and the machine's limit"
 
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
             "not_measured": absent,
             "environment": environment(),
         }
-        print(json.dumps(values, indent=1, sort_keys=True, allow_nan=False))
+        print(canonical_json(values), end="")
     else:
         print(summary(results, absent) if several else report(results[0]))
     loops = [loop for result in results for loop in result.loops]

@@ -60,23 +60,20 @@ class Ablation:
     """Everything that the tables show.
 
     Args:
-        name, title, caption: texts.
+        about: name, title, caption, and sentences below both tables (how it was made, what it is
+            not).
         detector: registered name.
         rows: in print order, all with the same seeds.
         reference: label of the row that the others are compared with.
         sets: the test sets, in order.
-        statements: sentences below both tables (how it was made, what it is not).
         tell: judges differences; from the kept scores.
     """
 
-    name: str
-    title: str
-    caption: str
+    about: Table
     detector: str
     rows: tuple[AblationRow, ...]
     reference: str
     sets: tuple[ScoredSet, ...]
-    statements: tuple[str, ...] = ()
     tell: Tell = no_verdict
 
     @property
@@ -131,12 +128,7 @@ def _means(ablation: Ablation) -> Table:
         for block in BLOCKS
         for title, sets in _columns(ablation)
     ]
-    table = Table(
-        name=ablation.name,
-        title=ablation.title,
-        caption=ablation.caption,
-        statements=(_counts(ablation), *ablation.statements),
-    )
+    table = replace(ablation.about, statements=(_counts(ablation), *ablation.about.statements))
     return ranked(fill(table, [(_row(ablation, r), r) for r in ablation.rows], columns, _mean))
 
 
@@ -258,14 +250,15 @@ def _differences(ablation: Ablation) -> Table:
         for block in BLOCKS
         for title, decimals in _TEST_COLUMNS.items()
     ]
+    about = ablation.about
     table = Table(
-        name=f"{ablation.name}-tests",
-        title=f"{ablation.title}: differences to {ablation.reference}",
+        name=f"{about.name}-tests",
+        title=f"{about.title}: differences to {ablation.reference}",
         caption=(
             f"Row minus {ablation.reference}, percentage points, mean over all sets of fakes. "
             "Two-sided p-values, and the same after Holm's correction over the rows."
         ),
-        statements=(*said, _ABOUT, *ablation.statements),
+        statements=(*said, _ABOUT, *about.statements),
     )
     rows = [(_row(ablation, row), row.label) for row in others]
     return fill(table, rows, columns, lambda row, by: gaps[row, by[0]].cell(by[1]))

@@ -9,7 +9,8 @@ from statistics import fmean, stdev
 from harness.metrics.verdict import Verdict
 from harness.report.measured import Measured, subset_value
 from harness.report.table import Cell
-from harness.report.words import Place, Tell
+from harness.report.words import Tell
+from harness.results.intervals import Place
 from harness.results.records import RunRecord
 from harness.results.reservations import joined
 

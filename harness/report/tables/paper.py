@@ -316,33 +316,25 @@ def measure(
     Args:
         column: which one.
         suite: the table's suite, for columns that name none.
-        run: suite -> record.
+        run: suite -> record, at least one.
         metric: ``ACC`` or ``AP``.
         suites: all suites of the table, for means over them.
     """
+
+    def by(name: str) -> Measured:
+        if column.over in ("all-subsets", "all-sets"):
+            return overall_value(run, suites, name, over_sets=column.over == "all-sets")
+        record = run.get(column.suite or suite)
+        if record is None:
+            return Measured(reason="not run on this set")
+        if column.over == "suite":
+            return suite_value(record, name)
+        return subset_value(record, column.subset, name)
+
     rules = {published_metric(record, metric) for record in run.values()}
     if len(rules) > 1:  # records of several versions of the harness
         return Measured(reason="its records rank by different rules: python -m harness run again")
-    found = _measure(column, suite, run, rules.pop() if rules else METRICS[metric], suites)
-    return with_raw(found, _measure(column, suite, run, METRICS[metric], suites))
-
-
-def _measure(
-    column: ColumnSpec,
-    suite: str,
-    run: Mapping[str, RunRecord],
-    name: str,
-    suites: Sequence[str],
-) -> Measured:
-    """As :func:`measure`, of a metric by its name in records."""
-    if column.over in ("all-subsets", "all-sets"):
-        return overall_value(run, suites, name, over_sets=column.over == "all-sets")
-    record = run.get(column.suite or suite)
-    if record is None:
-        return Measured(reason="not run on this set")
-    if column.over == "suite":
-        return suite_value(record, name)
-    return subset_value(record, column.subset, name)
+    return with_raw(by(rules.pop()), by(METRICS[metric]))
 
 
 def paper_notes(

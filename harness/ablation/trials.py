@@ -1,4 +1,4 @@
-"""The cells of an ablation: one row with one seed, trained to a run folder and scored.
+"""The trials of an ablation: one row with one seed, trained to a run folder and scored.
 
 A row is a variant of the detector that its registered spec does not declare: the spec is taken
 with the ablation's rows as its variants, and from there on training, checkpoints and scoring are
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.ablation.spec import AblationSpec, Row
+from harness.ablation.spec import AblationSpec, RowOptions
 from harness.api import DetectorSpec
 from harness.data.own import own_suite
 from harness.data.suite import Selection
@@ -27,15 +27,14 @@ from harness.results.records import RunRecord
 from harness.training import datasets, run_folder, session
 from harness.training.datasets import TrainingData
 from harness.training.outcome import seeded_build
-from harness.training.overrides import OVERRIDABLE, read
-from harness.training.recipe import ResolvedRecipe, resolve
-from harness.training.session import Machine, Training
+from harness.training.recipe import OVERRIDABLE, ResolvedRecipe, read, resolve
+from harness.training.request import Machine, Training
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Trial:
     """One row with one seed.
 
     Args:
@@ -91,14 +90,14 @@ def training_data(spec: AblationSpec, out: Path) -> TrainingData:
         return datasets.declared(spec.train)
     if spec.train or not all(folders):
         raise UsageError(
-            "training data: give either --train, or both --train-data and --val-data",
-            hint="--train mini-train",
+            "training data: give either --train-suite, or both --train-data and --val-data",
+            hint="--train-suite mini-train",
         )
     return datasets.own(Path(spec.train_data), Path(spec.val_data), out)
 
 
-def plan(spec: AblationSpec, data: TrainingData, out: Path) -> list[Cell]:
-    """All cells, row by row.
+def plan(spec: AblationSpec, data: TrainingData, out: Path) -> list[Trial]:
+    """All trials, row by row.
 
     Args:
         spec: the ablation.
@@ -115,43 +114,45 @@ def plan(spec: AblationSpec, data: TrainingData, out: Path) -> list[Cell]:
     varied = replace(detector, variants={row.variant: dict(row.options) for row in spec.rows})
     for row in spec.rows:
         _check_options(varied, row)
-    return [_cell(varied, row, seed, recipe, data, out) for row in spec.rows for seed in spec.seeds]
+    return [
+        _trial(varied, row, seed, recipe, data, out) for row in spec.rows for seed in spec.seeds
+    ]
 
 
-def train(cell: Cell, machine: Machine) -> None:
-    """Trains a cell unless that very training is there; see ``harness.training.session.run``."""
-    if not cell.is_trained:
-        session.run(cell.training, cell.folder, machine)
+def train(trial: Trial, machine: Machine) -> None:
+    """Trains a trial unless that very training is there; see ``harness.training.session.run``."""
+    if not trial.is_trained:
+        session.run(trial.training, trial.folder, machine)
 
 
 def score(
-    cells: Sequence[Cell], selections: Sequence[Selection], settings: Settings
+    trials: Sequence[Trial], selections: Sequence[Selection], settings: Settings
 ) -> dict[tuple[str, int], list[RunRecord]]:
-    """Scores trained cells; what is on disk is not computed again.
+    """Scores trained trials; what is on disk is not computed again.
 
     Returns:
         (row label, seed) -> one record a suite.
     """
-    jobs = [make_job(cell.training.spec, str(cell.folder)) for cell in cells]
+    jobs = [make_job(trial.training.spec, str(trial.folder)) for trial in trials]
     records = Matrix(jobs, settings).run(selections) if jobs else []
     return {
-        (cell.row, cell.training.seed): [
+        (trial.row, trial.training.seed): [
             record
             for record in records
             if (record.variant, record.weights) == (job.loaded.variant, job.weights)
         ]
-        for cell, job in zip(cells, jobs, strict=True)
+        for trial, job in zip(trials, jobs, strict=True)
     }
 
 
-def _cell(
+def _trial(
     spec: DetectorSpec,
-    row: Row,
+    row: RowOptions,
     seed: int,
     recipe: ResolvedRecipe,
     data: TrainingData,
     out: Path,
-) -> Cell:
+) -> Trial:
     training = Training(
         spec=spec,
         variant=row.variant,
@@ -163,14 +164,14 @@ def _cell(
     )
     # Two texts that differ in what a file name cannot hold are told apart by the identity inside.
     name = re.sub(r"[^A-Za-z0-9=.,+-]", "_", f"{spec.name}+{row.variant}")[:200]
-    return Cell(
+    return Trial(
         row=row.label,
         training=training,
         folder=out / "training" / data.name / name / f"seed{seed}",
     )
 
 
-def _check_options(spec: DetectorSpec, row: Row) -> None:
+def _check_options(spec: DetectorSpec, row: RowOptions) -> None:
     try:
         seeded_build(spec, row.options, 0)
     except (TypeError, ValueError) as error:
