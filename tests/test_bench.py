@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.dev.bench import report, summary
+from harness.commands.dev._bench import report, summary
 from harness.cost import bench as module_under_test
 from harness.cost.bench import BenchResult, Plan, bench, synthetic_images
 from harness.cost.bench_loops import UNTRAINED, OurLoop, PlainLoop, Work

@@ -13,7 +13,8 @@ from scipy import stats
 from harness.__main__ import main
 from harness.errors import UsageError
 from harness.metrics import paired
-from harness.results.comparison import MEAN, Comparison, Contender, CrossCheck, RowTest, compare
+from harness.results import MEAN
+from harness.results.comparison import Comparison, Contender, CrossCheck, RowTest, compare
 from harness.results.records import Resampling, RunRecord
 from harness.results.store import load_records, save_record
 from tests.evidence import RESAMPLING, keep, labels_of, scores_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.dev.docs import pages
+from harness.commands.dev._docs import pages
 from tests.conftest import CHECKOUT
 from tests.docs_rules import PAGES, anchors
 

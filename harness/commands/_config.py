@@ -7,19 +7,30 @@ command does not know is an error, in the file as on the command line.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UsageError, unknown_name
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from harness.toml import tomllib
 
 _FLAG = "--config"
+
+
+class _WithDefaults(argparse.HelpFormatter):
+    """Adds a flag's default to its help, where it has one and the help does not say it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help
+        value = action.default
+        said = not text or "default" in text or text == argparse.SUPPRESS
+        if said or action.nargs == 0 or value in (None, "", 0, []) or not action.option_strings:
+            return text
+        return f"{text} (default: {_flat(value)})"
+
+
+def _flat(value: object) -> str:
+    return str(value).replace("%", "%%")
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -31,7 +42,9 @@ class CommandLine(argparse.ArgumentParser):
     """
 
     def __init__(self, program: str, description: str = "") -> None:
-        super().__init__(program, description=description, allow_abbrev=False)
+        super().__init__(
+            program, description=description, formatter_class=_WithDefaults, allow_abbrev=False
+        )
         self.add_argument(_FLAG, metavar="FILE", help="a TOML file of flags; typed flags win")
 
     def read(self, arguments: Iterable[str]) -> argparse.Namespace:

@@ -152,3 +152,59 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         default="",
         help="training behaviour that a weights file is of, where the file does not say it",
     )
+
+
+def add_on_bad_image(parser: argparse.ArgumentParser) -> None:
+    """``--on-bad-image``: what becomes of a set with an image that cannot be read."""
+    parser.add_argument(
+        "--on-bad-image",
+        choices=("error", "skip"),
+        default="error",
+        help="an image that cannot be read is an error of its subset, or is left out and named",
+    )
+
+
+def add_scoring(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what is scored and how."""
+    add_contents(parser)
+    parser.add_argument("--preprocess", default="", help="override the published geometry")
+    parser.add_argument(
+        "--overwrite",
+        choices=("never", "missing", "always"),
+        default="missing",
+        help="never: kept scores stay as they are; missing: score what is not there under "
+        "these very settings; always: score anew",
+    )
+    add_on_bad_image(parser)
+    add_resampling(parser)
+
+
+def add_contents(parser: argparse.ArgumentParser) -> None:
+    """The flags that say which detectors see which images, and what they run on."""
+    parser.add_argument("--method", required=True, help=METHOD_HELP)
+    parser.add_argument(
+        "--suite",
+        default="",
+        help="suites, comma-separated, or a group: paper, mini, mini:gan, forensynths:biggan",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        default=[],
+        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
+        "group, unit); may be given several times",
+    )
+    add_weights(parser)
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        default=0,
+        help="score only so many images of each class, evenly spread; results are marked partial",
+    )
+    parser.add_argument(
+        "--skip-absent", action="store_true", help="go on without suites that are not on disk"
+    )
+    add_compute(parser)
+    add_data_root(parser)
+    add_out(parser)

@@ -27,43 +27,6 @@ from harness.results.store import save_record
 log = logging.getLogger(__name__)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags that say what is scored and how."""
-    add_contents(parser)
-    parser.add_argument("--preprocess", default="", help="override the published geometry")
-    parser.add_argument("--overwrite", choices=("never", "missing", "always"), default="missing")
-    parser.add_argument("--on-bad-image", choices=("error", "skip"), default="error")
-    _flags.add_resampling(parser)
-
-
-def add_contents(parser: argparse.ArgumentParser) -> None:
-    """The flags that say which detectors see which images, and what they run on."""
-    parser.add_argument("--method", required=True, help=_flags.METHOD_HELP)
-    parser.add_argument(
-        "--suite",
-        default="",
-        help="suites, comma-separated, or a group: paper, mini, mini:gan, forensynths:biggan",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        action="append",
-        default=[],
-        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
-        "group, unit); may be given several times",
-    )
-    _flags.add_weights(parser)
-    parser.add_argument(
-        "--limit", type=_flags.positive, default=0, help="images of each class; marks partial"
-    )
-    parser.add_argument(
-        "--skip-absent", action="store_true", help="go on without suites that are not on disk"
-    )
-    _flags.add_compute(parser)
-    _flags.add_data_root(parser)
-    _flags.add_out(parser)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the flags ask for.
@@ -84,7 +47,7 @@ class Request:
 
 
 def request(args: argparse.Namespace) -> Request:
-    """What the flags of :func:`add_arguments` ask for.
+    """What the flags of ``_flags.add_scoring`` ask for.
 
     Raises:
         HarnessError: a wrong flag, not one detector whose weights load, or absent data; in this

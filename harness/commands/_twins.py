@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,18 +12,6 @@ from harness.evaluate.matrix import Matrix
 from harness.evaluate.twins import CODEC, TWINS, Twin, require_known
 from harness.report.table import Column, Table
 from harness.report.tables.treatments import FIRST, Treated
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--twin``."""
-    about = "; ".join(f"{name}: {text}" for name, text in TWINS.items())
-    parser.add_argument(
-        "--twin",
-        default="",
-        metavar="NAMES",
-        help="further rows on the same images put through one path, comma-separated or `all`, and "
-        f"a table of the differences ({about})",
-    )
 
 
 def names(text: str) -> list[str]:

@@ -11,7 +11,7 @@ HELP = "show detectors and suites; --long NAME tells everything of one"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--long", metavar="NAME", help="everything of one detector or suite")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
     _flags.add_data_root(parser)
 
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from harness.commands import _contenders, _flags, _text
-from harness.errors import UsageError, unknown_name
-from harness.metrics.meanings import MEANINGS
-from harness.results.comparison import MEAN
-from harness.results.records import Metric, RunRecord
-from harness.results.reservations import Reservation, of_mean, reservations
-from harness.results.store import load_records
+from harness.commands import _flags
+from harness.results import MEAN
 
 HELP = "every metric of a detector with its 95 % interval, each named as what it is"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``metrics``."""
     parser.add_argument("row", metavar="ROW", help=_flags.ROW_HELP)
     parser.add_argument("--suite", default="mini", help="default: %(default)s")
     parser.add_argument("--subset", default=MEAN, help="default: the mean over the suite's subsets")
@@ -24,51 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a table a checkpoint."""
-    rows = _contenders.contenders(args.row, load_records(args.out))
-    if args.suite not in rows:
-        raise UsageError(f"{args.row} was not run on {args.suite!r}, but on {', '.join(rows)}")
-    for record in rows[args.suite].records:
-        label = f":{record.weights.label}" if record.weights.label else ""
-        print(f"{record.detector}{label} on {args.suite}, {args.subset}; {_resampled(record)}")
-        print(_table(_metrics(record, args.subset), record))
-        print("".join(f"  note: {each.text}\n" for each in _said(record, args.subset)))
-    return 0
+    from harness.commands import _metrics
 
-
-def _said(record: RunRecord, subset: str) -> tuple[Reservation, ...]:
-    """What must be said of these numbers."""
-    if subset == MEAN:
-        return of_mean(record)
-    return reservations(record, next(r for r in record.subsets if r.subset == subset))
-
-
-def _resampled(record: RunRecord) -> str:
-    if record.resampling is None:
-        return "no intervals: python -m harness rescore makes them"
-    return f"95 % intervals by {record.resampling.resamples} resamples of {record.resampling.unit}"
-
-
-def _metrics(record: RunRecord, subset: str) -> dict[str, Metric]:
-    found = {MEAN: record.mean, **{r.subset: r.metrics for r in record.subsets}}
-    if subset not in found:
-        raise unknown_name("subset", subset, found)
-    return found[subset]
-
-
-def _table(metrics: dict[str, Metric], record: RunRecord) -> str:
-    lines = []
-    for name, meaning in MEANINGS.items():
-        if name not in metrics:
-            continue
-        metric = metrics[name]
-        interval = _text.between(metric.low, metric.high)
-        if name == "acc":
-            meaning += f", {record.threshold:g}"
-        if name == "acc_calibrated" and record.calibration is not None:
-            meaning = (
-                f"accuracy at {record.calibration.threshold:g}, best on {record.calibration.on}"
-            )
-        about = meaning if metric.value is not None else f"{meaning}: {metric.note}"
-        lines.append([name, _text.percent(metric.value), interval, about])
-    return "\n".join(f"  {line}" for line in _text.columns(lines, "<>><"))
+    return _metrics.run(args)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 
 from harness.commands import _flags
-from harness.evaluate.rescore import rescore
 
 HELP = "make every record's metrics anew from the kept scores, without images or a GPU"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``rescore``."""
     parser.add_argument(
         "--calibrate-on",
         default="",
@@ -30,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Rescores all records below ``--out``."""
+    from harness.evaluate.rescore import rescore
+
     rescored = rescore(
         args.out, _flags.resampling(args), args.calibrate_on, shared=args.calibrate_shared
     )

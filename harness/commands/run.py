@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import logging
-from collections.abc import Iterable, Mapping, Sequence
 
-from harness.commands import _matrix, _text, _treatments, _twins
-from harness.data.suite import Selection
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.shards import Shard, share
-from harness.evaluate.twins import twins
-from harness.results.records import Metric, RunRecord
-from harness.results.reservations import Reservation, of_mean, reservations
+from harness.commands import _flags
 
 HELP = "score detectors on suites; what is on disk is not computed again"
 
-log = logging.getLogger(__name__)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``run``."""
-    _matrix.add_arguments(parser)
-    _twins.add_arguments(parser)
+    _flags.add_scoring(parser)
+    parser.add_argument(
+        "--twin",
+        default="",
+        metavar="NAMES",
+        help="further rows on the same images put through one path, and a table of differences: "
+        "comma-separated, of jpeg96, png (one size, one codec), native, center_crop, resize (one "
+        "geometry for every detector), or all",
+    )
     parser.add_argument(
         "--shard",
         default="",
@@ -35,106 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the matrix, prints its table; 1 when a selected cell is missing or failed."""
-    shard = Shard.parse(args.shard) if args.shard else None
-    twin_names = _twins.names(args.twin)
-    asked = _matrix.request(args)
-    if shard:
-        asked = _shard(asked, shard)
-    found = twins(twin_names, asked.jobs, asked.selections, asked.settings.data_root)
-    matrix = Matrix([*asked.jobs, *(twin.job for twin in found)], asked.settings)
-    records = matrix.run(asked.selections)
-    first = [matrix.record(j, s.suite.name) for s in asked.selections for j in asked.jobs]
-    print(_report([*first, *asked.broken], asked.selections))
-    if found:
-        tables, files = _twins.report(asked, found, matrix)
-        print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
-        log.info("%s", "\n".join(map(str, files)))
-    left_out = f", {matrix.skipped} left out as unreadable" if matrix.skipped else ""
-    log.info("%d scores computed%s, %d were on disk", matrix.computed, left_out, matrix.reused)
-    return _matrix.finish(args, asked, records)
+    from harness.commands import _run
 
-
-def _shard(asked: _matrix.Request, shard: Shard) -> _matrix.Request:
-    """The request for this shard's subsets only."""
-    settings = asked.settings
-    mine = share(asked.selections, shard, settings.data_root, limit=settings.limit)
-    names = [f"{each.suite.name}:{subset.name}" for each in mine for subset in each.subsets]
-    log.info("shard %d of %d: %s", shard.index, shard.count, ", ".join(names))
-    return dataclasses.replace(asked, selections=tuple(mine))
-
-
-def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
-    """One table a suite: ACC/AP of each selected subset and their mean, percent; below it what
-    must be said of its numbers.
-    """
-    parts = []
-    for selection in selections:
-        names = [subset.name for subset in selection.subsets]
-        mine = [record for record in records if record.suite == selection.suite.name]
-        remarks: Remarks = {}
-        rows = [_row(record, names, remarks) for record in mine]
-        limited = " (PARTIAL: --limit)" if any(record.limit for record in mine) else ""
-        title = f"{selection.suite.name}: ACC/AP in percent{limited}"
-        table = _text.table(["detector", *names, "mean", "95 % interval"], rows)
-        notes = [
-            f"[{number}] {', '.join(about)}: {text}"
-            for number, (text, about) in enumerate(remarks.items(), start=1)
-        ]
-        parts.append("\n".join([title, table, *notes]))
-    return "\n\n".join(parts)
-
-
-Remarks = dict[str, dict[str, None]]
-"""What must be said -> of which subsets, in the order of first mention."""
-
-
-def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]:
-    results = {result.subset: result for result in record.subsets}
-    label = f":{record.weights.label}" if record.weights.label else ""
-    cells = []
-    for name in names:
-        result = results[name]
-        said = [each.text for each in _spoken(reservations(record, result))]
-        said += _undefined(result.metrics)
-        shown = _pair(result.metrics) if result.metrics else result.status
-        cells.append(shown + _marks(name, said, remarks))
-    said = [each.text for each in of_mean(record) if each.kind == "weights"]
-    said += _undefined(record.mean) + _averaged(record)
-    mean = _pair(record.mean) + _marks(f"mean of {record.detector}{label}", said, remarks)
-    return [f"{record.detector}{label}", *cells, mean, _interval(record.mean)]
-
-
-def _spoken(found: Iterable[Reservation]) -> list[Reservation]:
-    """Those of one cell: a limit stands in the title, weights beside the mean."""
-    return [each for each in found if each.kind not in ("limit", "weights")]
-
-
-def _undefined(metrics: Mapping[str, Metric]) -> list[str]:
-    shown = (metrics[name] for name in ("acc", "ap") if name in metrics)
-    return list(dict.fromkeys(each.note for each in shown if each.value is None and each.note))
-
-
-def _averaged(record: RunRecord) -> list[str]:
-    """What defined means are over, where that is not every set."""
-    found = (record.mean[name] for name in ("acc", "ap") if name in record.mean)
-    return list(dict.fromkeys(each.note for each in found if each.value is not None and each.note))
-
-
-def _marks(about: str, said: Sequence[str], remarks: Remarks) -> str:
-    """`` [1,2]``: the numbers of remarks, which are told once each."""
-    for text in said:
-        remarks.setdefault(text, {})[about] = None
-    numbers = [list(remarks).index(text) + 1 for text in dict.fromkeys(said)]
-    return f" [{','.join(map(str, numbers))}]" if numbers else ""
-
-
-def _pair(metrics: Mapping[str, Metric]) -> str:
-    shown = [metrics[name].value if name in metrics else None for name in ("acc", "ap")]
-    return "/".join(map(_text.percent, shown))
-
-
-def _interval(metrics: Mapping[str, Metric]) -> str:
-    """The means' 95 % intervals."""
-    found = [metrics.get(name, Metric(value=None)) for name in ("acc", "ap")]
-    return "/".join(_text.between(each.low, each.high) or "-" for each in found)
+    return _run.run(args)

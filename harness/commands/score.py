@@ -11,7 +11,9 @@ HELP = "score single pictures or folders: score, decision, threshold for each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="FILE_OR_DIR", help="image files, or folders of them"
+    )
     parser.add_argument("--method", default="lfm", help="one detector, `name` or `name:WEIGHTS`")
     _flags.add_weights(parser)
     parser.add_argument(

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1000,
         help="bootstrap resamples behind the 95%% intervals, 0 = none (default: %(default)s)",
     )
-    parser.add_argument("--on-bad-image", choices=("error", "skip"), default="error")
+    _flags.add_on_bad_image(parser)
     _flags.add_compute(parser)
     _flags.add_data_root(parser)
     _flags.add_out(parser)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
+from harness.metrics import MARGIN
 from harness.metrics.bootstrap import Draws, seed_mean
 from harness.metrics.interval import (
     LEVEL,
@@ -30,8 +31,6 @@ from harness.metrics.interval import (
 )
 from harness.metrics.paired import holm
 
-MARGIN = 0.01
-"""A difference that certainly lies within this (one point) hardly matters."""
 _ROUNDING = 1e-9
 
 Seeds = Mapping[Hashable, Draws]

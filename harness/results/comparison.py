@@ -12,15 +12,15 @@ from statistics import fmean
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics import paired
+from harness.metrics import MARGIN, paired
 from harness.metrics.friedman import RankTest, friedman
-from harness.metrics.verdict import MARGIN, Verdict, adjusted, hopeless
+from harness.metrics.verdict import Verdict, adjusted, hopeless
+from harness.results import MEAN
 from harness.results.intervals import Replicates
 from harness.results.predictions import read_predictions
 from harness.results.records import Resampling, RunRecord, SubsetResult
 
 METRICS = ("ap", "acc", "auc")
-MEAN = "mean"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
+from harness.metrics import MARGIN
 from harness.metrics.bootstrap import Draws, mean_draws
 from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates
-from harness.metrics.verdict import MARGIN, Verdict, tell_apart
+from harness.metrics.verdict import Verdict, tell_apart
 from harness.results.predictions import Predictions, read_predictions
 from harness.results.records import Resampling, RunRecord
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.__main__ import command_line
+from harness.commands import _cost
 from harness.commands import cost as command
 from harness.cost.count import count
 from harness.cost.latency import Speed
@@ -63,7 +64,7 @@ def test_json_holds_what_the_text_says(capsys):
 
 def test_attention_is_said_apart():
     counts = replace(count(registry.detector("lfm")), attention_products=1_000_000)
-    text = "\n".join(command._count_lines(counts))
+    text = "\n".join(_cost._count_lines(counts))
     assert "with attention's products  1,591,633,344 (1,000,000 more, in scaled_dot" in text
 
 
@@ -80,7 +81,7 @@ def test_times_as_text():
         device="cpu",
         threads=2,
     )
-    text = "\n".join(command._speed_lines(speed))
+    text = "\n".join(_cost._speed_lines(speed))
     for part in (
         "median 1.23 ms, p90 2.35 ms (batch 1, 5 calls)",
         "987.6 images/s (batch 4)",
@@ -88,9 +89,9 @@ def test_times_as_text():
         "cpu, 2 threads, eager, fp32",
     ):
         assert part in text
-    text = "\n".join(command._speed_lines(replace(speed, peak_bytes=None, memory="not measured")))
+    text = "\n".join(_cost._speed_lines(replace(speed, peak_bytes=None, memory="not measured")))
     assert "peak memory                not measured" in text
-    assert "n/a (sees no pixels)" in command._speed_lines(None)[0]
+    assert "n/a (sees no pixels)" in _cost._speed_lines(None)[0]
 
 
 def test_a_size_that_one_cannot_take_does_not_stop_the_others(capsys):

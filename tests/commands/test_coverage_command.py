@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
-from harness.commands.dev.coverage import MARKS
+from harness.commands.dev._coverage import MARKS
 from tests.conftest import CHECKOUT
 
 SMALL = ["dev", "coverage", "--repeats", "4", "--resamples", "40", "--workers", "1"]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from harness.__main__ import command_names, main
-from harness.commands.list import parameters
+from harness.commands._list import parameters
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from tests import program

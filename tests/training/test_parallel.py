@@ -156,7 +156,7 @@ def test_torchrun_takes_one_training_only(
         yield ranks_module.Ranks(rank=0, size=2)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.commands.train.joined", two)
+    monkeypatch.setattr("harness.commands._train.joined", two)
     flags = ["--train-data", str(data / "train"), "--val-data", str(data / "val"), "--out", "run"]
     assert main(["train", "--method", "gap", *flags, "--seeds", "0,1"]) == 2
     assert "got 2 trainings" in capsys.readouterr().err

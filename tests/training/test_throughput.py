@@ -75,7 +75,7 @@ def test_the_command_measures_and_trains_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("harness.commands.train.measure", lambda *_: measure(*_, seconds=0.1))
+    monkeypatch.setattr("harness.commands._train.measure", lambda *_: measure(*_, seconds=0.1))
     flags = ["--train-data", str(data / "train"), "--val-data", str(data / "val"), "--out", "run"]
     flags += ["--train-preprocess", "resize(24,24)", "--val-preprocess", "resize(24,24)"]
     assert main(["train", "--method", "gap", *flags, "--measure"]) == 0

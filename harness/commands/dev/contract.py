@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from harness.engine.contracts import CHECKS
-from harness.errors import DetectorError
-from harness.registry import detectors as registry
-
 HELP = "check that a detector behaves: shapes, determinism, sizes, loading (for authors)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``contract``."""
     parser.add_argument("method", nargs="+", help="registered detectors, or `all`")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs every check on every named detector; 4 when one fails."""
+    from harness.engine.contracts import CHECKS
+    from harness.errors import DetectorError
+    from harness.registry import detectors as registry
+
     failed = 0
     for spec in registry.usable(",".join(args.method)):
         for check in CHECKS:

@@ -1,0 +1,46 @@
+"""The work of ``report``."""
+
+from __future__ import annotations
+
+import argparse
+
+from harness.commands import _sources
+from harness.commands._list import detector_facts, suite_facts
+from harness.commands._tables import build
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
+from harness.report.diff import against_paper
+from harness.report.measured import is_treated
+from harness.results.paths import TABLES
+from harness.results.store import write_atomic
+from harness.site import record_page
+from harness.site.board import Material
+from harness.site.costs import cost_panels
+from harness.site.front_page import index_page
+from harness.site.leaderboard import build_leaderboard
+from harness.site.renderer import PageRenderer
+from harness.site.sections import sections
+
+
+def run(args: argparse.Namespace) -> int:
+    sources = _sources.gather(args.out)
+    specs = _sources.specs()
+    renderer = PageRenderer(TABLES / "templates")
+    paged = [r for r in sources.records if args.all_pages or not is_treated(r)]
+    pages = record_page.write(args.out, args.to, paged, renderer, args.data_root)
+    material = Material(
+        specs=specs,
+        tables={spec.name: build(spec, sources) for spec in specs},
+        sources=sources,
+        cells=against_paper(specs, sources),
+        detectors=[detector_facts(spec) for spec in registry.detectors().values()],
+        suites=[suite_facts(suite, args.data_root) for suite in all_suites().values()],
+        pages=frozenset(path.name for path in pages),
+    )
+    board = build_leaderboard(material)
+    found = sections(args.out, TABLES / "out")
+    text = index_page(renderer, material, board, cost_panels(board, material), found)
+    write_atomic(args.to / "index.html", text.encode())
+    for path in (*pages, args.to / "index.html"):
+        print(path)
+    return 0
