@@ -6,30 +6,36 @@ import argparse
 from pathlib import Path
 
 from harness.commands import _flags, _sources
-from harness.commands.list import detector_facts, suite_facts
-from harness.commands.tables import build
-from harness.figures.cost import cost_plot
+from harness.commands._list import detector_facts, suite_facts
+from harness.commands._tables import build
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from harness.report.diff import against_paper
+from harness.report.measured import is_treated
 from harness.results.paths import TABLES
 from harness.results.store import write_atomic
-from harness.site import record_page as _detail
+from harness.site import record_page
 from harness.site.board import Material
 from harness.site.costs import cost_panels
 from harness.site.front_page import index_page
 from harness.site.leaderboard import build_leaderboard
 from harness.site.renderer import PageRenderer
-from harness.site.sections import parts
+from harness.site.sections import sections
 
 HELP = "write the report: one page that opens from disk, and one for each detector and suite"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``report``."""
+    """What to read, where to write, and how many pages."""
     _flags.add_out(parser)
     parser.add_argument(
         "--to", type=Path, default=Path("report"), help="folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--all-pages",
+        action="store_true",
+        help="also a page for each run on treated images: perturbations, and other geometries "
+        "than the published one (default: pages of plain runs)",
     )
     _flags.add_data_root(parser)
 
@@ -39,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     sources = _sources.gather(args.out)
     specs = _sources.specs()
     renderer = PageRenderer(TABLES / "templates")
-    pages = _detail.write(args.out, args.to, sources.records, renderer, args.data_root)
+    paged = [r for r in sources.records if args.all_pages or not is_treated(r)]
+    pages = record_page.write(args.out, args.to, paged, renderer, args.data_root)
     material = Material(
         specs=specs,
         tables={spec.name: build(spec, sources) for spec in specs},
@@ -50,9 +57,8 @@ def run(args: argparse.Namespace) -> int:
         pages=frozenset(path.name for path in pages),
     )
     board = build_leaderboard(material)
-    panels = cost_panels(board, material)
-    found = parts(args.out, TABLES / "out")
-    text = index_page(renderer, material, board, panels, cost_plot(panels), found)
+    found = sections(args.out, TABLES / "out")
+    text = index_page(renderer, material, board, cost_panels(board, material), found)
     write_atomic(args.to / "index.html", text.encode())
     for path in (*pages, args.to / "index.html"):
         print(path)

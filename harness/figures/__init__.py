@@ -1,1 +1,1 @@
-"""Figures: tables as pictures; vector, the same bytes on a second run."""
+"""Tables as pictures: vector files whose bytes do not change, and plots inside a page."""

@@ -1,4 +1,4 @@
-"""Average precision against cost: a row of axes for each cost, a column for each source."""
+"""Average precision against cost, each point with its name; plots inside a page."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
-from harness.figures.dots import COLOURS, MARKERS, REFERENCE
-from harness.figures.svg import draw
+from harness.figures.inline import Plot, decades, even
+from harness.figures.palette import COLOURS
 
 _COSTS = (
     ("macs", "multiply-accumulates for one image"),
     ("params", "parameters"),
 )
-_FONT = 8.0  # points
-_WIDTH = 0.6  # of a letter, in font sizes, on average
-_STEPS = (7, 13, 21, 30, 40)  # points from the mark to its label, the nearest first
+_SIZE = (460, 330)
+_LETTER, _LINE = 5.8, 10.0  # width and height of a letter, pixels
+_STEPS = (8, 13, 21, 30, 40)  # pixels from the dot to its label, the nearest first
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7))
 _Box = tuple[float, float, float, float]
 
@@ -55,93 +54,56 @@ class CostPanel:
     points: Sequence[CostPoint]
 
 
-def cost_plot(panels: Sequence[CostPanel]) -> bytes:
-    """An SVG file without timestamps; costs on a log axis, a colour and a mark a family.
-
-    Args:
-        panels: left to right.
-    """
+def family_colours(panels: Sequence[CostPanel]) -> dict[str, str]:
+    """Family -> the class of its colour; controls are grey."""
     families = sorted({point.family for panel in panels for point in panel.points})
-    styles = {family: _style(family, i) for i, family in enumerate(families)}
-
-    def paint(figure: Figure) -> None:
-        grid = figure.subplots(len(_COSTS), len(panels), squeeze=False)
-        figure.subplots_adjust(0.07, 0.07, 0.985, 0.89, wspace=0.12, hspace=0.18)
-        for panel, axes in zip(panels, grid[0], strict=True):
-            axes.set_title(panel.title, fontsize=10)
-        for (cost, title), line in zip(_COSTS, grid, strict=True):
-            for panel, axes in zip(panels, line, strict=True):
-                _points(axes, panel.points, cost, styles)
-                axes.set_xlabel(title)
-            line[0].set_ylabel("AP (%)")
-        shown = {
-            label: handle
-            for axes in figure.axes
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(
-            [shown[name] for name in sorted(shown)], sorted(shown), loc="upper center", ncols=5,
-            frameon=False, fontsize=9,
-        )  # fmt: skip
-
-    return draw(paint, (11, 8.5), "Average precision against cost")
+    methods = [family for family in families if family != "control"]
+    found = {family: f"c{n % len(COLOURS)}" for n, family in enumerate(methods)}
+    return {**found, **{family: "reference" for family in families if family == "control"}}
 
 
-def _style(family: str, number: int) -> tuple[str, str]:
-    if family == "control":
-        return REFERENCE, "o"
-    return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-
-
-def _points(
-    axes: Axes, points: Sequence[CostPoint], cost: str, styles: dict[str, tuple[str, str]]
-) -> None:
-    for family in dict.fromkeys(point.family for point in points):
-        colour, marker = styles[family]
-        members = [point for point in points if point.family == family]
-        axes.plot(
-            [getattr(point, cost) for point in members],
-            [point.ap for point in members],
-            linestyle="",
-            marker=marker,
-            color=colour,
-            label=family or "other",
-            markersize=6,
+def cost_plots(panel: CostPanel, colours: dict[str, str]) -> list[Markup]:
+    """AP against each cost, on a log axis; none without points."""
+    if not panel.points:
+        return []
+    lowest = min(point.ap for point in panel.points)
+    found = []
+    for cost, title in _COSTS:
+        values = [float(getattr(point, cost)) for point in panel.points]
+        across = decades(min(values) / 3, max(values) * 3, title)
+        plot = Plot(across, even(max(0.0, lowest - 8), 102, "AP (%)"), _SIZE)
+        for value, point in zip(values, panel.points, strict=True):
+            told = f"{point.label}: AP {point.ap:.1f}, {value:.3g} {title}"
+            plot.dot(value, point.ap, f"series {colours[point.family]}", told)
+        points = [(v, p.ap, p.label) for v, p in zip(values, panel.points, strict=True)]
+        _labels(plot, points)
+        found.append(
+            plot.svg(
+                f"{panel.title}, against {title} on a log axis; {len(points)} points. "
+                "The table below holds the numbers."
+            )
         )
-    axes.set_xscale("log")
-    axes.margins(0.14)
-    axes.grid()
-    _labels(axes, [(float(getattr(point, cost)), point.ap, point.label) for point in points])
+    return found
 
 
-def _labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Names beside their points, each at the nearest place where it covers nothing."""
-    scale = 72 / axes.figure.dpi
-    spots = [scale * axes.transData.transform((x, y)) for x, y, _ in points]
+def _labels(plot: Plot, points: Sequence[tuple[float, float, str]]) -> None:
+    """Names beside their dots, each at the nearest place where it covers nothing."""
+    spots = [plot.place(x, y).tolist() for x, y, _ in points]
     taken: list[_Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in spots]
-    x0, y0, x1, y1 = (scale * edge for edge in axes.bbox.extents)
-    for (x, y, text), (left, bottom) in zip(points, spots, strict=True):
+    for (_, _, text), (left, top) in zip(points, spots, strict=True):
         for step, (dx, dy) in product(_STEPS, _SIDES):
-            box = _box(left + step * dx, bottom + step * dy, text, dx)
-            if _within(box, (x0, y0, x1, y1)) and not any(_overlap(box, other) for other in taken):
+            box = _box(left + step * dx, top + step * dy, text, dx)
+            if _within(box, plot.box) and not any(_overlap(box, other) for other in taken):
                 break
         taken.append(box)
-        axes.annotate(
-            text,
-            (x, y),
-            (step * dx, step * dy),
-            textcoords="offset points",
-            ha="center" if dx == 0 else "left" if dx > 0 else "right",
-            va="center",
-            fontsize=_FONT,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4} if step > _STEPS[0] else None,
-        )
+        anchor = "start" if dx > 0 else "end" if dx < 0 else "middle"
+        plot.write(left + step * dx, (box[1] + box[3]) / 2 + 4, text, anchor)
 
 
 def _box(x: float, y: float, text: str, side: float) -> _Box:
-    width = _WIDTH * _FONT * len(text)
+    width = _LETTER * len(text)
     left = x if side > 0 else x - width if side < 0 else x - width / 2
-    return left, y - _FONT / 2, left + width, y + _FONT / 2
+    return left, y - _LINE / 2, left + width, y + _LINE / 2
 
 
 def _overlap(one: _Box, other: _Box) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.figures.dots import COLOURS, MARKERS, REFERENCE, reach
+from harness.figures.dots import draw_row
 from harness.figures.svg import draw
-from harness.report.table import Row, Table
+from harness.report.table import Table
 from harness.report.tables.robustness import Axis
 
 
@@ -47,7 +47,8 @@ def _draw(axes: Axes, table: Table, panel: Axis, metric: str) -> None:
     columns = [places[key] for key in panel.keys]
     for number, row in enumerate(table.rows):
         shift = (number - (len(table.rows) - 1) / 2) * min(0.06, 0.6 / len(table.rows))
-        _line(axes, row, number, columns, joined=panel.joined, shift=shift)
+        points = [(x + shift, row.cells[i]) for x, i in enumerate(columns)]
+        draw_row(axes, row, number, points, joined=panel.joined)
     titles = [table.columns[i].title for i in columns]
     axes.set_xticks(range(len(columns)), titles)
     if not panel.joined:
@@ -55,23 +56,3 @@ def _draw(axes: Axes, table: Table, panel: Axis, metric: str) -> None:
     axes.set_xlabel(panel.title)
     axes.set_ylim(-2, 102)
     axes.grid()
-
-
-def _line(
-    axes: Axes, row: Row, number: int, columns: Sequence[int], *, joined: bool, shift: float
-) -> None:
-    """A detector's numbers; a hole ends the line, it is not bridged."""
-    cells = [row.cells[i] for i in columns]
-    values = [float("nan") if cell.value is None else cell.value for cell in cells]
-    below, above = zip(*map(reach, cells), strict=True)
-    axes.errorbar(
-        [x + shift for x in range(len(cells))],
-        values,
-        yerr=(below, above),
-        fmt=MARKERS[number % len(MARKERS)] + ("-" if joined else ""),
-        color=COLOURS[number % len(COLOURS)] if row.kind == "method" else REFERENCE,
-        label=row.title,
-        markersize=4,
-        capsize=2,
-        linewidth=1,
-    )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.figures.palette import COLOURS, MARKERS, REFERENCE
 from harness.figures.svg import draw
 from harness.report.table import Cell, Row, Table
-
-# Okabe and Ito's palette: told apart by people with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = "osD^vPX*"
-REFERENCE = "#999999"  # trivial rows and controls
 
 
 def dot_plot(table: Table, metric: str) -> bytes:
@@ -28,7 +26,9 @@ def dot_plot(table: Table, metric: str) -> bytes:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for number, row in enumerate(rows):
-            _draw(axes, row, number, columns, shift=(number - (len(rows) - 1) / 2) * 0.09)
+            shift = (number - (len(rows) - 1) / 2) * 0.09
+            points = [(x + shift, row.cells[i]) for x, i in enumerate(columns)]
+            draw_row(axes, row, number, [p for p in points if p[1].value is not None])
         titles = [table.columns[i].title.replace(" ", "\n").replace("-", "-\n") for i in columns]
         axes.set_xticks(range(len(columns)), titles)
         axes.set_ylabel(f"{metric} (%)")
@@ -39,29 +39,34 @@ def dot_plot(table: Table, metric: str) -> bytes:
     return draw(paint, (9, 4.2), table.title, measured=True)
 
 
-def _draw(axes: Axes, row: Row, number: int, columns: list[int], *, shift: float) -> None:
-    points = [
-        (x + shift, cell.value, *reach(cell))
-        for x, i in enumerate(columns)
-        if (cell := row.cells[i]).value is not None
-    ]
-    if points:
-        places, values, below, above = zip(*points, strict=True)
-        axes.errorbar(
-            places,
-            values,
-            yerr=(below, above),
-            # Seven colours and eight marks: no pair comes twice in 56 rows.
-            fmt=MARKERS[number % len(MARKERS)],
-            color=COLOURS[number % len(COLOURS)] if row.kind == "method" else REFERENCE,
-            label=row.title,
-            markersize=5,
-            capsize=2,
-            linewidth=1,
-        )
+def draw_row(
+    axes: Axes, row: Row, number: int, points: Sequence[tuple[float, Cell]], *, joined: bool = False
+) -> None:
+    """A row's numbers with their intervals; a hole ends a line, it is not bridged.
+
+    Args:
+        axes: where.
+        row: gives the name and the kind.
+        number: of the row: gives colour and mark.
+        points: place along the axis and cell of each number.
+        joined: a line joins neighbours.
+    """
+    below, above = zip(*(_reach(cell) for _, cell in points), strict=True)
+    axes.errorbar(
+        [place for place, _ in points],
+        [float("nan") if cell.value is None else cell.value for _, cell in points],
+        yerr=(below, above),
+        # Seven colours and eight marks: no pair comes twice in 56 rows.
+        fmt=MARKERS[number % len(MARKERS)] + ("-" if joined else ""),
+        color=COLOURS[number % len(COLOURS)] if row.kind == "method" else REFERENCE,
+        label=row.title,
+        markersize=4 if joined else 5,
+        capsize=2,
+        linewidth=1,
+    )
 
 
-def reach(cell: Cell) -> tuple[float, float]:
+def _reach(cell: Cell) -> tuple[float, float]:
     """How far the interval reaches below and above the value; nowhere without one."""
     if cell.value is None or cell.low is None or cell.high is None:
         return 0.0, 0.0

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.figures.dots import COLOURS, MARKERS, REFERENCE
+from harness.figures.palette import COLOURS, MARKERS, REFERENCE
 from harness.figures.svg import draw
 
 MOST_MARKS = 9000

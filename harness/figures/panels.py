@@ -19,10 +19,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from PIL import Image
 
-from harness.figures.dots import COLOURS
+from harness.figures.palette import FAKE, REAL
 from harness.figures.svg import draw
 
-FOR_REAL, FOR_FAKE = COLOURS[0], COLOURS[1]
 OPAQUE = 0.9  # of the strongest cell: the picture still shows through
 COLUMN, ROW = 2.1, 2.45  # inches
 # Raster pixels of a panel's pictures: its file is embedded in a page.
@@ -125,7 +124,7 @@ def coloured(values: Floats) -> Image8:
     strongest = float(np.abs(values).max())
     share = np.abs(values) / strongest if strongest else np.zeros_like(values)
     image = np.empty((*values.shape, 4), dtype=np.uint8)
-    image[..., :3] = np.where((values > 0)[..., None], _rgb(FOR_FAKE), _rgb(FOR_REAL))
+    image[..., :3] = np.where((values > 0)[..., None], _rgb(FAKE), _rgb(REAL))
     image[..., 3] = np.rint(255 * OPAQUE * share)
     return image
 
@@ -144,8 +143,8 @@ def _legend(axes: Axes, rows: Sequence[str], *, squares: bool) -> None:
     ramp = np.linspace(-1, 1, 65, dtype=np.float32)[None]
     axes.imshow(coloured(ramp), extent=(0, 1, 0.78, 0.84), interpolation="none", aspect="auto")
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.text(0, 0.86, "for real", color=FOR_REAL, va="bottom")
-    axes.text(1, 0.86, "for fake", color=FOR_FAKE, va="bottom", ha="right")
+    axes.text(0, 0.86, "for real", color=REAL, va="bottom")
+    axes.text(1, 0.86, "for fake", color=FAKE, va="bottom", ha="right")
     lines = ["each map up to its own extreme;", "over the picture in grey"]
     lines += ["", "focus: share of the cells that", "holds half of what is for fake"]
     if "exact map" in rows:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from harness.figures.dots import COLOURS, REFERENCE
+from harness.figures.palette import COLOURS, REFERENCE
 from harness.figures.svg import draw
 from harness.metrics.calibration import Bin
 

@@ -1,1 +1,1 @@
-"""Tables and figures become pages."""
+"""The report: records and tables become pages that open from disk."""

@@ -7,21 +7,45 @@ from collections.abc import Iterator
 
 from harness.figures.cost import CostPanel, CostPoint
 from harness.report.tables.mini import UNLEARNED
-from harness.site.board import START, Board, Material
+from harness.site.board import Leaderboard, Material
+from harness.site.grid import Entry, Grid, said
 
 
-def cost_panels(board: Board, material: Material) -> list[CostPanel]:
+def cost_panels(board: Leaderboard, material: Material) -> list[CostPanel]:
     """Ours and the paper's, in this order; a panel of which nothing is known has no points."""
     ours = sorted(_ours(board, material), key=lambda point: (point.macs, point.label))
     paper = sorted(_paper(material), key=lambda point: (point.macs, point.label))
-    suite, _, column = START
+    column = board.columns[board.start]
+    over = column.group if column.title == "ours" else f"{column.group}, {column.title}"
     return [
-        CostPanel(title=f"Ours: AP on {suite}, {column}", points=tuple(ours)),
+        CostPanel(title=f"Ours: AP on {over}", points=tuple(ours)),
         CostPanel(title="The paper's: AP, mean of its 38 sets", points=tuple(paper)),
     ]
 
 
-def _ours(board: Board, material: Material) -> Iterator[CostPoint]:
+def cost_grid(panel: CostPanel) -> Grid:
+    """A panel's numbers."""
+    return Grid(
+        caption=panel.title,
+        header=("Detector", "Family", "MACs (G)", "Parameters (M)", "AP (%)"),
+        rows=[
+            (
+                said(point.label),
+                said(point.family),
+                _number(point.macs / 1e9),
+                _number(point.params / 1e6),
+                Entry(text=f"{point.ap:.1f}", value=point.ap),
+            )
+            for point in panel.points
+        ],
+    )
+
+
+def _number(value: float) -> Entry:
+    return Entry(text=f"{value:,.2f}", value=value)
+
+
+def _ours(board: Leaderboard, material: Material) -> Iterator[CostPoint]:
     shown = []
     for row in board.rows:
         cost = material.sources.costs.get(row.detector)

@@ -9,47 +9,44 @@ from harness.report.layout import HOLE, between, signed
 from harness.report.measured import published_metric, subset_value
 from harness.report.table import Cell
 from harness.results.records import RunRecord
-from harness.site.board import Entry, Target
+from harness.site.grid import Entry
 
-NO_RECORD = "not run"
-"""How the reason of a hole begins that is told beside the row's name."""
+NOT_RUN = "not run"
 TONES = (1.0, 5.0)
 """Percentage points from which a difference is coloured more strongly."""
 
 
-def ours_of(cell: Cell) -> Entry:
+def ours(cell: Cell) -> Entry:
     """A number of ours with its interval; empty where nothing was run."""
-    if cell.status == "undefined":
+    if cell.status == "undefined" or (cell.value is None and cell.reason.startswith(NOT_RUN)):
         return Entry()
     if cell.value is None:
-        told = cell.reason.startswith(NO_RECORD)  # beside the row's name, once
-        return Entry() if told else Entry(text=HOLE, why=cell.reason, hole=True)
-    parts = [between(cell.low, cell.high)]
-    if cell.spread is not None:
-        parts.append(f"(sd {cell.spread:.1f})")
+        return Entry(text=HOLE, why=cell.reason, hole=True)
+    spread = [between(cell.low, cell.high)]
+    spread += [f"(sd {cell.spread:.1f})"] if cell.spread is not None else []
     return Entry(
         text=f"{cell.value:.1f}",
         value=cell.value,
-        spread=" ".join(filter(None, parts)),
+        low=cell.low,
+        high=cell.high,
+        spread=" ".join(filter(None, spread)),
         why="\n".join(cell.notes),
     )
 
 
-def some_sets(
-    records: Sequence[RunRecord], target: Target, metric: str, reason: str
-) -> Entry | None:
+def some_sets(records: Sequence[RunRecord], suite: str, metric: str, reason: str) -> Entry | None:
     """What stands for the mean of a suite of which some sets alone have numbers; None without any.
 
     Args:
         records: of one row.
-        target: the suite.
+        suite: name.
         metric: ``ACC`` or ``AP``.
         reason: why there is no mean.
     """
     scored = [
         (record, result)
         for record in records
-        if record.suite == target.suite
+        if record.suite == suite
         for result in record.subsets
         if result.metrics
     ]
@@ -61,10 +58,11 @@ def some_sets(
         if found.value is not None:
             numbers.append(f"{result.subset}: {found.value:.1f}")
     sets, names = len(scored[0][0].subsets), {result.subset for _, result in scored}
-    return Entry(text=f"{len(names)} of {sets} sets", why="\n".join((*numbers, reason)), hole=True)
+    why = "\n".join((*numbers, reason))
+    return Entry(text=f"{len(names)} of {sets} sets", why=why, hole=True)
 
 
-def difference_of(delta: float, compared: DiffCell | None) -> Entry:
+def difference(delta: float, compared: DiffCell | None) -> Entry:
     """A difference; one of two numbers that are not comparable has no colour, and says so."""
     if compared is None:
         return Entry(text=signed(delta, 1), value=delta, tone=tone(delta))

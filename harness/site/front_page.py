@@ -6,21 +6,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.figures.cost import CostPanel
+from harness.figures.cost import CostPanel, cost_plots, family_colours
 from harness.report.diff import VERDICTS, DiffCell, compared
 from harness.report.inconsistencies import findings
-from harness.report.layout import lay_out
+from harness.report.layout import lay_out, signed
 from harness.results.records import RunRecord
-from harness.site.board import Board, Material
+from harness.site.board import BoardRow, Leaderboard, Material
+from harness.site.costs import cost_grid
+from harness.site.entries import NOT_RUN
+from harness.site.grid import Entry, Grid, counted, said
 from harness.site.leaderboard import other_pages
-from harness.site.renderer import PageRenderer, data_uri
-from harness.site.sections import Part, Picture
+from harness.site.overview import overview
+from harness.site.renderer import PageRenderer
+from harness.site.sections import Section
 
-TITLE = "lfm-bench: detectors of AI-generated images, measured"
+MARKED = 0.34
+"""Share of the rows from which on a footnote has no marks."""
+REASONS = 4
+"""Reasons that a line of the reproduction table names."""
+TITLE = "Detectors of AI-generated images, measured"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RunVerdict:
     """How the numbers of a run on a suite compare with the paper's.
 
     Args:
@@ -44,13 +52,30 @@ class Verdict:
         return set(self.counts) == {"no data"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Footnote:
+    """A text below the leaderboard.
+
+    Args:
+        text: what must be said.
+        rows: of which rows, by their places.
+        marked: its number stands at these rows. What is true of many rows names them instead: a
+            mark in most rows tells nobody anything.
+        names: of these rows.
+    """
+
+    text: str
+    rows: Sequence[int]
+    marked: bool
+    names: Sequence[str]
+
+
 def index_page(
     renderer: PageRenderer,
     material: Material,
-    board: Board,
+    board: Leaderboard,
     panels: Sequence[CostPanel],
-    plot: bytes,
-    parts: Sequence[Part],
+    sections: Sequence[Section],
 ) -> str:
     """The page as HTML.
 
@@ -58,28 +83,26 @@ def index_page(
         renderer: of the report's templates.
         material: what it is made from.
         board: the leaderboard.
-        panels, plot: cost against accuracy, as numbers and as an SVG file.
-        parts: sections of what other commands wrote.
+        panels: cost against accuracy.
+        sections: what other commands wrote.
     """
     tables = [material.tables[spec.name] for spec in material.specs if spec.kind != "mini"]
-    shown = sum(len(panel.points) for panel in panels)
+    colours = family_colours(panels)
     found = verdicts(material.cells)
     return renderer.page(
         "index.html.j2",
         title=TITLE,
+        overview=overview(material, board),
         board=board,
+        notes=footnotes(board),
         others=other_pages(material, board),
         layouts=[lay_out(table) for table in tables],
-        panels=panels,
-        plot=Picture(
-            source=data_uri(plot, "svg"),
-            alt=f"Scatter plots of average precision against multiply-accumulates and against "
-            f"parameters, both on log axes, {shown} points; the tables below hold the numbers.",
-        ),
-        parts=parts,
+        panels=[(panel, cost_plots(panel, colours), cost_grid(panel)) for panel in panels],
+        colours=colours,
+        sections=sections,
         statuses=VERDICTS,
         totals=Counter(cell.verdict for cell in material.cells),
-        verdicts=[each for each in found if not each.is_empty],
+        verdicts=verdict_grid([each for each in found if not each.is_empty]),
         empty=empty(found),
         findings=findings(material.sources.paper),
         detectors=material.detectors,
@@ -89,7 +112,31 @@ def index_page(
     )
 
 
-def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
+def footnotes(board: Leaderboard) -> list[Footnote]:
+    """What must be said of rows with numbers. A suite that was not run needs no word: its cells
+    are empty.
+    """
+    found: dict[str, list[int]] = {}
+    for number, row in enumerate(board.scored):
+        gaps = [f"{', '.join(sets)}: {why}" for why, sets in row.gaps.items() if why != NOT_RUN]
+        for text in (*row.notes, *gaps):
+            found.setdefault(text, []).append(number)
+    return [
+        Footnote(
+            text=text,
+            rows=rows,
+            marked=len(rows) <= MARKED * len(board.scored),
+            names=[_name(board.scored[i]) for i in rows],
+        )
+        for text, rows in found.items()
+    ]
+
+
+def _name(row: BoardRow) -> str:
+    return f"{row.title} ({row.weights})" if row.weights else row.title
+
+
+def verdicts(cells: Sequence[DiffCell]) -> list[RunVerdict]:
     """A line for each suite and run, in the order of the comparisons."""
     groups: dict[tuple[str, str, str], list[DiffCell]] = {}
     for cell in cells:
@@ -99,7 +146,7 @@ def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
         deltas = [cell.delta for cell in compared(members) if cell.delta is not None]
         reasons = Counter(reason for cell in members for reason in cell.reasons)
         found.append(
-            Verdict(
+            RunVerdict(
                 suite=suite,
                 detector=detector,
                 weights=weights,
@@ -111,7 +158,35 @@ def verdicts(cells: Sequence[DiffCell]) -> list[Verdict]:
     return found
 
 
-def empty(found: Sequence[Verdict]) -> Mapping[tuple[str, str], Sequence[str]]:
+def verdict_grid(found: Sequence[RunVerdict]) -> Grid:
+    """A line for each suite and run."""
+    return Grid(
+        caption="Numbers by verdict, for each suite and run",
+        header=("Suite", "Detector", "Weights", *VERDICTS, "Farthest", "Why"),
+        rows=[
+            (
+                *map(said, (each.suite, each.detector, each.weights)),
+                *(
+                    counted(each.counts[v]) if v in each.counts else Entry(value=0)
+                    for v in VERDICTS
+                ),
+                Entry()
+                if each.farthest is None
+                else Entry(text=signed(each.farthest, 1), value=each.farthest),
+                Entry(text=_why(each.reasons), kind="prose"),
+            )
+            for each in found
+        ],
+    )
+
+
+def _why(reasons: Sequence[tuple[str, int]]) -> str:
+    parts = [f"{reason} ({count})" for reason, count in reasons[:REASONS]]
+    more = len(reasons) - REASONS
+    return "; ".join(parts + ([f"and {more} more: python -m harness diff"] if more > 0 else []))
+
+
+def empty(found: Sequence[RunVerdict]) -> Mapping[tuple[str, str], Sequence[str]]:
     """(reason, suite) -> the runs of which there is no number at all."""
     rows: dict[tuple[str, str], list[str]] = {}
     for each in found:

@@ -1,12 +1,13 @@
-"""All detectors on all suites as one table: rows of runs, the paper's numbers beside ours."""
+"""All runs on all suites as one table, the paper's numbers beside ours."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import NamedTuple
 
-from harness.report.inconsistencies import marks
+from harness.report.diff import DiffCell
 from harness.report.measured import (
     METRICS,
     PLAIN,
@@ -23,24 +24,15 @@ from harness.report.measured import (
     suite_value,
     with_raw,
 )
-from harness.report.printed import CellKey, PaperValue
-from harness.report.spec import RowSpec, TableSpec
+from harness.report.spec import TableSpec
 from harness.report.table import Cell, Row
 from harness.report.tables.means import over_seeds
 from harness.report.tables.mini import row_key, shown_records
-from harness.report.tables.paper import paper_notes
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
-from harness.site.board import (
-    START,
-    Board,
-    BoardColumn,
-    BoardRow,
-    Entry,
-    Material,
-    Target,
-)
-from harness.site.entries import NO_RECORD, difference_of, ours_of, some_sets
+from harness.site.board import START, BoardColumn, BoardRow, Leaderboard, Material
+from harness.site.entries import NOT_RUN, difference, ours, some_sets
+from harness.site.grid import Entry
 from harness.site.record_facts import file_name, title_of
 
 MINI = "mini-all"
@@ -52,7 +44,6 @@ SHOWN = {
 }
 """Its columns that the leaderboard shows."""
 METRICS_SHOWN = ("AP", "ACC")
-"""Of the official suites."""
 _TAGS = {"control": "control", "trivial": "trivial reference"}
 
 
@@ -70,19 +61,29 @@ class RunKey(NamedTuple):
     group: Hashable = None
 
 
-def build_leaderboard(material: Material) -> Board:
-    """The leaderboard of everything that was run, and of every number that the paper prints."""
-    return _Builder(material).board()
+@dataclass(frozen=True, kw_only=True)
+class SuiteMean:
+    """What three columns are about: a suite's mean, or ("" = suite) the mean of all suites' sets.
+
+    Args:
+        title: of the group.
+        suite: name.
+        printed: (table, column) where the paper prints it, the best place first.
+    """
+
+    title: str
+    suite: str
+    printed: Sequence[tuple[str, str]]
 
 
-def targets(specs: Sequence[TableSpec]) -> list[Target]:
+def suite_means(specs: Sequence[TableSpec]) -> list[SuiteMean]:
     """The official suites in the summary's order, then the mean over all of their sets.
 
     A suite's own table comes before the summary as the source of the paper's mean.
     """
     (summary,) = [spec for spec in specs if spec.kind == "summary"]
     own = {
-        spec.suite: (spec, column)
+        spec.suite: (spec.suite, column.paper)
         for spec in specs
         if spec.kind == "paper"
         for column in spec.columns
@@ -90,163 +91,139 @@ def targets(specs: Sequence[TableSpec]) -> list[Target]:
     }
     found = []
     for column in summary.columns:
+        place = (summary.name, column.paper)
         if column.over == "suite":
-            printed = [own[column.suite]] if column.suite in own else []
-            printed.append((summary, column))
-            found.append(Target(title=column.suite, suite=column.suite, printed=printed))
+            printed = [own[column.suite], place] if column.suite in own else [place]
+            found.append(SuiteMean(title=column.suite, suite=column.suite, printed=printed))
         elif column.over == "all-subsets":
-            found.append(Target(title=column.title, suite="", printed=[(summary, column)]))
+            found.append(SuiteMean(title=column.title, suite="", printed=[place]))
     return found
+
+
+def build_leaderboard(material: Material) -> Leaderboard:
+    """The leaderboard of everything that was run, and of every number that the paper prints."""
+    builder = _Builder(material)
+    columns = list(builder.columns())
+    rows = [builder.row(key) for key in builder.run_keys()]
+    start = _start(columns, rows)
+    rows.sort(key=lambda row: _order(row, start))
+    return Leaderboard(columns=columns, rows=rows, start=start)
+
+
+def other_pages(material: Material, board: Leaderboard) -> list[tuple[str, str]]:
+    """(text, file) of the pages to which no row of the board leads, by their names."""
+    linked = {file for row in board.rows for links in row.links.values() for _, file in links}
+    found = {file_name(record): title_of(record) for record in material.sources.records}
+    unlinked = [file for file in found if file in material.pages and file not in linked]
+    return sorted((found[file], file) for file in unlinked)
 
 
 class _Builder:
     def __init__(self, material: Material) -> None:
         self.material = material
         self.sources = material.sources
-        self.targets = targets(material.specs)
-        self.suites = [target.suite for target in self.targets if target.suite]
-        self.marks = marks(self.sources.paper)
-        self.families = {facts["name"]: facts["family"] for facts in material.detectors}
-        self.titles = {facts["name"]: facts["title"] for facts in material.detectors}
-        self.cells = {
-            (cell.suite, cell.detector, cell.weights, cell.column, cell.metric): cell
-            for cell in material.cells
-        }
+        self.means = suite_means(material.specs)
+        self.suites = [mean.suite for mean in self.means if mean.suite]
+        self.facts = {facts["name"]: facts for facts in material.detectors}
+        self.cells: dict[tuple[str, str, str, str], list[DiffCell]] = {}
+        for cell in material.cells:
+            if cell.reference is not None:
+                place = (cell.suite, cell.column, cell.metric, cell.detector)
+                self.cells.setdefault(place, []).append(cell)
         self.mini = material.tables[MINI]
-        (spec,) = [spec for spec in material.specs if spec.name == MINI]
-        self.mini_suite = spec.suite
-        self.mini_records = self._by_key(shown_records(spec.suite, self.sources.records))
-        self.mini_rows = {row.key: row for row in self.mini.rows}
-        self.official = self._by_key(
+        (self.mini_suite,) = [spec.suite for spec in material.specs if spec.name == MINI]
+        self.mini_records = _by_key(shown_records(self.mini_suite, self.sources.records))
+        self.official = _by_key(
             record
             for record in newest(self.sources.records)
             if record.suite in self.suites and conditions(record) == PLAIN
         )
-
-        self.groups = dict.fromkeys([*self.mini_records, *self.official])
+        self.runs = dict.fromkeys([*self.mini_records, *self.official])
         self.apart = told_apart(
-            {key.group: self.mini_records.get(key) or self.official[key] for key in self.groups}
+            {key.group: self.mini_records.get(key) or self.official[key] for key in self.runs}
         )
 
-    @staticmethod
-    def _by_key(records: Iterable[RunRecord]) -> dict[RunKey, list[RunRecord]]:
-        found: dict[RunKey, list[RunRecord]] = {}
-        for record in records:
-            kind = weights_kind(record)
-            key = RunKey(record.detector, record.variant, kind, seed_group(record))
-            found.setdefault(key, []).append(record)
-        return found
-
-    def board(self) -> Board:
-        """All of it."""
-        columns = self._columns()
-        start = next(
-            i for i, column in enumerate(columns)
-            if (column.group, column.metric, column.title) == START
-        )  # fmt: skip
-        rows = [self._row(key) for key in self._keys()]
-        rows.sort(key=lambda row: _order(row, start))
-        seen = [column for column in columns if column.metric != "ACC"]
-        groups = dict.fromkeys(column.group for column in columns)
-        return Board(
-            columns=columns,
-            groups=[(group, sum(column.group == group for column in seen)) for group in groups],
-            rows=rows,
-            families=sorted({row.family for row in rows if row.family}),
-            start=start,
-        )
-
-    def _columns(self) -> list[BoardColumn]:
-        columns = [
-            BoardColumn(group=self.mini_suite, title=_heading(metric, title), metric=metric)
-            for metric, titles in SHOWN.items()
-            for title in titles
-        ]
-        for target in self.targets:
+    def columns(self) -> Iterator[BoardColumn]:
+        """Those of the embedded suite, then three for each mean and metric."""
+        for metric, titles in SHOWN.items():
+            for title in titles:
+                named = title if metric in METRICS_SHOWN else f"{title} {metric}"
+                yield BoardColumn(group=self.mini_suite, title=named, metric=metric)
+        for mean in self.means:
             for metric in METRICS_SHOWN:
-                columns += [
-                    BoardColumn(group=target.title, title=source, metric=metric, source=source)
-                    for source in ("ours", "paper", "difference")
-                ]
-        return columns
+                for source in ("ours", "paper", "difference"):
+                    yield BoardColumn(group=mean.title, title=source, metric=metric, source=source)
 
-    def _keys(self) -> list[RunKey]:
+    def run_keys(self) -> list[RunKey]:
         """Every run; and where the paper prints numbers of a detector, or where there is no run of
         it at all, the row of its published weights.
         """
-        keys = dict(self.groups)
+        keys = dict(self.runs)
         for detector, label in self.sources.published.items():
             has = [key for key in keys if key.detector == detector]
             printed = any(
-                self._method(spec, detector)
-                for target in self.targets
-                for spec, _ in target.printed
+                (*place, "AP", detector) in self.cells
+                for mean in self.means
+                for place in mean.printed
             )
             if not has or (printed and not any(key.weights == label for key in has)):
                 keys[RunKey(detector, has[0].variant if has else "", label)] = None
         return list(keys)
 
-    @staticmethod
-    def _method(spec: TableSpec, detector: str) -> RowSpec | None:
-        return next((row for row in spec.rows if row.detector == detector and row.paper), None)
-
-    def _row(self, key: RunKey) -> BoardRow:
-        detector, variant, weights, group = key
-        mini = self.mini_records.get(key, [])
-        official = self.official.get(key, [])
-        built = self.mini_rows.get(row_key(mini[0])) if mini else None
+    def row(self, key: RunKey) -> BoardRow:
+        """One row with all its numbers."""
+        mini, official = self.mini_records.get(key, []), self.official.get(key, [])
         records = [*mini, *official]
-        plain = built or next((r for r in self.mini.rows if r.detector == detector), None)
-        kind = plain.kind if plain else "method"
-        several = {k.variant for k in self.groups if k[:3:2] == key[:3:2]}
-        tags = [_TAGS[kind]] if kind in _TAGS else []
-        tags += [variant] if variant and len(several) > 1 else []
-        tags += self.apart.get(group, ())
-        seeds = len({record.weights.sha256 for record in mini})
-        tags += [f"{seeds} seeds"] if seeds > 1 else []
+        built = next((r for r in self.mini.rows if mini and r.key == row_key(mini[0])), None)
         entries = self._mini_entries(built)
-        for target in self.targets:
+        for mean in self.means:
             for metric in METRICS_SHOWN:
-                entries += self._official_entries(key, official, target, metric)
+                entries += self._official_entries(key, official, mean, metric)
+        kind = self._kind(key, built)
+        facts = self.facts.get(key.detector, {})
         return BoardRow(
-            detector=detector,
-            title=records[0].title if records else self.titles.get(detector, detector),
-            weights=weights,
-            family=self.families.get(detector, ""),
+            detector=key.detector,
+            title=records[0].title if records else facts.get("title", key.detector),
+            weights=key.weights,
+            family=facts.get("family", ""),
             kind=kind,
-            tags=tags,
-            notes=list(dict.fromkeys(self._notes(built, official))),
+            scored=any(map(is_scored, records)),
+            tags=self._tags(key, kind, mini),
+            notes=list(dict.fromkeys([*(built.notes if built else ()), *_about(official)])),
             gaps=self._gaps(built, official),
             links=self._links(records),
+            flagged=self._flagged(built, official),
             entries=entries,
         )
 
-    @staticmethod
-    def _notes(built: Row | None, official: Sequence[RunRecord]) -> list[str]:
-        notes = list(built.notes) if built else []
-        rules = dict.fromkeys(RULES[r.published_ap] for r in official if is_scored(r))
-        return [
-            *notes,
-            *about_weights(official),
-            *about_training(official),
-            *(f"Official suites: {rule}" for rule in rules),
-            *about_resampling(official),
-        ]
+    def _kind(self, key: RunKey, built: Row | None) -> str:
+        known = built or next((r for r in self.mini.rows if r.detector == key.detector), None)
+        return known.kind if known else "method"
 
-    def _gaps(self, built: Row | None, official: Sequence[RunRecord]) -> list[str]:
-        """Suites without numbers, each with its reason, those of one reason together."""
+    def _tags(self, key: RunKey, kind: str, mini: Sequence[RunRecord]) -> list[str]:
+        same = {(run.detector, run.weights, run.variant) for run in self.runs}
+        variants = {v for detector, weights, v in same if (detector, weights) == key[:3:2]}
+        seeds = len({record.weights.sha256 for record in mini})
+        tags = [_TAGS[kind]] if kind in _TAGS else []
+        tags += [key.variant] if key.variant and len(variants) > 1 else []
+        tags += self.apart.get(key.group, ())
+        return [*tags, f"{seeds} seeds"] if seeds > 1 else tags
+
+    def _gaps(
+        self, built: Row | None, official: Sequence[RunRecord]
+    ) -> Mapping[str, Sequence[str]]:
         reasons: dict[str, list[str]] = {}
         if built is None or not any(cell.status == "measured" for cell in built.cells):
             holes = [cell.reason for cell in built.cells if cell.reason] if built else []
-            reasons.setdefault((holes or [NO_RECORD])[0], []).append(self.mini_suite)
+            reasons.setdefault((holes or [NOT_RUN])[0], []).append(self.mini_suite)
         for suite in self.suites:
             own = [record for record in official if record.suite == suite]
             if not own:
-                reasons.setdefault(NO_RECORD, []).append(suite)
+                reasons.setdefault(NOT_RUN, []).append(suite)
             elif not any(map(is_scored, own)):
-                first = suite_value(own[0], METRICS["AP"]).reason
-                reasons.setdefault(first, []).append(suite)
-        return [f"{', '.join(suites)}: {why}" for why, suites in reasons.items()]
+                reason = suite_value(own[0], METRICS["AP"]).reason
+                reasons.setdefault(reason, []).append(suite)
+        return reasons
 
     def _links(self, records: Sequence[RunRecord]) -> dict[str, list[tuple[str, str]]]:
         links: dict[str, list[tuple[str, str]]] = {}
@@ -258,100 +235,109 @@ class _Builder:
                 links.setdefault(record.suite, []).append((text, file))
         return links
 
-    def _mini_entries(self, row: Row | None) -> list[Entry]:
-        places = {
-            (column.metric, column.title): index for index, column in enumerate(self.mini.columns)
-        }
-        entries = []
-        for metric, titles in SHOWN.items():
-            for title in titles:
-                hole = Cell(status="hole", reason=f"{NO_RECORD} on {self.mini_suite}")
-                entries.append(ours_of(hole if row is None else row.cells[places[metric, title]]))
-        return entries
+    def _flagged(self, built: Row | None, official: Sequence[RunRecord]) -> dict[str, float]:
+        """Group -> reals flagged as fake."""
+        shares: dict[str, list[float]] = {}
+        for record in official:
+            kept = suite_value(record, "real_acc").value
+            if kept is not None:
+                shares.setdefault(record.suite, []).append(100 - kept)
+        found = {suite: fmean(values) for suite, values in shares.items()}
+        own = self._mini_cell(built, "called fake", "real photographs").value
+        return found if own is None else {self.mini_suite: own, **found}
+
+    def _mini_cell(self, built: Row | None, metric: str, title: str) -> Cell:
+        if built is None:
+            return Cell(reason=NOT_RUN)
+        places = [(column.metric, column.title) for column in self.mini.columns]
+        return built.cells[places.index((metric, title))]
+
+    def _mini_entries(self, built: Row | None) -> list[Entry]:
+        return [
+            ours(self._mini_cell(built, metric, title))
+            for metric, titles in SHOWN.items()
+            for title in titles
+        ]
 
     def _official_entries(
-        self, key: RunKey, records: Sequence[RunRecord], target: Target, metric: str
+        self, key: RunKey, records: Sequence[RunRecord], mean: SuiteMean, metric: str
     ) -> list[Entry]:
         """Ours, the paper's, the difference."""
-        cell = self._cell(records, target, metric)
-        ours = ours_of(cell)
+        cell = self._cell(records, mean, metric)
+        own = ours(cell)
         if cell.value is None:
-            ours = some_sets(records, target, metric, cell.reason) or ours
-        place = self._printed(key[0], target, metric)
-        published = self.sources.published.get(key[0], "")
-        if place is None or (cell.value is None and key[2] != published):
-            return [ours, Entry(), Entry()]
-        printed, spec, cell_key = place
-        paper = Entry(
-            text=f"{printed.value:.1f}",
-            value=printed.value,
-            why="\n".join(paper_notes(cell_key, printed, self.marks)),
+            own = some_sets(records, mean.suite, metric, cell.reason) or own
+        printed = next(
+            (
+                found
+                for place in mean.printed
+                if (found := self.cells.get((*place, metric, key.detector)))
+            ),
+            [],
         )
+        published = self.sources.published.get(key.detector, "")
+        if not printed or (cell.value is None and key.weights != published):
+            return [own, Entry(), Entry()]
+        reference = printed[0].reference or 0.0
+        paper = Entry(text=f"{reference:.1f}", value=reference)
         if cell.value is None:
-            return [ours, paper, Entry()]
+            return [own, paper, Entry()]
         labels = {record.weights.label for record in records}
-        label = labels.pop() if len(labels) == 1 else ""
-        compared = self.cells.get((spec.suite or spec.name, key[0], label, cell_key[2], metric))
-        return [ours, paper, difference_of(cell.value - printed.value, compared)]
+        same = [each for each in printed if labels == {each.weights}]
+        return [own, paper, difference(cell.value - reference, same[0] if same else None)]
 
-    def _cell(self, records: Sequence[RunRecord], target: Target, metric: str) -> Cell:
+    def _cell(self, records: Sequence[RunRecord], mean: SuiteMean, metric: str) -> Cell:
         """A mean of an official suite, or of all of them; AP by the rule of the release."""
         runs: dict[str, dict[str, RunRecord]] = {}
         for record in records:
             runs.setdefault(record.weights.label, {})[record.suite] = record
         found = []
         for run in runs.values():
-            if target.suite and target.suite not in run:
+            if mean.suite and mean.suite not in run:
                 continue
             rules = {published_metric(record, metric) for record in run.values()}
-            by_rule = [self._mean(run, target, name) for name in (*rules, METRICS[metric])]
+            by_rule = [self._mean(run, mean, name) for name in (*rules, METRICS[metric])]
             found.append(with_raw(by_rule[0], by_rule[-1]))
         if not found:
-            return Cell(status="hole", reason=NO_RECORD)
+            return Cell(reason=NOT_RUN)
         only = found[0]
         edges = None if only.low is None or only.high is None else (only.low, only.high)
         # Of several seeds only the mean and its spread: their intervals are not of one run.
         cell = over_seeds(found, lambda: edges if len(found) == 1 else None)
         return replace(cell, comparable=all(each.comparable for each in found))
 
-    def _mean(self, run: dict[str, RunRecord], target: Target, name: str) -> Measured:
-        if target.suite:
-            return suite_value(run[target.suite], name)
+    def _mean(self, run: dict[str, RunRecord], mean: SuiteMean, name: str) -> Measured:
+        if mean.suite:
+            return suite_value(run[mean.suite], name)
         return overall_value(run, self.suites, name, over_sets=False)
 
-    def _printed(
-        self, detector: str, target: Target, metric: str
-    ) -> tuple[PaperValue, TableSpec, CellKey] | None:
-        """The paper's number, the table that prints it, and its place there."""
-        for spec, column in target.printed:
-            row = self._method(spec, detector)
-            if row is None:
-                continue
-            key = (spec.paper, row.paper, column.paper, metric)
-            printed = self.sources.paper.get(*key)
-            if printed is not None:
-                return printed, spec, key
-        return None
+
+def _by_key(records: Iterable[RunRecord]) -> dict[RunKey, list[RunRecord]]:
+    found: dict[RunKey, list[RunRecord]] = {}
+    for record in records:
+        key = RunKey(record.detector, record.variant, weights_kind(record), seed_group(record))
+        found.setdefault(key, []).append(record)
+    return found
 
 
-def _heading(metric: str, title: str) -> str:
-    """The mini table prints its metrics in blocks, here they stand side by side."""
-    return title if metric in METRICS_SHOWN else f"{title} {metric}"
+def _about(official: Sequence[RunRecord]) -> Iterator[str]:
+    yield from about_weights(official)
+    yield from about_training(official)
+    rules = dict.fromkeys(RULES[r.published_ap] for r in official if is_scored(r))
+    yield from (f"Official suites: {rule}" for rule in rules)
+    yield from about_resampling(official)
+
+
+def _start(columns: Sequence[BoardColumn], rows: Sequence[BoardRow]) -> int:
+    """The column of AP in which most rows have a number; :data:`START` before the others."""
+    first = next(i for i, c in enumerate(columns) if (c.group, c.metric, c.title) == START)
+    others = [i for i, c in enumerate(columns) if c.metric == "AP" and c.source == "ours"]
+    return max(
+        (first, *reversed(others)),
+        key=lambda i: sum(row.entries[i].value is not None for row in rows),
+    )
 
 
 def _order(row: BoardRow, start: int) -> tuple[bool, float, str, str]:
     value = row.entries[start].value
     return value is None, -(value or 0.0), row.title.lower(), row.weights
-
-
-def other_pages(material: Material, board: Board) -> list[tuple[str, str]]:
-    """(text, file) of the pages to which no row of the board leads, by their names."""
-    linked = {
-        file for row in board.rows for links in row.links.values() for _, file in links
-    }  # fmt: skip
-    found = {
-        file_name(record): title_of(record)
-        for record in material.sources.records
-        if file_name(record) in material.pages and file_name(record) not in linked
-    }
-    return sorted((title, file) for file, title in found.items())

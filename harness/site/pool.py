@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.metrics.classification import Rule
 from harness.metrics.interval import interval
@@ -14,33 +13,13 @@ from harness.metrics.points import Histogram, OperatingPoint, most_wrong
 from harness.metrics.replicates import replicates
 from harness.metrics.values import Floats, Labels
 from harness.report.layout import between
+from harness.results.predictions import Predictions
 from harness.results.records import Metric, Resampling
 
 _PROBABILITY = {
     "logit": "The sigmoid of the logit as the probability of fake",
     "probability": "The probability of fake",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Kept scores of one subset.
-
-    Args:
-        subset: its name.
-        ids: (N,) of the images, unique inside the subset.
-        labels: (N,) 0 real, 1 fake.
-        scores: (N,) finite, raw, larger = more fake.
-        in_mean: whether the subset counts in the suite's mean, as controls do not.
-        units: (N,) the independent unit of each image; none = each image is one.
-    """
-
-    subset: str
-    ids: Sequence[str]
-    labels: NDArray[np.int8]
-    scores: Floats
-    in_mean: bool
-    units: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +43,18 @@ class Pool:
     repeated: int
 
     @property
-    def reals(self) -> int:
-        """Number of real images."""
-        return len(self.ids) - self.fakes
-
-    @property
     def fakes(self) -> int:
         """Number of fake images."""
         return int(self.fake.sum())
 
+    @property
+    def reals(self) -> int:
+        """Number of real images."""
+        return len(self.ids) - self.fakes
+
 
 @dataclass(frozen=True, kw_only=True)
-class Wrong:
+class WrongImage:
     """One of the most wrong images.
 
     Args:
@@ -83,7 +62,7 @@ class Wrong:
         score: raw.
         called: ``real`` or ``fake``, at the declared threshold.
         mistaken: whether that is wrong.
-        picture: address of its thumbnail, "" where there is none.
+        thumbnail: its address, "" where there is none.
     """
 
     id: str
@@ -91,53 +70,45 @@ class Wrong:
     score: float
     called: str
     mistaken: bool
-    picture: str = ""
+    thumbnail: str = ""
 
 
-def pool(parts: Sequence[Scores]) -> Pool:
-    """All images of some subsets of one record, in their order.
+def pool(parts: Sequence[Predictions]) -> Pool:
+    """All images of some subsets of one run, in their order.
 
-    A real that several subsets share counts once, under the first of them. An id alone does not
-    show that: it is a path below the subset's own folder, and unrelated photographs may be called
-    alike. So two subsets share the reals of one name only where the scores of all of these agree:
-    a shared picture is scored once.
+    A real that several subsets share counts once, under the first of them: it has one id, one unit
+    (a photo, else the digest of its content) and one score in all of them. An id alone shows
+    nothing: it is a path below the subset's folder, where unrelated photographs may be called
+    alike. A unit alone does not either: crops of one photo share it.
 
     Args:
-        parts: at least one.
+        parts: kept scores of each subset, at least one.
     """
-    before: list[dict[str, float]] = []
-    kept = []
+    ids, subsets, fake, scores, units = [], [], [], [], []
+    seen: set[tuple[str, str, float]] = set()
+    repeated = 0
     for part in parts:
-        fake = np.asarray(part.labels) == 1
-        own = {
-            part.ids[i]: score
-            for i, score in enumerate(np.asarray(part.scores).tolist())
-            if not fake[i]
-        }
-        again = _shared(own, before)
-        before.append(own)
-        kept.append([i for i, name in enumerate(part.ids) if fake[i] or name not in again])
-    chosen = list(zip(parts, kept, strict=True))
+        labels, values = part.labels.tolist(), part.scores.tolist()
+        for name, label, score, unit in zip(part.ids, labels, values, part.units, strict=True):
+            image = (name, unit, score)
+            if label == 0 and image in seen:
+                repeated += 1
+                continue
+            if label == 0:
+                seen.add(image)
+            ids.append(name)
+            subsets.append(part.key.subset)
+            fake.append(label == 1)
+            scores.append(score)
+            units.append(unit)
     return Pool(
-        ids=tuple(part.ids[i] for part, rows in chosen for i in rows),
-        subsets=tuple(part.subset for part, rows in chosen for _ in rows),
-        fake=np.concatenate([np.asarray(part.labels)[rows] == 1 for part, rows in chosen]),
-        scores=np.concatenate(
-            [np.asarray(part.scores, dtype=np.float64)[rows] for part, rows in chosen]
-        ),
-        units=tuple((part.units or part.ids)[i] for part, rows in chosen for i in rows),
-        repeated=sum(len(part.ids) - len(rows) for part, rows in chosen),
+        ids=tuple(ids),
+        subsets=tuple(subsets),
+        fake=np.array(fake, dtype=bool),
+        scores=np.array(scores, dtype=np.float64),
+        units=tuple(units),
+        repeated=repeated,
     )
-
-
-def _shared(own: Mapping[str, float], before: Sequence[Mapping[str, float]]) -> set[str]:
-    """The ids of a subset's reals that are the very images of a subset before it."""
-    found: set[str] = set()
-    for other in before:
-        common = own.keys() & other.keys()
-        if all(own[name] == other[name] for name in common):
-            found |= common
-    return found
 
 
 def pooled_metrics(images: Pool, rule: Rule, resampling: Resampling | None) -> dict[str, Metric]:
@@ -162,7 +133,7 @@ def pooled_metrics(images: Pool, rule: Rule, resampling: Resampling | None) -> d
     return metrics
 
 
-def furthest_wrong(images: Pool, threshold: float, *, fake: bool, count: int) -> list[Wrong]:
+def furthest_wrong(images: Pool, threshold: float, *, fake: bool, count: int) -> list[WrongImage]:
     """The images of one class with the most wrong scores, the worst first.
 
     Args:
@@ -178,7 +149,7 @@ def furthest_wrong(images: Pool, threshold: float, *, fake: bool, count: int) ->
         score = float(images.scores[i])
         called_fake = score > threshold
         found.append(
-            Wrong(
+            WrongImage(
                 id=images.ids[i],
                 subset=images.subsets[i],
                 score=score,
@@ -249,11 +220,6 @@ def say_reliability(metrics: Mapping[str, Metric], images: Pool, kind: str) -> s
         return text
     share = _percent(images.fakes / len(images.ids))
     return f"{text} {share} % of these images are fake: another share gives other numbers."
-
-
-def say_subset(metrics: Mapping[str, Metric], point: OperatingPoint) -> str:
-    """One subset's small picture in words."""
-    return f"{_named('AUC', metrics.get('auc'))}. {_decisions(point)}"
 
 
 def _named(name: str, metric: Metric | None) -> str:

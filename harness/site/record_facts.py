@@ -23,6 +23,7 @@ from harness.report.measured import (
 )
 from harness.results.records import SCHEMA, RunRecord, SubsetResult, WeightsRef
 from harness.results.reservations import of_mean, reservations
+from harness.site.grid import Entry, Grid, counted, said
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -46,70 +47,20 @@ _RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One number of a subset.
-
-    Args:
-        value: in percent, None where it is not defined.
-        text: as printed.
-        interval: 95 % interval as printed, "" where there is none.
-    """
-
-    value: float | None
-    text: str
-    interval: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One subset, or the mean.
-
-    Args:
-        name: of the subset.
-        cells: one for each of the table's heads.
-        group, status: as in the record.
-        n_real, n_fake: scored images.
-        notes: why cells are empty, and what else the record says of the subset.
-    """
-
-    name: str
-    cells: tuple[Cell, ...]
-    group: str = ""
-    status: str = ""
-    n_real: int = 0
-    n_fake: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def has_numbers(self) -> bool:
-        """Whether any cell has a value."""
-        return any(cell.value is not None for cell in self.cells)
-
-
-@dataclass(frozen=True, kw_only=True)
 class SubsetTable:
     """Every metric of every subset.
 
     Args:
-        heads: metric -> meaning, one for each column.
-        lines: the subsets, in the suite's order.
-        mean: of the suite.
+        heads: metric -> meaning, one for each column of numbers.
+        grid: the subsets with a number in the suite's order, and the mean below them.
+        without: reason -> the subsets without any number.
         left_out: metric -> why no subset has a value.
     """
 
     heads: Mapping[str, str]
-    lines: tuple[Line, ...]
-    mean: Line
+    grid: Grid
+    without: Mapping[str, Sequence[str]]
     left_out: Mapping[str, str]
-
-    @property
-    def without(self) -> Mapping[str, Sequence[str]]:
-        """Reason -> the subsets without any number; the table shows the others."""
-        found: dict[str, list[str]] = {}
-        for line in self.lines:
-            if not line.has_numbers:
-                found.setdefault("; ".join(line.notes) or line.status, []).append(line.name)
-        return found
 
 
 def file_name(record: RunRecord) -> str:
@@ -187,14 +138,27 @@ def subset_table(record: RunRecord, meanings: Mapping[str, str]) -> SubsetTable:
         for name in meanings
     }
     names = [name for name, values in found.items() if any(v.value is not None for v in values)]
-    lines = tuple(
-        _line(record, result, [found[name][i] for name in names])
-        for i, result in enumerate(record.subsets)
-    )
+    rows: list[list[Entry]] = []
+    without: dict[str, list[str]] = {}
+    for i, result in enumerate(record.subsets):
+        values = [found[name][i] for name in names]
+        notes = "; ".join(
+            (*_reasons(values), *(each.text for each in reservations(record, result)))
+        )
+        if any(value.value is not None for value in values):
+            rows.append(_row(result, values, notes))
+        else:
+            without.setdefault(notes or result.status, []).append(result.subset)
     return SubsetTable(
         heads={name: _meaning(record, name, meanings[name]) for name in names},
-        lines=lines,
-        mean=_mean(record, names),
+        grid=Grid(
+            caption="Metrics of every subset: percent, with 95 % intervals in brackets. The names "
+            "are explained under the table.",
+            header=("subset", "group", "reals", "fakes", *names, "status", "notes"),
+            rows=rows,
+            foot=_mean(record, names),
+        ),
+        without=without,
         left_out={
             name: _why_nowhere(record, values)
             for name, values in found.items()
@@ -278,35 +242,34 @@ def _said(name: str, value: object) -> str:
     return str(value)
 
 
-def _line(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -> Line:
-    return Line(
-        name=result.subset,
-        cells=tuple(map(_cell, values)),
-        group=result.group,
-        status=result.status,
-        n_real=result.n_real,
-        n_fake=result.n_fake,
-        notes=(*_reasons(values), *(each.text for each in reservations(record, result))),
-    )
+def _row(result: SubsetResult, values: Sequence[Measured], notes: str) -> list[Entry]:
+    return [
+        *map(said, (result.subset, result.group)),
+        *map(counted, (result.n_real, result.n_fake)),
+        *map(_cell, values),
+        said(result.status),
+        Entry(text=notes, kind="prose"),
+    ]
 
 
-def _mean(record: RunRecord, names: Iterable[str]) -> Line:
+def _mean(record: RunRecord, names: Iterable[str]) -> list[Entry]:
     values = [suite_value(record, name) for name in names]
-    reasons = _reasons(values) if record.mean else ("no subset was scored whole",)
-    controls = any(result.group == "controls" for result in record.subsets)
-    notes = [*reasons, *(["without the controls"] if controls else [])]
+    notes = list(_reasons(values)) if record.mean else ["no subset was scored whole"]
+    if any(result.group == "controls" for result in record.subsets):
+        notes.append("without the controls")
     notes += [each.text for each in of_mean(record)]
     notes += [note.removesuffix(".") for note in about_resampling([record])]
-    return Line(name="mean", cells=tuple(map(_cell, values)), notes=tuple(notes))
+    prose = Entry(text="; ".join(notes), kind="prose")
+    return [said("mean"), *[Entry()] * 3, *map(_cell, values), Entry(), prose]
 
 
-def _cell(measured: Measured) -> Cell:
+def _cell(measured: Measured) -> Entry:
     if measured.value is None:
-        return Cell(value=None, text=HOLE)
-    return Cell(
+        return Entry(text=HOLE, hole=True)
+    return Entry(
         value=measured.value,
         text=f"{measured.value:.1f}",
-        interval=between(measured.low, measured.high),
+        spread=between(measured.low, measured.high),
     )
 
 

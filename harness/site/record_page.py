@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from harness.data.decode import decode, display_name, read_bytes
 from harness.data.manifest import load_manifest
 from harness.data.sample import Sample
 from harness.errors import DataError, HarnessError, UsageError
-from harness.figures.histogram import histogram_figure
-from harness.figures.ranking import precision_recall_figure, roc_figure
-from harness.figures.reliability import reliability_diagram
-from harness.figures.tiles import tile
+from harness.figures.scores import (
+    histogram_plot,
+    precision_recall_plot,
+    reliability_plot,
+    roc_plot,
+    subset_tile,
+)
 from harness.metrics.calibration import probabilities, reliability
 from harness.metrics.curve import curve
 from harness.metrics.meanings import MEANINGS
@@ -27,12 +31,21 @@ from harness.metrics.values import missing_class
 from harness.registry import detectors as registry
 from harness.registry.suites import find_root, get_suite
 from harness.results.intervals import rule_of
-from harness.results.predictions import read_predictions, scores_root
-from harness.results.records import Metric, RunRecord, SubsetResult
+from harness.results.predictions import Predictions, read_predictions, scores_root
+from harness.results.records import Metric, RunRecord
 from harness.results.store import write_atomic
-from harness.site import pool as evidence
-from harness.site import record_facts as detail
-from harness.site.pool import Pool, Scores, Wrong
+from harness.site import record_facts as about
+from harness.site.pool import (
+    Pool,
+    WrongImage,
+    furthest_wrong,
+    pool,
+    pooled_metrics,
+    say_histogram,
+    say_precision_recall,
+    say_reliability,
+    say_roc,
+)
 from harness.site.renderer import PageRenderer, data_uri
 
 WRONG = 8
@@ -44,16 +57,16 @@ _TILE_BINS = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Plate:
-    """A picture on a page.
+    """Plots of one thing, and what they show in words.
 
     Args:
-        heading: above it.
-        address: a ``data:`` URI, "" where there is none and ``text`` says why.
-        text: what it shows, in words.
+        heading: above them.
+        plots: none where ``text`` says why.
+        text: what they show.
     """
 
     heading: str
-    address: str
+    plots: tuple[Markup, ...]
     text: str
 
 
@@ -70,7 +83,7 @@ class Gallery:
 
     heading: str
     kind: str
-    images: Sequence[Wrong]
+    images: Sequence[WrongImage]
     problem: str
 
 
@@ -96,9 +109,9 @@ def write(
     thumbnails = Thumbnails(out, data_root)
     paths = []
     for record in records:
-        parts = list(_scores(out, record))
+        parts = _scores(out, record)
         if parts:
-            paths.append(to / detail.file_name(record))
+            paths.append(to / about.file_name(record))
             page = _page(record, parts, thumbnails, page_renderer)
             write_atomic(paths[-1], page.encode())
     return paths
@@ -118,7 +131,7 @@ class Thumbnails:
         self._samples: dict[tuple[str, str], tuple[str, dict[str, Sample]]] = {}
         self._made: dict[Sample, str] = {}
 
-    def of(self, record: RunRecord, images: Sequence[Wrong]) -> tuple[list[Wrong], str]:
+    def of(self, record: RunRecord, images: Sequence[WrongImage]) -> tuple[list[WrongImage], str]:
         """The images with the addresses of their thumbnails, and why some have none ("" if all)."""
         found, problems = [], []
         for image in images:
@@ -127,10 +140,10 @@ class Thumbnails:
                 address = self._of(record, image)
             except HarnessError as error:
                 problems.append(error.message)
-            found.append(dataclasses.replace(image, picture=address))
+            found.append(dataclasses.replace(image, thumbnail=address))
         return found, "; ".join(dict.fromkeys(problems))
 
-    def _of(self, record: RunRecord, image: Wrong) -> str:
+    def _of(self, record: RunRecord, image: WrongImage) -> str:
         place = f"{record.suite}:{image.subset}"
         digest, samples = self._manifest(record.suite, image.subset)
         scored = next(r.manifest for r in record.subsets if r.subset == image.subset)
@@ -159,108 +172,105 @@ def _small(sample: Sample) -> bytes:
     image = Image.fromarray(decode(read_bytes(sample), display_name(sample)))
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=80)
+    image.save(buffer, "WEBP", quality=70)
     return buffer.getvalue()
 
 
-def _scores(out: Path, record: RunRecord) -> Iterator[Scores]:
-    """Kept scores of the subsets that have any, in the suite's order."""
+def _scores(out: Path, record: RunRecord) -> dict[str, Predictions]:
+    """Subset -> its kept scores, of those that have any, in the suite's order."""
+    found = {}
     for result in record.subsets:
         root = scores_root(out, result)
-        if root is None:
-            continue
-        kept = read_predictions(root / result.predictions)
-        if kept.ids:
-            yield Scores(
-                subset=result.subset,
-                ids=kept.ids,
-                labels=kept.labels,
-                scores=kept.scores,
-                in_mean=result.group != "controls",
-                units=kept.units,
-            )
+        kept = None if root is None else read_predictions(root / result.predictions)
+        if kept is not None and kept.ids:
+            found[result.subset] = kept
+    return found
 
 
 def _page(
-    record: RunRecord, parts: Sequence[Scores], thumbnails: Thumbnails, renderer: PageRenderer
+    record: RunRecord,
+    parts: Mapping[str, Predictions],
+    thumbnails: Thumbnails,
+    renderer: PageRenderer,
 ) -> str:
-    shown = {part.subset for part in parts}
-    controls = [part for part in parts if not part.in_mean]
+    tested, controls = _split(record, parts)
     # Controls have no fakes to be told from, so they are in no curve but where there is no other.
-    judged = evidence.pool([part for part in parts if part.in_mean] or controls)
-    metrics = evidence.pooled_metrics(judged, rule_of(record), record.resampling)
+    judged = pool(tested or controls)
+    metrics = pooled_metrics(judged, rule_of(record), record.resampling)
     spec = registry.detectors().get(record.detector)
     published = spec.weights[0].name if spec is not None and spec.weights else ""
     return renderer.page(
         "detail.html.j2",
-        title=detail.title_of(record),
+        title=about.title_of(record),
         record=record,
-        facts=detail.facts(record, published),
-        recipe=detail.recipe(record),
-        sessions=detail.sessions(record),
+        facts=about.facts(record, published),
+        recipe=about.recipe(record),
+        sessions=about.sessions(record),
         pool=judged,
-        gone=[r.subset for r in record.subsets if r.predictions and r.subset not in shown],
-        controls=len(controls) if len(controls) < len(parts) else 0,
+        gone=[r.subset for r in record.subsets if r.predictions and r.subset not in parts],
+        controls=len(controls) if tested else 0,
         plates=list(_plates(record, judged, metrics)),
         tiles=list(_tiles(record, parts)) if len(parts) > 1 else [],
-        table=detail.subset_table(record, MEANINGS),
-        galleries=list(_galleries(record, parts, thumbnails)),
+        table=about.subset_table(record, MEANINGS),
+        galleries=list(_galleries(record, tested, controls, thumbnails)),
     )
+
+
+def _split(
+    record: RunRecord, parts: Mapping[str, Predictions]
+) -> tuple[list[Predictions], list[Predictions]]:
+    """What counts in the suite's mean, and the controls."""
+    groups = {result.subset: result.group for result in record.subsets}
+    tested = [kept for name, kept in parts.items() if groups[name] != "controls"]
+    return tested, [kept for name, kept in parts.items() if groups[name] == "controls"]
 
 
 def _plates(record: RunRecord, images: Pool, metrics: Mapping[str, Metric]) -> Iterator[Plate]:
-    """The pictures of all images together."""
-    threshold, kind, name = record.threshold, record.score_kind, detail.title_of(record)
+    """The plots of all images together."""
+    threshold, kind = record.threshold, record.score_kind
     point = operating_point(images.fake, images.scores, threshold)
     missing = missing_class(images.fake)
     for heading, draw, say in (
-        ("ROC curve", roc_figure, evidence.say_roc),
-        ("Precision and recall", precision_recall_figure, evidence.say_precision_recall),
+        ("ROC curve", roc_plot, say_roc),
+        ("Precision and recall", precision_recall_plot, say_precision_recall),
     ):
         if missing:
-            yield Plate(heading=heading, address="", text=f"Not defined: {missing}.")
+            yield Plate(heading=heading, plots=(), text=f"Not defined: {missing}.")
             continue
-        drawn = draw(curve(images.fake, images.scores), point, name)
-        yield Plate(heading=heading, address=data_uri(drawn, "svg"), text=say(metrics, point))
+        text = say(metrics, point)
+        drawn = draw(curve(images.fake, images.scores), point, text)
+        yield Plate(heading=heading, plots=(drawn,), text=text)
     bins = histogram(images.fake, images.scores, threshold)
-    yield Plate(
-        heading="Scores of both classes",
-        address=data_uri(histogram_figure(bins, threshold, kind, name), "svg"),
-        text=evidence.say_histogram(bins, images, threshold),
-    )
+    text = say_histogram(bins, images, threshold)
+    drawn = histogram_plot(bins, threshold, kind, text)
+    yield Plate(heading="Scores of both classes", plots=(drawn,), text=text)
     reason = probabilities(images.scores, kind)[1]
     bars = reliability(images.fake, images.scores, kind)
-    drawn = reliability_diagram(bars, "", "svg") if bars else b""
-    yield Plate(
-        heading="Reliability of the probabilities",
-        address=data_uri(drawn, "svg") if drawn else "",
-        text=f"Not defined: {reason}."
-        if reason
-        else evidence.say_reliability(metrics, images, kind),
-    )
+    text = f"Not defined: {reason}." if reason else say_reliability(metrics, images, kind)
+    plots = (reliability_plot(bars, text),) if bars else ()
+    yield Plate(heading="Reliability of the probabilities", plots=plots, text=text)
 
 
-def _tiles(record: RunRecord, parts: Sequence[Scores]) -> Iterator[Plate]:
-    """A small picture of each subset."""
-    results: dict[str, SubsetResult] = {result.subset: result for result in record.subsets}
-    for part in parts:
-        fake = np.asarray(part.labels == 1)
-        point = operating_point(fake, part.scores, record.threshold)
-        bins = histogram(fake, part.scores, record.threshold, _TILE_BINS)
-        line = None if missing_class(fake) else curve(fake, part.scores)
-        yield Plate(
-            heading=part.subset,
-            address=data_uri(tile(bins, point, line, part.subset), "svg"),
-            text=evidence.say_subset(results[part.subset].metrics, point),
-        )
+def _tiles(record: RunRecord, parts: Mapping[str, Predictions]) -> Iterator[Plate]:
+    """A small plot of each subset."""
+    results = {result.subset: result for result in record.subsets}
+    for name, kept in parts.items():
+        fake = np.asarray(kept.labels == 1)
+        point = operating_point(fake, kept.scores, record.threshold)
+        bins = histogram(fake, kept.scores, record.threshold, _TILE_BINS)
+        line = None if missing_class(fake) else curve(fake, kept.scores)
+        text = say_roc(results[name].metrics, point)
+        drawn = subset_tile(bins, line, point, f"{name}: {text}")
+        yield Plate(heading=name, plots=drawn, text=text)
 
 
 def _galleries(
-    record: RunRecord, parts: Sequence[Scores], thumbnails: Thumbnails
+    record: RunRecord,
+    tested: Sequence[Predictions],
+    controls: Sequence[Predictions],
+    thumbnails: Thumbnails,
 ) -> Iterator[Gallery]:
     """The most wrong images: reals, fakes, and apart from them the controls."""
-    tested = [part for part in parts if part.in_mean]
-    controls = [part for part in parts if not part.in_mean]
     for heading, kind, members in (
         ("Reals with the highest scores", "real", tested),
         ("Fakes with the lowest scores", "fake", tested),
@@ -268,9 +278,7 @@ def _galleries(
     ):
         if not members:
             continue
-        images = evidence.furthest_wrong(
-            evidence.pool(members), record.threshold, fake=kind == "fake", count=WRONG
-        )
+        images = furthest_wrong(pool(members), record.threshold, fake=kind == "fake", count=WRONG)
         if images:
             shown, problem = thumbnails.of(record, images)
             yield Gallery(heading=heading, kind=kind, images=shown, problem=problem)

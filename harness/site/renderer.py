@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from harness.figures.palette import COLOURS, ON_DARK, variables
 from harness.report.layout import signed
 from harness.report.render import html_environment
 
@@ -28,8 +29,12 @@ class PageRenderer:
             name: (templates / name).read_text(encoding="utf-8")
             for name in ("table.css", "page/page.css", "page/page.js")
         }
+        colours = (
+            f":root {{ {variables(COLOURS)} }}\n@media screen and (prefers-color-scheme: dark) "
+            f"{{ :root {{ {variables(ON_DARK)} }} }}\n"
+        )
         self._shared = {
-            "css": Markup(read["table.css"] + read["page/page.css"]),
+            "css": Markup(colours + read["table.css"] + read["page/page.css"]),
             "js": Markup(read["page/page.js"]),
             "code": code,
             "signed": signed,

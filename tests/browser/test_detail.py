@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.results.paths import TABLES
-from harness.site import record_page as _detail
+from harness.site import record_page
 from harness.site.renderer import PageRenderer
 from tests.browser.conftest import PHONE, Open
 from tests.evidence import keep, scores_of
@@ -21,7 +21,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     out: Path = tmp_path_factory.mktemp("detail")
     sets = {"weak": scores_of(1, 0.5), "strong": scores_of(2, 3.0), "ctl": scores_of(3, 0.0)}
     renderer = PageRenderer(TABLES / "templates")
-    (page,) = _detail.write(out, out / "report", [keep(out, "lfm", sets)], renderer)
+    (page,) = record_page.write(out, out / "report", [keep(out, "lfm", sets)], renderer)
     return page.as_uri()
 
 
@@ -43,10 +43,12 @@ def test_no_error_no_overflow_no_violation(
     assert {request.partition(":")[0] for request in visited.requests} <= {"file", "data"}
 
 
-def test_pictures_load_and_the_table_sorts_with_its_mean_below(visit: Open, address: str) -> None:
+def test_plots_show_and_the_table_sorts_with_its_mean_below(visit: Open, address: str) -> None:
     page = visit(address).page
-    widths = page.eval_on_selector_all("img", "all => all.map(each => each.naturalWidth)")
-    assert len(widths) == 4 + 3
+    widths = page.eval_on_selector_all(
+        "svg.plot", "all => all.map(each => each.getBoundingClientRect().width)"
+    )
+    assert len(widths) == 4 + 2 + 2 + 1  # of all images; of two subsets; of a control
     assert min(widths) > 0
     page.locator("th.by button").filter(has_text=re.compile("^auc$")).click()
     names = page.eval_on_selector_all("tbody th", "all => all.map(each => each.textContent)")

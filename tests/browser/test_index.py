@@ -241,6 +241,37 @@ def test_dark_mode_is_dark(report: Path, visit: Open) -> None:
     assert all(int(part) < 64 for part in dark.removeprefix("rgb(").removesuffix(")").split(","))
 
 
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, {"width": 390, "height": 844}])
+def test_the_first_screen_holds_the_three_answers(
+    report: Path, visit: Open, size: dict[str, int]
+) -> None:
+    page = visit(report.as_uri(), viewport=size).page
+    for selector in (".standings", ".equal .plot", ".equal p", "#missing + p"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None and box["y"] >= 0
+        assert box["y"] + box["height"] <= size["height"], selector
+    table = page.locator("table").first.bounding_box()
+    answers = page.locator(".first").bounding_box()
+    assert table is not None and answers is not None
+    assert table["y"] > answers["y"] + answers["height"]
+
+
+def test_plots_follow_the_page_into_dark_mode_and_paper_stays_light(
+    report: Path, visit: Open
+) -> None:
+    fill = "(each) => getComputedStyle(each).fill"
+
+    def fills(page: Page) -> list[str]:
+        marks = (".standings li.method .dots circle", ".equal .series.c1", ".equal .plot text")
+        return [page.locator(mark).first.evaluate(fill) for mark in marks]
+
+    light, dark = (visit(report.as_uri(), color_scheme=s).page for s in ("light", "dark"))
+    pairs = list(zip(fills(light), fills(dark), strict=True))
+    assert all(one != other for one, other in pairs)
+    dark.emulate_media(media="print", color_scheme="dark")
+    assert fills(dark)[:2] == fills(light)[:2]
+
+
 def test_print_leaves_the_controls_out_and_fits_a_sheet(report: Path, visit: Open) -> None:
     across = round((297 - 2 * 10) / 25.4 * 96)  # A4 on its side with its margins, CSS pixels
     visited = visit(report.as_uri(), viewport={"width": across, "height": 700})

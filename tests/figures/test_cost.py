@@ -1,13 +1,19 @@
-"""The figure of cost against accuracy."""
+"""The plots of cost against accuracy."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from matplotlib.figure import Figure
-
-from harness.figures.cost import _box, _labels, _overlap, cost_plot
-from harness.site.costs import CostPanel, CostPoint
+from harness.figures.cost import (
+    CostPanel,
+    CostPoint,
+    _box,
+    _labels,
+    _overlap,
+    cost_plots,
+    family_colours,
+)
+from harness.figures.inline import Plot, even
 
 POINTS = tuple(
     CostPoint(
@@ -15,37 +21,38 @@ POINTS = tuple(
     )
     for i in range(1, 10)
 )
-PANELS = (CostPanel(title="ours", points=POINTS), CostPanel(title="theirs", points=POINTS[:2]))
+PANEL = CostPanel(title="ours", points=POINTS)
+COLOURS = family_colours([PANEL])
 
 
-def test_a_vector_file_with_the_same_bytes_each_time() -> None:
-    first = cost_plot(PANELS)
-    assert first == cost_plot(PANELS)
-    assert ET.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
-    assert b"<dc:date>" not in first
+def test_every_point_is_drawn_and_named_in_its_familys_colour() -> None:
+    by_macs, by_params = cost_plots(PANEL, COLOURS)
+    for drawn in (by_macs, by_params):
+        texts = [e.text for e in ET.fromstring(drawn).iter("text")]
+        assert all(texts.count(point.label) == 1 for point in POINTS)
+        assert [drawn.count(f'class="series c{n}"') for n in range(3)] == [3, 3, 3]
+    assert "multiply-accumulates" in by_macs and "multiply-accumulates" not in by_params
 
 
-def test_every_point_is_drawn_and_named() -> None:
-    text = cost_plot(PANELS).decode()
-    for point in POINTS:
-        # twice in the left panel's rows; the first two in the right one's as well
-        assert text.count(f"<!-- {point.label} -->") == (4 if point in POINTS[:2] else 2)
+def test_controls_are_grey() -> None:
+    control = CostPoint(label="x", family="control", macs=1, params=1, ap=50)
+    assert family_colours([CostPanel(title="", points=(control, *POINTS))]) == {
+        **COLOURS,
+        "control": "reference",
+    }
 
 
-def test_a_panel_without_points_is_drawn_empty() -> None:
-    assert b"ours" in cost_plot([CostPanel(title="ours", points=())])
+def test_a_panel_without_points_has_no_plot() -> None:
+    assert cost_plots(CostPanel(title="ours", points=()), {}) == []
 
 
 def test_labels_of_close_points_do_not_cover_each_other() -> None:
-    figure = Figure(figsize=(5, 4))
-    axes = figure.subplots()
-    axes.set(xlim=(0, 10), ylim=(0, 10))
-    _labels(axes, [(5.0, 5.0 + 0.05 * i, f"name{i}") for i in range(6)])
-    scale = 72 / figure.dpi
+    plot = Plot(even(0, 10), even(0, 10), (400, 320), bare=True)
+    _labels(plot, [(5.0, 5.0 + 0.05 * i, f"name{i}") for i in range(6)])
     boxes = []
-    for label in axes.texts:
-        x, y = scale * axes.transData.transform(label.xy)
-        dx, dy = label.xyann
-        boxes.append(_box(x + dx, y + dy, label.get_text(), dx))
+    for label in ET.fromstring(plot.svg("")).iter("text"):
+        side = {"start": 1, "end": -1, "middle": 0}[label.attrib["text-anchor"]]
+        x, y = (float(label.attrib[name]) for name in ("x", "y"))
+        boxes.append(_box(x, y - 4, label.text or "", side))
     assert len(boxes) == 6
     assert not any(_overlap(a, b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from harness.figures import embedding as embeddings
-from harness.figures.dots import COLOURS
 from harness.figures.embedding import MOST_MARKS, LegendEntry, Plane, embedding, shown
+from harness.figures.palette import COLOURS
 
 GENERATORS = (
     LegendEntry(name="a", title="Generator A", family="gan"),

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.figures.panels import FOR_FAKE, FOR_REAL, OPAQUE, Heat, PanelColumn, coloured, panel
+from harness.figures.palette import FAKE, REAL
+from harness.figures.panels import OPAQUE, Heat, PanelColumn, coloured, panel
 from tests.conftest import noise
 
 
@@ -87,7 +88,7 @@ def test_squares_are_drawn_of_the_cells_that_were_taken() -> None:
 
 def test_colours_say_the_sign_and_opacity_the_strength() -> None:
     image = coloured(np.array([[2.0, -1.0], [0.0, 1.0]], dtype=np.float32))
-    fake, real = (bytes.fromhex(colour[1:]) for colour in (FOR_FAKE, FOR_REAL))
+    fake, real = (bytes.fromhex(colour[1:]) for colour in (FAKE, REAL))
     assert bytes(image[0, 0, :3]) == bytes(image[1, 1, :3]) == fake
     assert bytes(image[0, 1, :3]) == real
     assert image[..., 3].tolist() == [[round(255 * OPAQUE), 115], [0, 115]]

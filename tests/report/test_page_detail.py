@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,9 +25,10 @@ from harness.results.records import (
     SubsetResult,
     WeightsRef,
 )
-from harness.site import record_page as _detail
+from harness.site import record_page
+from harness.site.grid import Entry
 from harness.site.record_facts import (
-    Line,
+    SubsetTable,
     facts,
     file_name,
     recipe,
@@ -39,6 +40,30 @@ from harness.site.renderer import PageRenderer
 
 from ..evidence import FAKES, REALS, keep, scores_of
 from .synthetic import metrics, record, result
+
+
+@dataclass
+class Line:
+    """A row of the table of subsets."""
+
+    name: str
+    group: str
+    n_real: float | None
+    n_fake: float | None
+    cells: list[Entry]
+    status: str
+    notes: tuple[str, ...]
+
+
+def line(row: Sequence[Entry]) -> Line:
+    name, group, reals, fakes, *cells, status, notes = row
+    told = tuple(filter(None, notes.text.split("; ")))
+    return Line(name.text, group.text, reals.value, fakes.value, cells, status.text, told)
+
+
+def lines(table: SubsetTable) -> list[Line]:
+    return [line(row) for row in table.grid.rows]
+
 
 BASE = record("mini", (result("a"),))
 CHANGES: dict[str, Callable[[RunRecord], RunRecord]] = {
@@ -211,31 +236,31 @@ def test_table_of_kept_scores(tmp_path: Path) -> None:
     assert list(table.heads) == expected
     assert table.heads["ap"] == MEANINGS["ap"]
     assert table.heads["acc"] == "accuracy at the declared threshold, 0"
-    assert [line.name for line in table.lines] == ["weak", "strong", "ctl"]
-    assert [(line.n_real, line.n_fake) for line in table.lines] == [
+    assert [each.name for each in lines(table)] == ["weak", "strong", "ctl"]
+    assert [(each.n_real, each.n_fake) for each in lines(table)] == [
         (REALS, FAKES),
         (REALS, FAKES),
         (REALS, 0),
     ]
-    for line, of in zip(table.lines, kept.subsets, strict=True):
-        for name, cell in zip(table.heads, line.cells, strict=True):
+    for each, of in zip(lines(table), kept.subsets, strict=True):
+        for name, cell in zip(table.heads, each.cells, strict=True):
             metric = of.metrics[name]
             if metric.value is None:
-                assert (cell.value, cell.text, cell.interval) == (None, HOLE, "")
+                assert (cell.value, cell.text, cell.spread) == (None, HOLE, "")
                 continue
             assert cell.value == pytest.approx(100 * metric.value)
             assert cell.text == f"{100 * metric.value:.1f}"
             if name == "auc":
                 assert metric.low is not None and metric.high is not None
-                assert cell.interval == f"[{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
-    assert table.lines[2].notes == ("no fake images",)
-    assert table.lines[0].notes == ()
-    assert table.mean.name == "mean"
-    assert table.mean.notes == ("without the controls",)
-    for name, cell in zip(table.heads, table.mean.cells, strict=True):
+                assert cell.spread == f"[{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
+    assert lines(table)[2].notes == ("no fake images",)
+    assert lines(table)[0].notes == ()
+    assert line(table.grid.foot).name == "mean"
+    assert line(table.grid.foot).notes == ("without the controls",)
+    for name, cell in zip(table.heads, line(table.grid.foot).cells, strict=True):
         assert cell.value == suite_value(kept, name).value
     both = [kept.subsets[i].metrics["auc"].value for i in (0, 1)]
-    auc = table.mean.cells[list(table.heads).index("auc")]
+    auc = line(table.grid.foot).cells[list(table.heads).index("auc")]
     assert auc.value == pytest.approx(50 * sum(value for value in both if value is not None))
     reason = "fewer than 1,000 real images: 1 % of them is no rate; no fake images"
     assert table.left_out == {
@@ -246,17 +271,18 @@ def test_table_of_kept_scores(tmp_path: Path) -> None:
 
 def lines_of(*results: SubsetResult, **changes: object) -> dict[str, Line]:
     table = subset_table(record("mini", results, **changes), {"acc": "accuracy", "ap": "AP"})
-    return {line.name: line for line in (*table.lines, table.mean)}
+    return {each.name: each for each in (*lines(table), line(table.grid.foot))}
 
 
 def test_notes_say_why_there_is_no_number_and_what_else_is_known() -> None:
-    lines = lines_of(
+    found = (
         result("whole", seen="generator gan", skipped=("x", "y")),
         result("fewer", expected_real=1002),
         result("gone", status="missing", metrics={}, error="no folder"),
         result("broken", status="failed", metrics={}, error="out of memory\nmore"),
         result("half", metrics={**metrics(acc=0.5), "ap": Metric(value=None, note="one class")}),
     )
+    lines = lines_of(*found)
     assert lines["whole"].notes == (
         "2 of 2002 images could not be read and are left out: x, y",
         "seen in training: generator gan",
@@ -264,9 +290,11 @@ def test_notes_say_why_there_is_no_number_and_what_else_is_known() -> None:
     assert lines["fewer"].notes == (
         "1000 real and 1000 fake images, declared are 1002 and unknown (that count is unknown)",
     )
-    assert lines["gone"].notes == ("no data for this subset",)
-    assert lines["broken"].notes == ("failed: out of memory",)
-    assert [cell.text for cell in lines["broken"].cells] == [HOLE, HOLE]
+    table = subset_table(record("mini", found), {"acc": "accuracy", "ap": "AP"})
+    assert table.without == {
+        "no data for this subset": ["gone"],
+        "failed: out of memory": ["broken"],
+    }
     assert [cell.text for cell in lines["half"].cells] == ["50.0", HOLE]
     assert lines["half"].notes == ("one class",)
     assert [cell.value for cell in lines["mean"].cells] == [None, None]
@@ -293,7 +321,7 @@ def test_notes_of_a_limited_run_and_of_other_resampling() -> None:
 def test_intervals_of_no_width_are_not_printed() -> None:
     flat = {"acc": Metric(value=1.0, low=1.0, high=1.0), "ap": Metric(value=0.5, low=0.4, high=0.6)}
     cells = lines_of(result("a", metrics=flat))["a"].cells
-    assert [(cell.text, cell.interval) for cell in cells] == [
+    assert [(cell.text, cell.spread) for cell in cells] == [
         ("100.0", ""),
         ("50.0", "[40.0, 60.0]"),
     ]
@@ -317,7 +345,7 @@ def test_the_page_counts_shared_reals_once(tmp_path: Path) -> None:
     sets = {"weak": scores_of(1, 0.5), "strong": scores_of(2, 3.0), "ctl": scores_of(3, 0.0)}
     kept = keep(tmp_path, "lfm", sets)
     renderer = PageRenderer(TABLES / "templates")
-    (page,) = _detail.write(tmp_path, tmp_path / "report", [kept], renderer)
+    (page,) = record_page.write(tmp_path, tmp_path / "report", [kept], renderer)
     html = page.read_text(encoding="utf-8")
     assert page.name == file_name(kept)
     assert f"{REALS} real and {2 * FAKES} fake images" in html
@@ -346,5 +374,5 @@ def test_subsets_without_a_number_are_one_line() -> None:
     gone = {"status": "missing", "metrics": {}, "error": "not run"}
     own = record("mini", (result("a"), result("b", **gone), result("c", **gone)))
     table = subset_table(own, {"acc": "accuracy"})
-    assert [line.name for line in table.lines if line.has_numbers] == ["a"]
+    assert [each.name for each in lines(table)] == ["a"]
     assert table.without == {"not run": ["b", "c"]}

@@ -8,10 +8,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.metrics.classification import Rule
 from harness.metrics.points import OperatingPoint, histogram, operating_point
-from harness.results.records import Metric, Resampling
+from harness.results.predictions import Predictions
+from harness.results.records import Metric, PredictionKey, Resampling
 from harness.site.pool import (
     Pool,
-    Scores,
     furthest_wrong,
     pool,
     pooled_metrics,
@@ -19,7 +19,6 @@ from harness.site.pool import (
     say_precision_recall,
     say_reliability,
     say_roc,
-    say_subset,
 )
 
 from ..evidence import FAKES, REALS, labels_of, scores_of
@@ -27,27 +26,35 @@ from ..evidence import FAKES, REALS, labels_of, scores_of
 RULE = Rule(threshold=0.0, kind="logit")
 
 
+def key_of(subset: str) -> PredictionKey:
+    return PredictionKey(
+        suite="own", subset=subset, manifest="", detector="lfm", version=1, variant="", weights="",
+        preprocess="native",
+    )  # fmt: skip
+
+
 def part(
-    subset: str, reals: dict[str, float], fakes: dict[str, float], in_mean: bool = True
-) -> Scores:
+    subset: str, reals: dict[str, float], fakes: dict[str, float], content: str = ""
+) -> Predictions:
+    """Reals of one name are one image in all subsets, but for those whose ``content`` differs."""
     values = [*reals.values(), *fakes.values()]
-    return Scores(
-        subset=subset,
-        ids=[*reals, *fakes],
+    return Predictions(
+        key=key_of(subset),
+        ids=(*reals, *fakes),
+        units=tuple(f"{content}{name}" for name in (*reals, *fakes)),
         labels=np.array([0] * len(reals) + [1] * len(fakes), dtype=np.int8),
         scores=np.array(values, dtype=np.float64),
-        in_mean=in_mean,
     )
 
 
-def drawn(subset: str, seed: int, strength: float, reals_seed: int = 0) -> Scores:
+def drawn(subset: str, seed: int, strength: float, reals_seed: int = 0) -> Predictions:
     """Scores as `tests.evidence` keeps them: every subset calls its reals ``real/0`` onwards."""
-    return Scores(
-        subset=subset,
-        ids=[f"real/{i}" for i in range(REALS)] + [f"{subset}/{i}" for i in range(FAKES)],
+    ids = [f"real/{i}" for i in range(REALS)] + [f"{subset}/{i}" for i in range(FAKES)]
+    return Predictions(
+        key=key_of(subset),
+        ids=tuple(ids),
         labels=labels_of(),
         scores=scores_of(seed, strength, reals_seed),
-        in_mean=True,
     )
 
 
@@ -65,9 +72,16 @@ def test_shared_reals_count_once_under_their_first_subset() -> None:
 def test_other_photographs_of_the_same_file_names_are_no_repetition() -> None:
     """Ids are paths below a subset's folder: ``0_real/1.png`` is another picture in each."""
     a = part("a", {"1": 0.0, "2": -1.0}, {})
-    b = part("b", {"1": 0.0, "2": -4.0}, {})  # one score agrees by chance, as saturated ones do
+    # Every score agrees by chance, as saturated ones do; the contents do not.
+    b = part("b", {"1": 0.0, "2": -1.0}, {}, content="another ")
     assert pool([a, b]).repeated == 0
     assert pool([a, b]).reals == 4
+
+
+def test_crops_of_one_photo_are_different_images() -> None:
+    """A unit is a photo where that is known: its crops share it, and may be called alike."""
+    a, b = (part(subset, {"1": score}, {}) for subset, score in (("a", 0.5), ("b", 0.7)))
+    assert pool([a, b]).repeated == 0
 
 
 def test_fakes_of_one_name_are_different_images() -> None:
@@ -107,7 +121,7 @@ def test_pooled_intervals_hold_the_value_and_follow_the_resampling() -> None:
 
 
 def test_pooled_metrics_of_one_class_say_why_and_use_no_other_sets_threshold() -> None:
-    images = pool([part("ctl", {"r1": -1.0, "r2": 1.0}, {}, in_mean=False)])
+    images = pool([part("ctl", {"r1": -1.0, "r2": 1.0}, {})])
     rule = Rule(threshold=0.0, kind="logit", calibrated=2.0)
     metrics = pooled_metrics(images, rule, Resampling(resamples=50))
     assert metrics["auc"] == Metric(value=None, note="no fake images")
@@ -125,7 +139,7 @@ IMAGES = pool(
 
 def test_furthest_wrong_reals_are_the_highest() -> None:
     found = furthest_wrong(IMAGES, 0.0, fake=False, count=3)
-    told = [(w.id, w.subset, w.score, w.called, w.mistaken, w.picture) for w in found]
+    told = [(w.id, w.subset, w.score, w.called, w.mistaken, w.thumbnail) for w in found]
     assert told == [
         ("r2", "a", 3.0, "fake", True, ""),
         ("r4", "b", 1.0, "fake", True, ""),
@@ -152,21 +166,20 @@ def test_roc_in_words() -> None:
         "At the declared threshold 0, 87.0 % of fakes and 5.0 % of reals are called fake."
     )
     assert say_roc(metrics, point) == text
-    assert say_subset(metrics, point) == text
 
 
 def test_roc_in_words_without_interval_class_or_record() -> None:
     point = OperatingPoint(threshold=0.5, fpr=0.25, tpr=None, precision=0.0)
     undefined = {"auc": Metric(value=None, note="no fake images")}
-    assert say_subset(undefined, point) == (
+    assert say_roc(undefined, point) == (
         "AUC not defined (no fake images). "
         "At the declared threshold 0.5, 25.0 % of reals are called fake."
     )
-    assert say_subset({}, point).startswith("AUC not in the record. ")
+    assert say_roc({}, point).startswith("AUC not in the record. ")
     no_width = {"auc": Metric(value=1.0, low=1.0, high=1.0)}
     assert say_roc(no_width, point).startswith("AUC 100.0. ")
     nothing = OperatingPoint(threshold=0.5, fpr=None, tpr=None, precision=None)
-    assert say_subset({}, nothing).endswith("No images.")
+    assert say_roc({}, nothing).endswith("No images.")
 
 
 def test_precision_and_recall_in_words() -> None:

@@ -13,11 +13,16 @@ from markupsafe import Markup
 from harness.__main__ import main
 from harness.errors import SchemaError
 from harness.report.diff import DiffCell
-from harness.site.front_page import empty, environments, verdicts
+from harness.results.store import load_records, save_record
+from harness.site.board import BoardRow, Leaderboard
+from harness.site.front_page import empty, environments, footnotes, verdicts
+from harness.site.overview import equality, reproduced
+from harness.site.record_facts import file_name
 from harness.site.renderer import code, data_uri
-from harness.site.sections import Part, parts
+from harness.site.sections import Section, sections
 
 from ..conftest import write_images
+from ..evidence import keep, scores_of
 from .page_material import write_artefacts, write_costs, write_records
 from .synthetic import made_in, paper_like
 
@@ -51,7 +56,7 @@ def test_ids_are_unique_and_every_anchor_has_its_target(html: str) -> None:
 
 
 def test_every_section_is_there_and_filled(html: str) -> None:
-    for text in ("Title of twins-mini", "Title of robustness-mini", "Audit: ", "A plane.",
+    for text in ("twins-mini: AP, percent", "robustness-mini: AP, percent", "Audit: ", "A plane.",
                  "87.5 [84.0, 90.0]", "3.0 to 5.0", "lfm:released minus npr"):  # fmt: skip
         assert text in html
     assert "Not made yet" not in html
@@ -70,28 +75,59 @@ def test_an_empty_folder_makes_a_page_that_says_what_to_type(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.glob("*.html")] == ["index.html"]
 
 
-def named(found: list[Part], key: str) -> Part:
-    (only,) = [part for part in found if part.key == key]
+def named(found: list[Section], key: str) -> Section:
+    (only,) = [section for section in found if section.key == key]
     return only
 
 
-def test_fragments_are_told_apart_and_go_below_the_reports_headings(out: Path) -> None:
-    found = parts(out, out)
-    (_, twins), (_, robust) = named(found, "twins").fragments + named(found, "robustness").fragments
-    assert 'id="twins-mini-note-1"' in twins and 'href="#twins-mini-note-1"' in twins
-    assert 'id="robustness-mini-note-1"' in robust
-    ((title, audit),) = named(found, "audit").fragments
-    assert title.startswith("Audit: ")
-    assert "<h1" not in audit and "<h2" not in audit and "<h3>Findings</h3>" in audit
-    assert "<style" not in audit
+def test_tables_are_read_from_their_data(out: Path) -> None:
+    found = sections(out, out)
+    for key in ("twins", "robustness"):
+        (grid,) = named(found, key).grids
+        assert grid.header == ("Detector", "as-run")
+        assert [(row[0].text, row[1].text, row[1].value) for row in grid.rows] == [
+            ("lfm", "90.0", 90.0),
+            ("npr", "80.0", 80.0),
+        ]
+        assert grid.notes[:2] == ["lfm: Read with care.", "npr: Read with care."]
+        assert f"{key}/{key}-mini.md" in grid.notes[-1]
+
+
+def test_a_table_keeps_intervals_spreads_signs_and_holes(tmp_path: Path) -> None:
+    head = "row,column,metric,value,spread,low,high,status,notes\n"
+    rows = [
+        "lfm,first,AP,90.04,1.25,85.0,95.0,measured,",
+        "lfm,jpeg difference,AP,-3.2,,-4.0,-1.0,measured,",
+        "lfm,blur,AP,,,,,hole,",
+        "npr,first,AP,,,,,hole,",
+        "lfm,first,ACC,80.0,,,,measured,",
+    ]
+    path = tmp_path / "twins" / "twins-mini.csv"
+    path.parent.mkdir()
+    path.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    ap, acc = named(sections(tmp_path, tmp_path), "twins").grids
+    assert ap.header == ("Detector", "as run", "jpeg difference", "blur")
+    (line,) = ap.rows  # npr has no number at all
+    texts = [value.text for value in line]
+    assert texts == ["lfm", "90.0 [85.0, 95.0] (sd 1.2)", "−3.2 [−4.0, −1.0]", "—"]
+    assert [value.value for value in line] == [None, 90.04, -3.2, None]
+    assert acc.rows[0][1].text == "80.0"
+
+
+def test_the_audit_is_read_from_its_data(out: Path) -> None:
+    (grid,) = named(sections(out, out), "audit").grids
+    (line,) = grid.rows
+    assert [value.value for value in line[1:3]] == [3, 3]
+    assert grid.caption.startswith("Audit: ")
+    assert any("audit/audit-" in note for note in grid.notes)
 
 
 def test_sections_sort_by_numbers(out: Path) -> None:
-    (grid,) = named(parts(out, out), "features").grids
+    (grid,) = named(sections(out, out), "features").grids
     values = dict(zip(grid.header, grid.rows[0], strict=True))
-    assert values["probe (%)"].number == 87.5
-    assert values["detector"].number is None
-    focus, gaps = named(parts(out, out), "explain").grids
+    assert values["probe (%)"].value == 87.5
+    assert values["detector"].value is None
+    focus, gaps = named(sections(out, out), "explain").grids
     assert focus.rows[0][4].text == "4.1" and gaps.rows[0][5].text == "-"
 
 
@@ -101,7 +137,8 @@ def test_sections_sort_by_numbers(out: Path) -> None:
         ("explain/index.json", "{"),
         ("explain/index.json", '{"panels": [{"file": "gone.svg"}]}'),
         ("tsne/tsne-mini.json", '{"alt": ""}'),
-        ("audit/audit-mini.html", "<p>no main</p>"),
+        ("audit/audit-mini.json", "{}"),
+        ("twins/twins-mini.csv", "row,metric\nlfm,AP\n"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, file: str, content: str) -> None:
@@ -109,7 +146,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, file: str, content: str) -> Non
     path.parent.mkdir()
     path.write_text(content, encoding="utf-8")
     with pytest.raises(SchemaError, match=re.escape(str(path))):
-        parts(tmp_path, tmp_path)
+        sections(tmp_path, tmp_path)
 
 
 def cell(status: str, measured: float | None, *reasons: str) -> DiffCell:
@@ -154,6 +191,91 @@ def test_environments_are_counted() -> None:
     here, there = {"torch": "2.13"}, {"torch": "2.14"}
     records = [made_in(paper_like("gangen"), e) for e in (there, here, here)]
     assert environments(records) == [(here, 2), (there, 1)]
+
+
+def compared(measured: float | None, **changes: object) -> DiffCell:
+    return replace(cell("equal", measured), **changes)  # type: ignore[arg-type]
+
+
+def test_what_is_reproduced_is_one_sentence() -> None:
+    assert reproduced([compared(None, status="no data")] * 3) == (
+        "None of the paper's 3 numbers is measured here yet."
+    )
+    cells = [
+        compared(90.0),
+        compared(90.04, status="within rounding"),
+        compared(80.0, status="off"),
+        compared(85.0, status="off", comparable=False),
+        compared(None, status="no data"),
+        compared(50.0, status="no reference", reference=None),
+    ]
+    assert reproduced(cells) == (
+        "3 of the paper's 5 numbers are measured with its weights: 2 agree, 1 is off. "
+        "1 more is not comparable: other weights or other images."
+    )
+
+
+def test_measured_numbers_are_drawn_against_the_papers() -> None:
+    assert equality([compared(None)]) is None
+    drawn = equality(
+        [compared(90.0), compared(70.0, status="off"), compared(50.0, comparable=False)]
+    )
+    assert drawn is not None
+    dots = re.findall(r'class="series (\w+)" cx="([\d.]+)" cy="([\d.]+)"', drawn)
+    kinds, across, down = zip(*dots, strict=True)
+    assert kinds == ("reference", "c0", "c1")  # the comparable ones lie on top
+    assert len(set(across)) == 1  # one printed number
+    assert float(down[1]) < float(down[2]) < float(down[0])  # 90, 70, 50 from the top
+
+
+def test_the_first_screen_answers_before_any_table(html: str) -> None:
+    first = html[: html.index("<table")]
+    assert first.count('<li class="method"') + first.count('<li class="control"') == 3
+    assert "of reals flagged as fake" in first
+    assert "of the paper&#39;s" in first and 'class="series c1"' in first
+    assert "Not here: the published weights of" in first
+
+
+def test_rows_without_a_number_are_one_line_a_family(html: str) -> None:
+    board = html[html.index('id="board"') : html.index('id="paper"')]
+    body = board[: board.index("</table>")]
+    assert body.count('<th scope="row"') == 6
+    assert body.count("gaps") == 0
+    lines = re.findall(r"<summary>([a-z ]+): (\d+) without a number</summary>", board)
+    assert len(lines) == len({family for family, _ in lines}) >= 5
+    assert sum(int(count) for _, count in lines) > 15
+
+
+def test_what_is_true_of_many_rows_is_no_mark_at_each() -> None:
+    def noted(*notes: str) -> BoardRow:
+        return BoardRow(
+            detector="d", title=f"D{len(notes)}", weights="", family="", kind="method", scored=True,
+            tags=(), notes=notes, gaps={"not run": ["ufd"], "damaged": ["gangen"]} if notes else {},
+            links={}, flagged={}, entries=(),
+        )  # fmt: skip
+
+    rows = [noted(), noted("all but one"), noted("all but one", "one"), noted("all but one")]
+    found = footnotes(Leaderboard(columns=(), rows=rows, start=0))
+    assert [(note.text, list(note.rows), note.marked) for note in found] == [
+        ("all but one", [1, 2, 3], False),
+        ("gangen: damaged", [1, 2, 3], False),
+        ("one", [2], True),
+    ]
+    assert found[0].names == ["D1", "D2", "D1"]
+
+
+def test_pages_of_treated_runs_are_made_on_request(out: Path, html: str) -> None:
+    keep(out.parent / "treated", "npr", {"mine": scores_of(1, 1.0)})
+    folder = out.parent / "treated"
+    (plain,) = load_records(folder)
+    save_record(folder, replace(plain, perturbation="jpeg(90)"))
+    pages = {}
+    for name, more in (("plain", []), ("all", ["--all-pages"])):
+        to = out.parent / name
+        assert main(["report", "--out", str(folder), "--to", str(to), *more]) == 0
+        pages[name] = {path.name for path in to.glob("own-*.html")}
+    assert pages["plain"] == {file_name(plain)}
+    assert pages["all"] == pages["plain"] | {file_name(replace(plain, perturbation="jpeg(90)"))}
 
 
 def test_backticks_are_code_and_everything_else_is_escaped() -> None:

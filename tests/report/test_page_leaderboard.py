@@ -13,10 +13,11 @@ from harness.report.diff import against_paper
 from harness.report.tables.mini import UNLEARNED
 from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.records import Metric, RunRecord, WeightsRef
-from harness.site.board import START, Board, BoardRow, Entry, Material
+from harness.site.board import START, BoardRow, Leaderboard, Material
 from harness.site.costs import cost_panels
 from harness.site.entries import tone
-from harness.site.leaderboard import build_leaderboard, other_pages, targets
+from harness.site.grid import Entry
+from harness.site.leaderboard import build_leaderboard, other_pages, suite_means
 from harness.site.record_facts import file_name
 
 from .synthetic import PAPER, SPECS, mini_record, paper_like
@@ -43,17 +44,17 @@ def material(*records: RunRecord, pages: set[str] | None = None, **costs: Networ
     )
 
 
-def board(*records: RunRecord) -> Board:
+def board(*records: RunRecord) -> Leaderboard:
     return build_leaderboard(material(*records))
 
 
-def row(found: Board, detector: str, weights: str) -> BoardRow:
+def row(found: Leaderboard, detector: str, weights: str) -> BoardRow:
     (only,) = [r for r in found.rows if (r.detector, r.weights) == (detector, weights)]
     return only
 
 
 def entry(
-    found: Board, line: BoardRow, group: str, metric: str, title: str = "ours"
+    found: Leaderboard, line: BoardRow, group: str, metric: str, title: str = "ours"
 ) -> Entry:  # fmt: skip
     places = [(c.group, c.metric, c.title) for c in found.columns]
     return line.entries[places.index((group, metric, title))]
@@ -63,12 +64,15 @@ def test_rows_have_an_entry_for_each_column_and_groups_what_is_seen_at_a_time() 
     found = board(paper_like("gangen"), mini_record("lfm", 0, 0.8, 0.7))
     assert all(len(line.entries) == len(found.columns) for line in found.rows)
     for metric in ("AP", "ACC"):
-        seen = [c.group for c in found.columns if c.metric in (metric, "called fake")]
+        shown = [found.columns[i] for i in found.shown]
+        seen = [c.group for c in shown if c.metric in (metric, "called fake")]
         assert found.groups == [(g, seen.count(g)) for g in dict.fromkeys(seen)]
+    assert [group for group, _ in found.groups] == ["mini", "gangen"]
+    assert "ufd" in found.empty  # nothing was scored there: the paper's numbers alone are no column
 
 
-def test_targets_are_the_five_suites_and_the_mean_of_their_sets() -> None:
-    found = targets(list(SPECS.values()))
+def test_means_are_the_five_suites_and_the_mean_of_their_sets() -> None:
+    found = suite_means(list(SPECS.values()))
     assert [target.suite for target in found] == [*SUITES, ""]
 
 
@@ -106,7 +110,7 @@ def test_a_suite_that_was_not_run_is_a_hole_with_the_papers_number_beside_it() -
     assert entry(found, line, "ufd", "AP") == Entry()  # the row's gaps say why
     assert entry(found, line, "ufd", "AP", "paper").value == PAPER.value("ufd", "LFM", "mean", "AP")
     assert entry(found, line, "ufd", "AP", "difference") == Entry()
-    assert any("ufd" in gap and gap.endswith(": not run") for gap in line.gaps)
+    assert "ufd" in line.gaps["not run"]
 
 
 def test_seeds_are_one_row_with_their_mean_and_spread() -> None:
@@ -184,13 +188,14 @@ def test_a_detector_without_any_record_has_a_row_that_says_so() -> None:
     assert {line.detector for line in found.rows} == set(PUBLISHED)
     line = row(found, "gap", "")
     assert all(e.value is None for e in line.entries)
-    assert any("mini" in gap and "not run" in gap for gap in line.gaps)
+    assert "mini" in line.gaps["not run"]
+    assert not line.scored and found.scored == []
 
 
 def test_the_mean_of_all_sets_needs_all_suites() -> None:
     found = board(*[paper_like(suite) for suite in SUITES if suite != "diffusion1k"])
     line = row(found, "lfm", "released")
-    (overall,) = [t.title for t in targets(list(SPECS.values())) if not t.suite]
+    (overall,) = [t.title for t in suite_means(list(SPECS.values())) if not t.suite]
     assert "diffusion1k" in entry(found, line, overall, "AP").why
 
 
