@@ -14,7 +14,7 @@ import torch
 from harness.__main__ import INTERRUPTED, main
 from harness.ablation import trials
 from harness.ablation.spec import AblationSpec, checked_seeds, load
-from harness.commands import ablation
+from harness.commands import _ablation as ablation
 from harness.engine.scorer import Compute
 from harness.errors import UsageError
 from harness.evaluate.matrix import Matrix

@@ -6,12 +6,13 @@ import argparse
 import logging
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
 from harness.ablation.spec import AblationSpec, load
+from harness.ablation.tables import Ablation, Records, ScoredSet, build_ablation_tables
 from harness.ablation.trials import Trial, plan, score, selections_of, train, training_data
 from harness.data.suite import Selection
 from harness.engine.scorer import Compute
@@ -19,18 +20,13 @@ from harness.env import resolve_device, usable_cores
 from harness.errors import unknown_name
 from harness.evaluate.plan import Settings
 from harness.report.render import Renderer
-from harness.report.table import Table
-from harness.report.tables.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
-from harness.results.records import RunRecord
 from harness.training.datasets import TrainingData
 from harness.training.jobs import ChildJob, run_jobs
 from harness.training.request import Machine
 
 log = logging.getLogger(__name__)
-
-Records = Mapping[tuple[str, int], Sequence[RunRecord]]
 
 # Flags that replace the spec's key of the same name, and the other way of saying the same.
 _SOURCES = {
@@ -52,8 +48,12 @@ def run(args: argparse.Namespace) -> int:
     failed = _run_children([trial for trial in trials if not trial.is_trained], args)
     trained = [trial for trial in trials if trial.is_trained]
     records = score(trained, selections, _settings(args, workers=usable_cores()))
-    ablation = replace(
-        _ablation(spec, selections, records, data, _command(args)),
+    ablation = Ablation(
+        spec=spec,
+        records=records,
+        sets=_sets(selections, data),
+        made=f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
+        f"images. Made by: {_command(args)}",
         tell=Replicates(args.out, ("ap", "acc")).tell,
     )
     renderer = Renderer(TABLES / "templates")
@@ -139,45 +139,17 @@ def _settings(args: argparse.Namespace, workers: int) -> Settings:
     )
 
 
-def _ablation(
-    spec: AblationSpec,
-    selections: Sequence[Selection],
-    records: Records,
-    data: TrainingData,
-    command: str,
-) -> Ablation:
+def _sets(selections: Sequence[Selection], data: TrainingData) -> tuple[ScoredSet, ...]:
     made = {sample.generator for sample in data.train.samples if sample.generator}
-    return Ablation(
-        about=Table(
-            name=spec.name,
-            title=spec.title,
-            caption=spec.caption,
-            statements=(
-                f"Trained on {data.name}: {data.train.n_real} real and {data.train.n_fake} fake "
-                f"images. Made by: {command}",
-                *spec.footnotes,
-            ),
-        ),
-        detector=spec.detector,
-        rows=tuple(
-            AblationRow(
-                label=row.label,
-                options=row.variant.replace(",", ", "),
-                records={seed: records.get((row.label, seed), ()) for seed in spec.seeds},
-            )
-            for row in spec.rows
-        ),
-        reference=spec.reference,
-        sets=tuple(
-            ScoredSet(
-                suite=selection.suite.name,
-                name=subset.name,
-                group=subset.group,
-                seen=bool({subset.name, *subset.generators} & made),
-            )
-            for selection in selections
-            for subset in selection.subsets
-        ),
+    return tuple(
+        ScoredSet(
+            suite=selection.suite.name,
+            name=subset.name,
+            group=subset.group,
+            seen=bool({subset.name, *subset.generators} & made),
+        )
+        for selection in selections
+        for subset in selection.subsets
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.ablation.spec import AblationSpec, RowOptions
+from harness.ablation.tables import Ablation, ScoredSet, build_ablation_tables
 from harness.errors import SchemaError
 from harness.metrics.bootstrap import Draws
 from harness.metrics.paired import holm
@@ -18,7 +20,6 @@ from harness.metrics.verdict import Verdict, tell_apart
 from harness.report.layout import lay_out
 from harness.report.render import Renderer, render_csv
 from harness.report.table import Cell, Table
-from harness.report.tables.ablation import Ablation, AblationRow, ScoredSet, build_ablation_tables
 from harness.results.records import Metric, RunRecord, WeightsRef
 
 from .synthetic import ROOT, metrics, record, result
@@ -64,27 +65,27 @@ def ablation() -> Ablation:
         for seed, (x, y, z) in a.items()
     }
     c = {seed: (x - 0.1, y - 0.1, z - 0.2) for seed, (x, y, z) in a.items()}
-    rows = [
-        AblationRow(
-            label=label,
-            options=f"pooling={label.lower()}",
-            records={seed: scored(values, 0.8 + seed / 50) for seed, values in of_row.items()},
-        )
+    records = {
+        (label, seed): scored(values, 0.8 + seed / 50)
         for label, of_row in (("A", a), ("B", b), ("C", c))
-    ]
-    rows.append(AblationRow(label="D", options="k=3", records={**rows[0].records, 2: ()}))
-    return Ablation(
-        about=Table(
-            name="small-ablation",
-            title="Small",
-            caption="A caption.",
-            statements=("Made by: a test.",),
-        ),
+        for seed, values in of_row.items()
+    }
+    records |= {("D", seed): records["A", seed] for seed in (0, 1)}
+    spec = AblationSpec(
+        name="small-ablation",
+        title="Small",
+        caption="A caption.",
         detector="lfm",
-        rows=tuple(rows),
+        rows=(
+            *(RowOptions(label=x, options={"pooling": x.lower()}) for x in "ABC"),
+            RowOptions(label="D", options={"k": 3}),
+        ),
         reference="A",
-        sets=SETS,
-        tell=seeds_alone,
+        seeds=(0, 1, 2),
+        recipe={},
+    )
+    return Ablation(
+        spec=spec, records=records, sets=SETS, made="Made by: a test.", tell=seeds_alone
     )
 
 
@@ -163,8 +164,7 @@ def test_what_the_tests_say_is_said_in_the_words_of_all_other_tables() -> None:
     without = replace(built, tell=Ablation.tell)
     _, tests = build_ablation_tables(without)
     assert cell(tests, "B", "p").reason == "the scores are not at hand"
-    rows = tuple(replace(r, records={0: r.records[0]}) for r in built.rows)
-    means, tests = build_ablation_tables(replace(built, rows=rows))
+    means, tests = build_ablation_tables(replace(built, spec=replace(built.spec, seeds=(0,))))
     assert cell(tests, "B", "p").reason == "neither images nor seeds to draw"
     assert cell(means, "A", "gan").spread is None
 
@@ -185,25 +185,21 @@ def test_golden(name: str) -> None:
 
 def test_trainings_of_two_recipes_are_no_seeds_of_one_row() -> None:
     made = ablation()
-    (first,) = made.rows[0].records[0]
-    (second,) = made.rows[0].records[1]
-    records = {}
-    for seed, (each, epochs) in enumerate(((first, 3), (second, 9))):
+    records = {**made.records, ("A", 2): ()}
+    for seed, epochs in enumerate((3, 9)):
+        (each,) = made.records["A", seed]
         weights = WeightsRef(label=f"a/seed{seed}", seed=seed, recipe={"epochs": epochs})
-        records[seed] = [replace(each, weights=weights)]
-    row = replace(made.rows[0], records=records)
+        records["A", seed] = [replace(each, weights=weights)]
     with pytest.raises(SchemaError, match="more than the seed: epochs 3; epochs 9"):
-        build_ablation_tables(replace(made, rows=(row, *made.rows[1:])))
+        build_ablation_tables(replace(made, records=records))
 
 
 def test_what_must_be_said_of_a_set_stands_at_its_numbers() -> None:
     made = ablation()
-    (first,) = made.rows[0].records[0]
+    (first,) = made.records["A", 0]
     results = (replace(first.subsets[0], skipped=("x.png",)), *first.subsets[1:])
-    records = {**made.rows[0].records, 0: [replace(first, subsets=results)]}
-    table, _ = build_ablation_tables(
-        replace(made, rows=(replace(made.rows[0], records=records), *made.rows[1:]))
-    )
+    records = {**made.records, ("A", 0): [replace(first, subsets=results)]}
+    table, _ = build_ablation_tables(replace(made, records=records))
     said = {c.title for c, cell in zip(table.columns, table.rows[0].cells, strict=True)
             if any("x.png" in note for note in cell.notes)}  # fmt: skip
     assert said == {"gan", "all fakes"}

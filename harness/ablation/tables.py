@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from statistics import fmean, stdev
 
+from harness.ablation.spec import AblationSpec, RowOptions
 from harness.errors import SchemaError
 from harness.metrics.verdict import Verdict, adjusted, hopeless
 from harness.report.measured import METRICS
@@ -15,6 +17,7 @@ from harness.report.words import Tell, no_verdict, say
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart
 
+Records = Mapping[tuple[str, int], Sequence[RunRecord]]
 BLOCKS = ("AP", "ACC")
 CONTROLS = "controls"
 
@@ -41,45 +44,36 @@ class ScoredSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblationRow:
-    """One row with all of its seeds.
-
-    Args:
-        label: as printed.
-        options: what was built, in words.
-        records: seed -> one record a suite; empty where that seed was not trained.
-    """
-
-    label: str
-    options: str
-    records: Mapping[int, Sequence[RunRecord]]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Ablation:
     """Everything that the tables show.
 
     Args:
-        about: name, title, caption, and sentences below both tables (how it was made, what it is
-            not).
-        detector: registered name.
-        rows: in print order, all with the same seeds.
-        reference: label of the row that the others are compared with.
+        spec: rows, seeds and texts.
+        records: (label of a row, seed) -> one record a suite; none where that was not trained.
         sets: the test sets, in order.
+        made: a sentence on how it was made.
         tell: judges differences; from the kept scores.
     """
 
-    about: Table
-    detector: str
-    rows: tuple[AblationRow, ...]
-    reference: str
+    spec: AblationSpec
+    records: Records
     sets: tuple[ScoredSet, ...]
+    made: str = ""
     tell: Tell = no_verdict
 
     @property
     def fakes(self) -> tuple[ScoredSet, ...]:
         """The sets that hold fakes: what "all" and every test is over."""
         return tuple(entry for entry in self.sets if entry.fakes)
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Sentences below both tables."""
+        return (self.made, *self.spec.footnotes)
+
+    def trainings(self, label: str) -> list[Sequence[RunRecord]]:
+        """The records of each seed of a row."""
+        return [self.records.get((label, seed), ()) for seed in self.spec.seeds]
 
 
 def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
@@ -88,10 +82,9 @@ def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
     Raises:
         SchemaError: records of one row differ in more than the seed.
     """
-    for row in ablation.rows:
-        groups = {
-            seed_group(record): (record,) for found in row.records.values() for record in found
-        }
+    for row in ablation.spec.rows:
+        found = chain.from_iterable(ablation.trainings(row.label))
+        groups = {seed_group(record): (record,) for record in found}
         if len(groups) > 1:
             apart = "; ".join(", ".join(texts) for texts in told_apart(groups).values())
             raise SchemaError(
@@ -101,14 +94,14 @@ def build_ablation_tables(ablation: Ablation) -> tuple[Table, Table]:
     return _means(ablation), _differences(ablation)
 
 
-def _row(ablation: Ablation, row: AblationRow) -> Row:
-    reference = " (reference)" if row.label == ablation.reference else ""
+def _row(spec: AblationSpec, row: RowOptions) -> Row:
+    reference = " (reference)" if row.label == spec.reference else ""
     return Row(
         key=row.label,
         title=row.label + reference,
-        detector=ablation.detector,
+        detector=spec.detector,
         kind="method",
-        notes=(f"{row.label}: {row.options}",),
+        notes=(f"{row.label}: {row.variant.replace(',', ', ')}",),
     )
 
 
@@ -128,15 +121,23 @@ def _means(ablation: Ablation) -> Table:
         for block in BLOCKS
         for title, sets in _columns(ablation)
     ]
-    table = replace(ablation.about, statements=(_counts(ablation), *ablation.about.statements))
-    return ranked(fill(table, [(_row(ablation, r), r) for r in ablation.rows], columns, _mean))
+    spec = ablation.spec
+    table = Table(
+        name=spec.name,
+        title=spec.title,
+        caption=spec.caption,
+        statements=(_counts(ablation), *ablation.statements),
+    )
 
+    def cell(label: str, measure: Measure) -> Cell:
+        if not measure.metric:
+            return Cell(status="undefined")
+        found = zip(spec.seeds, map(measure.of, ablation.trainings(label)), strict=True)
+        return over_seeds(
+            [replace(each, reason=f"seed {seed}: {each.reason}") for seed, each in found]
+        )
 
-def _mean(row: AblationRow, measure: Measure) -> Cell:
-    if not measure.metric:
-        return Cell(status="undefined")
-    found = ((seed, measure.of(records)) for seed, records in row.records.items())
-    return over_seeds([replace(each, reason=f"seed {seed}: {each.reason}") for seed, each in found])
+    return ranked(fill(table, [(_row(spec, r), r.label) for r in spec.rows], columns, cell))
 
 
 def _columns(ablation: Ablation) -> list[tuple[str, tuple[ScoredSet, ...]]]:
@@ -162,18 +163,18 @@ def _column(title: str, sets: Sequence[ScoredSet], block: str) -> Column:
 
 
 def _counts(ablation: Ablation) -> str:
-    trainings = [records for row in ablation.rows for records in row.records.values()]
+    spec = ablation.spec
+    trainings = [found for row in spec.rows for found in ablation.trainings(row.label)]
     images = 0
     for entry in ablation.fakes:
         known = (_measure([entry], "ACC").of(records).images for records in trainings)
         images += next(filter(None, known), 0)
-    seeds = tuple(ablation.rows[0].records)
+    seeds = f"{len(spec.seeds)} training seed{'s' if len(spec.seeds) > 1 else ''}"
     return (
-        f"Mean and sample standard deviation over {len(seeds)} training "
-        f"seed{'s' if len(seeds) > 1 else ''} ({', '.join(map(str, seeds))}); a column is the "
-        f"plain mean over its sets. All fakes: {len(ablation.fakes)} sets, {images} scores each "
-        "time (a real photograph counts in each set that it is part of). The deviation is that of "
-        "training again, not of other test images."
+        f"Mean and sample standard deviation over {seeds} ({', '.join(map(str, spec.seeds))}); a "
+        f"column is the plain mean over its sets. All fakes: {len(ablation.fakes)} sets, {images} "
+        "scores each time (a real photograph counts in each set that it is part of). The "
+        "deviation is that of training again, not of other test images."
     )
 
 
@@ -222,11 +223,12 @@ class _Gap:
 
 
 def _differences(ablation: Ablation) -> Table:
-    others = [row for row in ablation.rows if row.label != ablation.reference]
+    spec = ablation.spec
+    others = [row for row in spec.rows if row.label != spec.reference]
     gaps: dict[tuple[str, str], _Gap] = {}
     said: list[str] = []
     for block in BLOCKS:
-        found = [_gap(ablation, row, block) for row in others]
+        found = [_gap(ablation, row.label, block) for row in others]
         verdicts = adjusted([gap.verdict for gap in found])
         for row, gap, verdict in zip(others, found, verdicts, strict=True):
             gaps[row.label, block] = replace(gap, verdict=verdict)
@@ -249,38 +251,36 @@ def _differences(ablation: Ablation) -> Table:
         for block in BLOCKS
         for title, decimals in _TEST_COLUMNS.items()
     ]
-    about = ablation.about
     table = Table(
-        name=f"{about.name}-tests",
-        title=f"{about.title}: differences to {ablation.reference}",
+        name=f"{spec.name}-tests",
+        title=f"{spec.title}: differences to {spec.reference}",
         caption=(
-            f"Row minus {ablation.reference}, percentage points, mean over all sets of fakes. "
+            f"Row minus {spec.reference}, percentage points, mean over all sets of fakes. "
             "Two-sided p-values, and the same after Holm's correction over the rows."
         ),
-        statements=(*said, _ABOUT, *about.statements),
+        statements=(*said, _ABOUT, *ablation.statements),
     )
-    rows = [(_row(ablation, row), row.label) for row in others]
+    rows = [(_row(spec, row), row.label) for row in others]
     return fill(table, rows, columns, lambda row, by: gaps[row, by[0]].cell(by[1]))
 
 
-def _gap(ablation: Ablation, row: AblationRow, block: str) -> _Gap:
+def _gap(ablation: Ablation, label: str, block: str) -> _Gap:
     """A row against the reference row by one metric."""
-    reference = next(each for each in ablation.rows if each.label == ablation.reference)
+    labels = (label, ablation.spec.reference)
+    own, other = map(ablation.trainings, labels)
     pairs, by_seed = [], []
-    for seed in row.records:
+    for seed, sides in zip(ablation.spec.seeds, zip(own, other, strict=True), strict=True):
         of_seed = []
         for entry in ablation.fakes:
             values = []
-            for side in (row, reference):
-                found = _measure([entry], block).of(side.records[seed])
+            for side, records in zip(labels, sides, strict=True):
+                found = _measure([entry], block).of(records)
                 if found.value is None:
-                    hole = f"{side.label}, seed {seed}: {found.reason}"
-                    return _Gap(verdict=Verdict(reason=hole))
+                    return _Gap(verdict=Verdict(reason=f"{side}, seed {seed}: {found.reason}"))
                 values.append(found.value)
             of_seed.append(round(values[0] - values[1], _DIGITS))
         pairs += of_seed
         by_seed.append(round(fmean(of_seed), _DIGITS))
-    own, other = (list(side.records.values()) for side in (row, reference))
     verdict = _measure(ablation.fakes, block).verdict(own, other, ablation.tell)
     return _Gap(
         pairs=tuple(pairs),
