@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from harness.__main__ import main
 from harness.checkpoints.files import sha256_of
 from harness.checkpoints.run_weights import RECORD, WEIGHTS
-from harness.commands import tsne as tsne_command
+from harness.commands import _tsne as tsne_command
 from harness.data.own import own_name
 from harness.errors import UsageError
 from harness.registry import detectors as registry

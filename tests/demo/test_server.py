@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
-from harness.commands import demo
+from harness.commands import _demo as demo
 from harness.commands._jobs import Chosen
 from harness.demo import server
 from harness.errors import UsageError, WeightsMissingError
