@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class DistinctImage:
     """A distinct image of the selection, and the first subset that holds it."""
 
     sample: Sample
@@ -63,7 +63,7 @@ class Embedded:
 
     job: Job
     preprocess: str
-    images: Sequence[Content]
+    images: Sequence[DistinctImage]
     probe: Probe
     places: Vectors
     dims: int
@@ -113,10 +113,10 @@ def _selection(args: argparse.Namespace) -> Selection:
     return selections[0]
 
 
-def _images(selection: Selection, args: argparse.Namespace) -> list[Content]:
+def _images(selection: Selection, args: argparse.Namespace) -> list[DistinctImage]:
     """Controls are left out: they are treated photographs, of neither class."""
     found = [
-        Content(sample=sample, subset=subset)
+        DistinctImage(sample=sample, subset=subset)
         for _, subset, sample in distinct([selection], args.data_root, args.out, args.limit)
         if subset.in_mean
     ]
@@ -132,7 +132,7 @@ def _images(selection: Selection, args: argparse.Namespace) -> list[Content]:
 def _embedded(
     job: Job,
     suite: str,
-    images: Sequence[Content],
+    images: Sequence[DistinctImage],
     settings: Settings,
     args: argparse.Namespace,
 ) -> Embedded:
