@@ -16,7 +16,6 @@ from harness.report.tables.treatments import FIRST, Treated
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--twin``."""
     about = "; ".join(f"{name}: {text}" for name, text in TWINS.items())
     parser.add_argument(
         "--twin",

@@ -29,7 +29,6 @@ _EXPLANATION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``compare``."""
     parser.add_argument("rows", nargs="+", metavar="ROW", help=_contenders.ROW_HELP)
     parser.add_argument(
         "--suite", default="", help="suites, comma-separated (default: all that the rows share)"
@@ -48,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compares and prints."""
     resampling = _flags.resampling(args)
     if len(set(args.rows)) < 2 or len(set(args.rows)) < len(args.rows):
         raise UsageError(f"two or more different rows, got {' '.join(args.rows)}")

@@ -38,7 +38,6 @@ class CostReport:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--method``, ``--size``, ``--device``, ``--batch-size``, ``--repeats``, ``--json``."""
     parser.add_argument("--method", default="all", help="detectors, comma-separated, or all")
     parser.add_argument(
         "--size", type=image_size, metavar="HxW", help="default: each detector's evaluation size"

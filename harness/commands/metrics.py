@@ -16,7 +16,6 @@ HELP = "every metric of a detector with its 95 % interval, each named as what it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``metrics``."""
     parser.add_argument("row", metavar="ROW", help=_contenders.ROW_HELP)
     parser.add_argument("--suite", default="mini", help="default: %(default)s")
     parser.add_argument("--subset", default=MEAN, help="default: the mean over the suite's subsets")
@@ -24,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a table a checkpoint."""
     rows = _contenders.contenders(args.row, load_records(args.out))
     if args.suite not in rows:
         raise UsageError(f"{args.row} was not run on {args.suite!r}, but on {', '.join(rows)}")

@@ -11,7 +11,6 @@ HELP = "make every record's metrics anew from the kept scores, without images or
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``rescore``."""
     parser.add_argument(
         "--calibrate-on",
         default="",
@@ -30,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Rescores all records below ``--out``."""
     rescored = rescore(
         args.out, _flags.resampling(args), args.calibrate_on, shared=args.calibrate_shared
     )

@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``robustness``."""
     _matrix.add_arguments(parser)
     chains = "; ".join(f"{name} = {text}" for name, text in CHAINS.items())
     parser.add_argument(

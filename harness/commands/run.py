@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``run``."""
     _matrix.add_arguments(parser)
     _twins.add_arguments(parser)
     parser.add_argument(

@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Images, rounds and runtimes."""
     parser.add_argument(
         "--method",
         default="lfm",

@@ -12,7 +12,6 @@ HELP = "check that a detector behaves: shapes, determinism, sizes, loading (for 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``contract``."""
     parser.add_argument("method", nargs="+", help="registered detectors, or `all`")
 
 

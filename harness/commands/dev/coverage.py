@@ -50,7 +50,6 @@ class CoverageLine:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``coverage``."""
     parser.add_argument(
         "--full", action="store_true", help="all settings: 12 minutes of processor time"
     )

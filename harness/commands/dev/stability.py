@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``stability``."""
     _matrix.add_contents(parser)
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
 
