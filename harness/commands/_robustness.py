@@ -56,7 +56,7 @@ def _texts(given: str) -> list[str]:
     texts = [text for text in texts if text]
     if not texts:
         raise UsageError(
-            "--perturbations names nothing that changes a picture",
+            "--perturbations names nothing that changes an image",
             hint="--perturbations 'jpeg(90),scale(0.5)|jpeg(75)'",
         )
     return texts

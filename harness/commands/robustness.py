@@ -1,4 +1,4 @@
-"""``python -m harness robustness``: what detectors lose when pictures are treated as people do."""
+"""``python -m harness robustness``: what detectors lose when images are treated as people do."""
 
 from __future__ import annotations
 

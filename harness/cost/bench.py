@@ -162,7 +162,7 @@ def bench(work: Work, plan: Plan) -> BenchResult:
     Raises:
         HarnessError: the detector has no network, its weights are absent, or the plain loop fails.
     """
-    _, loaded = loops.load(work.method, work.token)
+    label = loops.load(work.method, work.token)[1].ref.label
     gflop = _gflop_per_image(work)
     if plan.lap_gflop:
         number = max(FEWEST_IMAGES, int(plan.lap_gflop / gflop))
@@ -178,7 +178,7 @@ def bench(work: Work, plan: Plan) -> BenchResult:
     machine = _machine_result(gflop, measured.limits)
     return BenchResult(
         method=work.method,
-        weights=loaded.ref.label,
+        weights=label,
         preprocess=work.preprocess,
         images=len(work.files),
         rounds=plan.rounds,

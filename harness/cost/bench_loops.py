@@ -13,7 +13,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -246,12 +246,22 @@ class OurLoop(Loop):
     """
 
     def __init__(self, work: Work, runtime: str, workers: int) -> None:
-        self._spec, self._loaded = load(work.method, work.token)
+        spec, loaded = load(work.method, work.token)  # not kept: its weights count as memory
         self._compute = Compute(device=torch.device("cpu"), runtime=runtime, workers=workers)
-        self._scorer, seconds, _ = _timed(lambda: Scorer(self._spec, self._loaded, self._compute))
+        self._scorer, seconds, _ = _timed(lambda: Scorer(spec, loaded, self._compute))
         made = self._scorer.function
         self.start = Start(seconds=seconds, form=made.form, refused=made.refused)
         self._preprocess = parse(work.preprocess)
+        self._key = PredictionKey(
+            suite="bench",
+            subset="bench",
+            manifest="",
+            detector=spec.name,
+            version=spec.version,
+            variant=loaded.variant,
+            weights=loaded.ref.sha256,
+            preprocess=work.preprocess,
+        )
         # A file may be given more than once (the memory test does); an id may not.
         self._samples = [
             Sample(id=f"{number:06d}", label=number % 2, path=file)
@@ -290,7 +300,7 @@ class OurLoop(Loop):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)
             samples = tuple(hash_samples(self._samples, out / "hashes.parquet"))
-            key = self._key(Manifest("bench/bench", samples))
+            key = replace(self._key, manifest=Manifest("bench/bench", samples).digest)
             with open_journal(out / "bench.journal", key) as journal:
                 task = Share(scorer=self._scorer, preprocess=self._preprocess, journal=journal)
                 SubsetScoring(
@@ -300,18 +310,6 @@ class OurLoop(Loop):
                     raise task.error
                 predictions = journal.finish(out / "bench.parquet", key, samples)
                 return list(map(float, predictions.scores))
-
-    def _key(self, manifest: Manifest) -> PredictionKey:
-        return PredictionKey(
-            suite="bench",
-            subset="bench",
-            manifest=manifest.digest,
-            detector=self._spec.name,
-            version=self._spec.version,
-            variant=self._loaded.variant,
-            weights=self._loaded.ref.sha256,
-            preprocess=str(self._preprocess),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

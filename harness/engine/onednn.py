@@ -47,7 +47,7 @@ class FusedConv(nn.Module):
         """The weights in the order that oneDNN wants them in for images of this shape.
 
         Any other order is changed into it by every call, with equal results. The first few are
-        kept: a run over pictures of all sizes must not fill the memory.
+        kept: a run over images of all sizes must not fill the memory.
         """
         packed = self._packed.get(shape)
         if packed is None and len(self._packed) < PACKED_SHAPES:

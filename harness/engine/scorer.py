@@ -30,7 +30,7 @@ class Compute:
     Args:
         device: as resolved, never ``auto``.
         precision: ``fp32`` or ``bf16``.
-        runtime: ``torch`` or ``onnxruntime``.
+        runtime: see :func:`harness.engine.accelerate.accelerate`.
         batch_size: images in a forward pass.
         workers: threads that read and decode; with batch size 1 on a CPU they also score.
     """
@@ -65,7 +65,7 @@ class Scorer:
 
     Args:
         spec: the detector's spec.
-        loaded: its weights, or None for a detector that has none.
+        loaded: its weights, without any state for a detector that has none.
         compute: where it runs.
 
     Attributes:

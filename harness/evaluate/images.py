@@ -40,7 +40,7 @@ class Share:
         journal: where its scores go; images in it are not scored again.
         perturbation: what happens to the images before.
         made: the session that scores, noted with what it adds.
-        error: why it stopped, None while all is well. Other tasks go on.
+        error: why it stopped, None while all is well. Other shares go on.
     """
 
     scorer: Scorer
@@ -52,7 +52,7 @@ class Share:
 
     @property
     def view(self) -> View:
-        """What of an image it sees; tasks of one view share its pixels."""
+        """What of an image it sees; shares of one view take the same pixels."""
         return str(self.perturbation), str(self.preprocess)
 
     def wants(self, index: int) -> bool:
@@ -62,7 +62,7 @@ class Share:
 
 @dataclass(kw_only=True)
 class _Loaded:
-    """A read image: its pixels by view, and what is already known of it by task.
+    """A read image: its pixels by view, and what is already known of it by share.
 
     ``refused`` says for which views, and why, an operation cannot take it.
     """
@@ -73,11 +73,11 @@ class _Loaded:
 
 
 class SubsetScoring:
-    """Scores the images of one subset for several tasks.
+    """Scores the images of one subset for several detectors.
 
     Args:
         samples: the images, in manifest order.
-        tasks: the detectors.
+        shares: the detectors.
         compute: batch size and workers.
         skip_bad: leave unreadable images out (noted in the journals) instead of failing.
         tick: called with the number of scores just finished, or with 0 and the number of images
@@ -87,57 +87,59 @@ class SubsetScoring:
     def __init__(
         self,
         samples: Sequence[Sample],
-        tasks: Sequence[Share],
+        shares: Sequence[Share],
         compute: Compute,
         *,
         skip_bad: bool,
         tick: Callable[..., object],
     ) -> None:
         self.samples = samples
-        self.tasks = tasks
+        self.shares = shares
         self.compute = compute
         self.skip_bad = skip_bad
         self.tick = tick
         self._buckets: dict[Bucket, list[tuple[int, Image8]]] = defaultdict(list)
 
     def run(self) -> None:
-        """Scores until every task is done or has failed; failures are left in ``task.error``."""
-        pending = [i for i in range(len(self.samples)) if any(t.wants(i) for t in self.tasks)]
+        """Scores until every share is done or has failed; failures are left in ``share.error``."""
+        pending = [
+            i for i in range(len(self.samples)) if any(share.wants(i) for share in self.shares)
+        ]
         per_image = self.compute.per_image
         work = self._load_and_score if per_image else self._load
         workers = self.compute.workers
-        # Reading ahead keeps the threads busy while the caller's thread journals, and costs memory.
-        # Scores are small and as many as there are threads wait at most. Decoded images are large;
-        # two batches are enough, one that runs and one that fills, whatever else is being read.
+        # Results come in the order of the images, so that a slow one holds back those behind it:
+        # with two images a thread in flight nobody is idle meanwhile. Where batches are made the
+        # decoded images wait, which are large: one batch runs, one fills, each thread reads one.
         ahead = 2 * workers if per_image else 2 * self.compute.batch_size + workers
         for outcome in ordered_map(work, pending, workers=workers, ahead=ahead):
             if outcome.error is not None:
                 self._bad_image(outcome.item, outcome.error)
             else:
                 self._take(outcome.item, outcome.get())
-            if all(task.error for task in self.tasks):
+            if all(share.error for share in self.shares):
                 return
         for bucket in list(self._buckets):
             self._flush(bucket)
 
     def _load(self, index: int) -> _Loaded:
-        """Reads and decodes one image for all tasks that want it; runs in a worker thread."""
+        """Reads and decodes one image for all shares that want it; runs in a worker thread."""
         sample = self.samples[index]
         image = ImageFile(decode.read_bytes(sample), decode.display_name(sample), seed=sample.id)
         loaded = _Loaded()
-        for number, task in enumerate(self.tasks):
-            if not task.wants(index):
+        for number, share in enumerate(self.shares):
+            if not share.wants(index):
                 continue
-            if not task.scorer.reads_pixels:
-                header = image.header(task.perturbation)
-                loaded.results[number] = attempt(task.scorer.header, header, image.name)
-            elif task.view not in loaded.pixels:
-                image.pixels(UNPERTURBED)  # what cannot be decoded is bad for every task
+            if not share.scorer.reads_pixels:
+                header = image.header(share.perturbation)
+                loaded.results[number] = attempt(share.scorer.header, header, image.name)
+            elif share.view not in loaded.pixels:
+                image.pixels(UNPERTURBED)  # what cannot be decoded is bad for every share
                 try:
-                    pixels = image.pixels(task.perturbation)
-                    loaded.pixels[task.view] = task.preprocess(pixels, image.name)
+                    pixels = image.pixels(share.perturbation)
+                    loaded.pixels[share.view] = share.preprocess(pixels, image.name)
                 except BadImageError as error:
-                    loaded.refused[task.view] = error
+                    loaded.refused[share.view] = error
         return loaded
 
     def _load_and_score(self, index: int) -> _Loaded:
@@ -147,9 +149,9 @@ class SubsetScoring:
         name = decode.display_name(self.samples[index])
         for view, pixels in loaded.pixels.items():
             images = to_tensor(pixels)[None]
-            for number, task in enumerate(self.tasks):
-                if task.scorer.reads_pixels and task.view == view and task.wants(index):
-                    scores = attempt(task.scorer.pixels, images, name)
+            for number, share in enumerate(self.shares):
+                if share.scorer.reads_pixels and share.view == view and share.wants(index):
+                    scores = attempt(share.scorer.pixels, images, name)
                     loaded.results[number] = (
                         scores if isinstance(scores, HarnessError) else float(scores[0])
                     )
@@ -157,7 +159,7 @@ class SubsetScoring:
 
     def _take(self, index: int, loaded: _Loaded) -> None:
         for number, result in loaded.results.items():
-            self._keep(self.tasks[number], [index], [result])
+            self._keep(self.shares[number], [index], [result])
         for view, error in loaded.refused.items():
             self._bad_image(index, error, view)
         for view, pixels in loaded.pixels.items():
@@ -170,48 +172,48 @@ class SubsetScoring:
             self._flush(max(self._buckets, key=lambda bucket: len(self._buckets[bucket])))
 
     def _flush(self, bucket: Bucket) -> None:
-        """Scores a bucket of equally sized images with every task of that view."""
+        """Scores a bucket of equally sized images with every share of that view."""
         items = self._buckets.pop(bucket)
         images = torch.stack([to_tensor(pixels) for _, pixels in items])
-        for task in self.tasks:
-            if not task.scorer.reads_pixels or task.view != bucket[0]:
+        for share in self.shares:
+            if not share.scorer.reads_pixels or share.view != bucket[0]:
                 continue
-            wanted = [row for row, (index, _) in enumerate(items) if task.wants(index)]
+            wanted = [row for row, (index, _) in enumerate(items) if share.wants(index)]
             if not wanted:
                 continue
             indices = [items[row][0] for row in wanted]
             name = decode.display_name(self.samples[indices[0]])
             batch = images if len(wanted) == len(items) else images[wanted]
-            scores = attempt(task.scorer.pixels, batch, name)
-            self._keep(task, indices, [scores] if isinstance(scores, HarnessError) else scores)
+            scores = attempt(share.scorer.pixels, batch, name)
+            self._keep(share, indices, [scores] if isinstance(scores, HarnessError) else scores)
 
     def _keep(
-        self, task: Share, indices: Sequence[int], results: Iterable[float | HarnessError]
+        self, share: Share, indices: Sequence[int], results: Iterable[float | HarnessError]
     ) -> None:
-        """Journals scores; an error among them ends the task."""
+        """Journals scores; an error among them ends the share."""
         scores = list(results)
         error = next((score for score in scores if isinstance(score, HarnessError)), None)
         if error is not None:
-            task.error = task.error or error
+            share.error = share.error or error
             return
-        made = () if task.made is None else (task.made,)
-        task.journal.add(zip(indices, map(float, scores), strict=True), made)  # type: ignore[arg-type]
+        made = () if share.made is None else (share.made,)
+        share.journal.add(zip(indices, map(float, scores), strict=True), made)  # type: ignore[arg-type]
         self.tick(len(indices))
 
     def _bad_image(self, index: int, error: Exception, view: View | None = None) -> None:
-        """Leaves an image out of every task, or of those of a view, or ends them."""
+        """Leaves an image out of every share, or of those of a view, or ends them."""
         if not isinstance(error, BadImageError):
             raise error
-        for task in self.tasks:
-            concerned = view is None or (task.view == view and task.scorer.reads_pixels)
-            if not concerned or not task.wants(index):
+        for share in self.shares:
+            concerned = view is None or (share.view == view and share.scorer.reads_pixels)
+            if not concerned or not share.wants(index):
                 continue
             if self.skip_bad:
-                task.journal.skip(index)
+                share.journal.skip(index)
                 self.tick(0, 1)
             else:
-                task.error = BadImageError(error.name, error.reason)
-                task.error.hint = (
+                share.error = BadImageError(error.name, error.reason)
+                share.error.hint = (
                     "`python -m harness check --deep` lists every bad file; "
                     "`--on-bad-image skip` leaves them out and says so"
                 )

@@ -36,7 +36,7 @@ GEOMETRY = {
     "resize": "resized to the detector's evaluation size, ratio not kept",
 }
 TWINS = {**CODEC, **GEOMETRY}
-"""Name -> what it does to every picture, real and fake alike."""
+"""Name -> what it does to every image, real and fake alike."""
 
 LARGEST_SIDE, SMALLEST_SIDE, BLOCK = 256, 64, 16
 """The one size of a suite lies between these, a multiple of JPEG's 4:2:0 unit."""
@@ -63,30 +63,30 @@ class Twin:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteSizes:
-    """The (height, width) of every picture of a suite, by how many have it."""
+    """The (height, width) of every image of a suite, by how many have it."""
 
     counts: Mapping[Size, int]
 
     @property
     def side(self) -> int:
-        """One size for all: what 99 of 100 pictures hold, within the module's bounds."""
+        """One size for all: what 99 of 100 images hold, within the module's bounds."""
         shorter = np.repeat([min(size) for size in self.counts], list(self.counts.values()))
         side = min(int(np.percentile(shorter, 1)), LARGEST_SIDE)
         return max(side // BLOCK * BLOCK, SMALLEST_SIDE)
 
     def square(self, side: int) -> str:
-        """Text of the central square; where pictures are smaller, of them repeated to fill it."""
+        """Text of the central square; where images are smaller, of them repeated to fill it."""
         small = min(map(min, self.counts)) < side
         return f"tile({side})|center_crop({side})" if small else f"center_crop({side})"
 
 
 def suite_sizes(suite: Suite, data_root: Path | None, *, workers: int = 4) -> SuiteSizes:
-    """The sizes of all pictures of the suite's subsets that are there, from their headers.
+    """The sizes of all images of the suite's subsets that are there, from their headers.
 
     Of the whole suite, whatever part of it is scored, so that every run means the same twin.
 
     Raises:
-        DataError: no picture could be read.
+        DataError: no image could be read.
     """
     root = find_root(suite, data_root)
     found: dict[tuple[Path, int | None], Sample] = {}
@@ -101,7 +101,7 @@ def suite_sizes(suite: Suite, data_root: Path | None, *, workers: int = 4) -> Su
         if not isinstance(outcome.error, BadImageError):
             counts[outcome.get()] += 1
     if not counts:
-        raise DataError(f"suite {suite.name}: no readable picture in {root}")
+        raise DataError(f"suite {suite.name}: no readable image in {root}")
     return SuiteSizes(counts=counts)
 
 
