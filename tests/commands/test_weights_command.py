@@ -10,7 +10,7 @@ import pytest
 
 from harness.__main__ import command_line
 from harness.api import Weights
-from harness.commands import weights as command
+from harness.commands import _weights as command
 from harness.errors import UsageError, WeightsError
 from harness.registry import detectors as registry
 
