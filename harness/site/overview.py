@@ -13,9 +13,9 @@ from harness.figures.inline import Plot, even
 from harness.report.diff import DiffCell
 from harness.site.board import BoardRow, Leaderboard, Material
 
-MOST = 14
+MOST = 12
 """Rows of the dot plot: more would push the other two answers off the first screen."""
-NAMED = 5
+NAMED = 4
 """Names before the rest is counted."""
 AGREES = ("equal", "within rounding", "within the sampling interval")
 
