@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.fft
 import torch
 from torch import Tensor, fx
 
@@ -38,6 +37,8 @@ def gray_levels(images: Tensor) -> Array:
 
 @lru_cache(maxsize=16)
 def _dct_rows(size: int) -> Array:
+    import scipy.fft  # here: it takes longer than everything else in this file
+
     matrix: Array = scipy.fft.dct(np.eye(size), axis=0, norm="ortho")
     return matrix
 

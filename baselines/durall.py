@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import SVC
 from torch import Tensor
 
 from baselines._logistic import Features, Labels
@@ -83,13 +81,24 @@ def _cubic(support: Features, x: Features, dimension: int) -> Features:
     return (_linear(support, x, dimension) / dimension) ** 3
 
 
+# scikit-learn takes a second to import, and only fitting needs it.
+def _machine(**settings: Any) -> Any:
+    from sklearn.svm import SVC
+
+    return SVC(**settings)
+
+
+def _logistic() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(solver="liblinear", max_iter=1000)
+
+
 CLASSIFIERS = {
-    "svm-rbf": Classifier(make=lambda d: SVC(kernel="rbf", C=C, gamma=GAMMA), kernel=_rbf),
-    "svm-linear": Classifier(make=lambda d: SVC(kernel="linear"), kernel=_linear),
-    "svm-poly": Classifier(make=lambda d: SVC(kernel="poly", gamma=1 / d), kernel=_cubic),
-    "logistic": Classifier(
-        make=lambda d: LogisticRegression(solver="liblinear", max_iter=1000), kernel=_linear
-    ),
+    "svm-rbf": Classifier(make=lambda d: _machine(kernel="rbf", C=C, gamma=GAMMA), kernel=_rbf),
+    "svm-linear": Classifier(make=lambda d: _machine(kernel="linear"), kernel=_linear),
+    "svm-poly": Classifier(make=lambda d: _machine(kernel="poly", gamma=1 / d), kernel=_cubic),
+    "logistic": Classifier(make=lambda d: _logistic(), kernel=_linear),
 }
 
 
@@ -118,7 +127,7 @@ class DurallDetector:
     def fit(self, features: Features, labels: Labels, seed: int) -> None:
         """Fits on (N, points) features and (N,) labels; a machine on at most 3200 of them."""
         model = self._classifier.make(self.points)
-        if isinstance(model, SVC):
+        if hasattr(model, "kernel"):  # a support vector machine
             chosen = drawn(labels, LARGEST_SVM, seed)
             model.fit(features[chosen], labels[chosen])
         else:
@@ -127,7 +136,7 @@ class DurallDetector:
 
     def _take(self, model: Any) -> None:
         """A linear decision is one support vector, the coefficients, with weight 1."""
-        linear = hasattr(model, "coef_") if not isinstance(model, SVC) else model.kernel == "linear"
+        linear = getattr(model, "kernel", "linear") == "linear"
         self._support = np.array(model.coef_ if linear else model.support_vectors_)
         self._weights = np.ones(1) if linear else np.array(model.dual_coef_[0])
         self._offset = np.array(model.intercept_)

@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from baselines._chance import dropout
@@ -86,6 +84,9 @@ class FrankLinear:
     @torch.no_grad()
     def fit(self, features: Features, labels: Labels, seed: int) -> None:
         """Fits on (N, 49152) features and (N,) labels; the solver draws nothing from the seed."""
+        from sklearn.linear_model import LogisticRegression  # here: scoring does without
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(features)
         # The default tolerance is a largest gradient; with 49152 small ones it ends far too early.
         strength = 1 / (2 * self.l2 * len(labels))

@@ -11,7 +11,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.errors import SchemaError, UsageError
-from harness.evaluate import recorder as recording
+from harness.evaluate.rescore import rescore
 from harness.metrics.classification import OF_THE_SET, Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates
@@ -120,7 +120,7 @@ def test_rescore_needs_the_scores(tmp_path: Path) -> None:
     record = keep(tmp_path, "lfm", three_subsets(shared=True))
     (tmp_path / record.subsets[0].predictions).unlink()
     with pytest.raises(SchemaError, match="scores are gone"):
-        recording.rescore(tmp_path, RESAMPLING)
+        rescore(tmp_path, RESAMPLING)
 
 
 def test_a_threshold_from_another_set(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_threshold_from_another_set(tmp_path: Path) -> None:
     assert b.low < b.value < b.high
     assert "acc_calibrated" not in npr.subsets[0].metrics
     with pytest.raises(UsageError, match="no whole set of scores on 'own:nope'"):
-        recording.rescore(tmp_path, None, "own:nope")
+        rescore(tmp_path, None, "own:nope")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -197,20 +198,29 @@ def _as_published(weights: Weights, paths: Sequence[Path]) -> LoadedWeights:
     parts = files_of(weights)
     verified = all(part.sha256 for part in parts)
     notes = [weights.note, "" if verified else UNVERIFIED]
-    sha256, files = identity(weights, paths)
+    return _read(
+        weights,
+        paths,
+        weights.variant,
+        label=weights.name,
+        trained_on=weights.trained_on,
+        licence="; ".join(dict.fromkeys(part.licence for part in parts)),
+        note="; ".join(filter(None, notes)),
+        verified=verified,
+        not_papers=weights.not_papers,
+    )
+
+
+def _read(
+    layout: Weights, paths: Sequence[Path], variant: str, *, label: str = "", **about: Any
+) -> LoadedWeights:
+    """Files that are laid out as an entry says, and what is known ``about`` them."""
+    sha256, files = identity(layout, paths)
+    label = label or f"{paths[0].name}#{sha256[:8]}"
     return LoadedWeights(
-        state=read_files(weights, paths),
-        ref=WeightsRef(
-            label=weights.name,
-            sha256=sha256,
-            files=files,
-            trained_on=weights.trained_on,
-            licence="; ".join(dict.fromkeys(part.licence for part in parts)),
-            note="; ".join(filter(None, notes)),
-            verified=verified,
-            not_papers=weights.not_papers,
-        ),
-        variant=weights.variant,
+        state=read_files(layout, paths),
+        ref=WeightsRef(label=label, sha256=sha256, files=files, **about),
+        variant=variant,
         path=paths[0],
     )
 
@@ -228,26 +238,13 @@ def _local_file(spec: DetectorSpec, path: Path, variant: str) -> LoadedWeights:
         return marked_file(spec, path, said, variant)
     # A file under a published name is laid out as the published one, whatever is in it.
     layout = next((weights for weights in spec.weights if weights.filename == path.name), None)
-    if layout is not None:
-        return _under_its_name(spec, layout, path, variant)
+    if layout is not None:  # and nobody knows that it is the published one
+        note = ANOTHER.format(name=path.name) if layout.sha256 else UNVERIFIED
+        paths = _at_hand(spec, layout, path)
+        return _read(layout, paths, variant or layout.variant, note=note, verified=False)
     variant = unmarked_variant(spec, path, variant)
     ref = WeightsRef(label=f"{path.name}#{digest[:8]}", sha256=digest, note=LOCAL)
     return LoadedWeights(state=read_state(path), ref=ref, variant=variant, path=path)
-
-
-def _under_its_name(spec: DetectorSpec, layout: Weights, path: Path, variant: str) -> LoadedWeights:
-    """A file under a published name of which nobody knows that it is the published one."""
-    paths = _at_hand(spec, layout, path)
-    sha256, files = identity(layout, paths)
-    ref = WeightsRef(
-        label=f"{path.name}#{sha256[:8]}",
-        sha256=sha256,
-        files=files,
-        note=ANOTHER.format(name=path.name) if layout.sha256 else UNVERIFIED,
-        verified=False,
-    )
-    state, chosen = read_files(layout, paths), variant or layout.variant
-    return LoadedWeights(state=state, ref=ref, variant=chosen, path=path)
 
 
 def _misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

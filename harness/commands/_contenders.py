@@ -11,11 +11,6 @@ from harness.results.comparison import Contender
 from harness.results.records import RunRecord
 from harness.results.rows import seed_group, told_apart, weights_kind
 
-ROW_HELP = (
-    "a row on disk: `name`, or `name:LABEL` with the weights' label as in the tables (released, "
-    "mini-train for all its seeds, mini-train/seed0 for one)"
-)
-
 
 def contenders(text: str, records: Sequence[RunRecord]) -> dict[str, Contender]:
     """Suite -> the row's records on it: scored whole, as published, at fp32.

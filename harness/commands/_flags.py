@@ -11,6 +11,19 @@ from harness.errors import printable
 from harness.results.records import Resampling
 
 OUT = Path("runs")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+METHOD_HELP = (
+    "detectors, comma-separated, or `all`; `name:WEIGHTS` picks a published checkpoint by its "
+    "label, a file or a training run folder"
+)
+WEIGHTS_HELP = (
+    "checkpoint file, training run folder, or a folder of them as `train` leaves it "
+    "(DETECTOR/seed0, ...: every seed is a row of its own)"
+)
+ROW_HELP = (
+    "a row on disk: `name`, or `name:LABEL` with the weights' label as in the tables (released, "
+    "mini-train for all its seeds, mini-train/seed0 for one)"
+)
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
@@ -87,9 +100,24 @@ def positive(text: str) -> int:
     return value
 
 
+def seeds(text: str) -> list[int]:
+    """Different whole numbers from 0 on, comma-separated."""
+    found = [int(part) for part in text.split(",")]
+    if len(set(found)) < len(found) or min(found) < 0:
+        raise argparse.ArgumentTypeError(f"seeds are different whole numbers, 0 or more: {text}")
+    return found
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """``--device``: where the networks run."""
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="auto: CUDA, else MPS, else the CPU"
+    )
+
+
 def add_compute(parser: argparse.ArgumentParser) -> None:
     """``--device``, ``--precision``, ``--runtime``, ``--batch-size``, ``--workers``."""
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add_device(parser)
     parser.add_argument(
         "--precision",
         choices=("fp32", "bf16"),
@@ -113,4 +141,14 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=None,
         help="threads that read, decode and, on a CPU, score (default: one a core)",
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """``--weights``, ``--variant``: which weights, for detectors that do not name their own."""
+    parser.add_argument("--weights", type=Path, help=WEIGHTS_HELP)
+    parser.add_argument(
+        "--variant",
+        default="",
+        help="training behaviour that a weights file is of, where the file does not say it",
     )

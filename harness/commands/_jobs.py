@@ -14,15 +14,6 @@ from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
 from harness.registry import detectors as registry
 
-METHOD_HELP = (
-    "detectors, comma-separated, or `all`; `name:WEIGHTS` picks a published checkpoint by its "
-    "label, a file or a training run folder"
-)
-WEIGHTS_HELP = (
-    "checkpoint file, training run folder, or a folder of them as `train` leaves it "
-    "(DETECTOR/seed0, ...: every seed is a row of its own)"
-)
-
 
 class Chosen(NamedTuple):
     """A row that was asked for: what :func:`harness.engine.scorer.make_job` takes.
@@ -36,16 +27,6 @@ class Chosen(NamedTuple):
     spec: DetectorSpec
     token: str
     variant: str = ""
-
-
-def add_weights(parser: argparse.ArgumentParser) -> None:
-    """``--weights``, ``--variant``: which weights, for detectors that do not name their own."""
-    parser.add_argument("--weights", type=Path, help=WEIGHTS_HELP)
-    parser.add_argument(
-        "--variant",
-        default="",
-        help="training behaviour that a weights file is of, where the file does not say it",
-    )
 
 
 def selected(args: argparse.Namespace) -> list[Chosen]:

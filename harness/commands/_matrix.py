@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_contents(parser: argparse.ArgumentParser) -> None:
     """The flags that say which detectors see which images, and what they run on."""
-    parser.add_argument("--method", required=True, help=_jobs.METHOD_HELP)
+    parser.add_argument("--method", required=True, help=_flags.METHOD_HELP)
     parser.add_argument(
         "--suite",
         default="",
@@ -52,7 +52,7 @@ def add_contents(parser: argparse.ArgumentParser) -> None:
         help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
         "group, unit); may be given several times",
     )
-    _jobs.add_weights(parser)
+    _flags.add_weights(parser)
     parser.add_argument(
         "--limit", type=_flags.positive, default=0, help="images of each class; marks partial"
     )

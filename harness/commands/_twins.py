@@ -10,10 +10,9 @@ from harness.commands import _treatments
 from harness.commands._matrix import Request
 from harness.data.suite import Selection
 from harness.evaluate.matrix import Matrix
-from harness.evaluate.twins import CODEC, TWINS, Twin, require_known, twins
+from harness.evaluate.twins import CODEC, TWINS, Twin, require_known
 from harness.report.table import Column, Table
 from harness.report.tables.treatments import FIRST, Treated
-from harness.results.records import RunRecord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +36,6 @@ def names(text: str) -> list[str]:
     found = list(TWINS) if text == "all" else [name.strip() for name in text.split(",") if name]
     require_known(found)
     return found
-
-
-def wanted(names: Sequence[str], asked: Request) -> list[Twin]:
-    """The twins of these names."""
-    return twins(names, asked.jobs, asked.selections, asked.settings.data_root)
 
 
 def report(asked: Request, found: Sequence[Twin], matrix: Matrix) -> tuple[list[Table], list[Path]]:
@@ -71,9 +65,6 @@ def _table(asked: Request, found: Sequence[Twin], matrix: Matrix, selection: Sel
 
 def _group(name: str, rows: Sequence[Treated]) -> str:
     """``jpeg96: center_crop(128)|jpeg(96)``: the text where all rows share it."""
-    texts = {_text(name, record) for row in rows for record in row.records.get(name, ())}
+    treated = [record for row in rows for record in row.records.get(name, ())]
+    texts = {each.perturbation if name in CODEC else each.preprocess for each in treated}
     return f"{name}: {texts.pop()}" if len(texts) == 1 else name
-
-
-def _text(name: str, record: RunRecord) -> str:
-    return record.perturbation if name in CODEC else record.preprocess

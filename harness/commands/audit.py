@@ -1,4 +1,4 @@
-"""``python -m harness audit``: what ``check --audit`` was called; it goes with the next version."""
+"""``python -m harness audit``: what ``check --audit`` was called, for one version more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """What ``check --audit`` returns."""
     print(
-        "audit is now called check --audit; this name goes with the next version", file=sys.stderr
+        "audit is now called check --audit; the old name works in this version only",
+        file=sys.stderr,
     )
     if args.against:
         from harness.training import datasets  # here: it takes a while to import

@@ -30,7 +30,7 @@ _EXPLANATION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``compare``."""
-    parser.add_argument("rows", nargs="+", metavar="ROW", help=_contenders.ROW_HELP)
+    parser.add_argument("rows", nargs="+", metavar="ROW", help=_flags.ROW_HELP)
     parser.add_argument(
         "--suite", default="", help="suites, comma-separated (default: all that the rows share)"
     )

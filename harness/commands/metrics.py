@@ -17,7 +17,7 @@ HELP = "every metric of a detector with its 95 % interval, each named as what it
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``metrics``."""
-    parser.add_argument("row", metavar="ROW", help=_contenders.ROW_HELP)
+    parser.add_argument("row", metavar="ROW", help=_flags.ROW_HELP)
     parser.add_argument("--suite", default="mini", help="default: %(default)s")
     parser.add_argument("--subset", default=MEAN, help="default: the mean over the suite's subsets")
     _flags.add_out(parser)

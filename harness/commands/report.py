@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from harness.commands import _flags, _sources
-from harness.commands.list import detector_facts, suite_facts
-from harness.commands.tables import build
+from harness.commands._list import detector_facts, suite_facts
+from harness.commands._tables import build
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from harness.report.diff import against_paper

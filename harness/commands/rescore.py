@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from harness.commands import _flags
-from harness.evaluate import recorder as recording
+from harness.evaluate.rescore import rescore
 
 HELP = "make every record's metrics anew from the kept scores, without images or a GPU"
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rescores all records below ``--out``."""
-    rescored = recording.rescore(
+    rescored = rescore(
         args.out, _flags.resampling(args), args.calibrate_on, shared=args.calibrate_shared
     )
     for record in rescored:

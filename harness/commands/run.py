@@ -11,6 +11,7 @@ from harness.commands import _matrix, _text, _treatments, _twins
 from harness.data.suite import Selection
 from harness.evaluate.matrix import Matrix
 from harness.evaluate.shards import Shard, share
+from harness.evaluate.twins import twins
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import Reservation, of_mean, reservations
 
@@ -40,13 +41,13 @@ def run(args: argparse.Namespace) -> int:
     asked = _matrix.request(args)
     if shard:
         asked = _shard(asked, shard)
-    twins = _twins.wanted(twin_names, asked)
-    matrix = Matrix([*asked.jobs, *(twin.job for twin in twins)], asked.settings)
+    found = twins(twin_names, asked.jobs, asked.selections, asked.settings.data_root)
+    matrix = Matrix([*asked.jobs, *(twin.job for twin in found)], asked.settings)
     records = matrix.run(asked.selections)
     first = [matrix.record(j, s.suite.name) for s in asked.selections for j in asked.jobs]
     print(_report([*first, *asked.broken], asked.selections))
-    if twins:
-        tables, files = _twins.report(asked, twins, matrix)
+    if found:
+        tables, files = _twins.report(asked, found, matrix)
         print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
         log.info("%s", "\n".join(map(str, files)))
     left_out = f", {matrix.skipped} left out as unreadable" if matrix.skipped else ""

@@ -5,21 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands import _flags, _sources
-from harness.errors import unknown_name
-from harness.report.inconsistencies import findings
-from harness.report.render import Renderer
-from harness.report.spec import TableSpec
-from harness.report.table import Table
-from harness.report.tables.mini import build_mini_table
-from harness.report.tables.paper import Sources, build_paper_table
+from harness.commands import _flags
 from harness.results.paths import TABLES
 
 HELP = "render the tables as Markdown, LaTeX, HTML and CSV"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``tables``."""
     _flags.add_out(parser)
     parser.add_argument(
         "--to",
@@ -33,24 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Renders and prints the names of the written files."""
-    specs = {spec.name: spec for spec in _sources.specs()}
-    for name in (args.table, args.skip):
-        if name and name not in specs:
-            raise unknown_name("table", name, specs)
-    sources = _sources.gather(args.out)
-    renderer = Renderer(TABLES / "templates")
-    if args.table:
-        written = renderer.write([build(specs[args.table], sources)], args.to)
-    else:
-        tables = [build(spec, sources) for spec in specs.values() if spec.name != args.skip]
-        written = renderer.write(tables, args.to)
-        written += renderer.write_overview(tables, findings(sources.paper), args.to)
-    for path in written:
-        print(path)
-    return 0
+    from harness.commands import _tables
 
-
-def build(spec: TableSpec, sources: Sources) -> Table:
-    """The table of a spec."""
-    return (build_mini_table if spec.kind == "mini" else build_paper_table)(spec, sources)
+    return _tables.run(args)

@@ -14,7 +14,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -227,8 +226,12 @@ def _refuse_one_place(file: Path, groups: Mapping[str, Sequence[Sample]]) -> Non
 
 def _rows(file: Path) -> list[dict[str, str | None]]:
     """The rows of a list as text; a cell without value is None (Parquet) or "" (CSV)."""
+    import pandas as pd  # here: it takes a while to import
+
     try:
         if file.suffix.lower() == ".csv":
+            import pandas as pd  # here: it takes half a second, and few name such a file
+
             frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
             columns, rows = list(frame.columns), frame.to_dict("records")
         elif file.suffix.lower() == ".parquet":

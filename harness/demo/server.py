@@ -16,14 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.demo import page
+from harness.demo import LOOPBACK, PORT, page
 from harness.demo.facts import MAX_BYTES
 from harness.demo.verdicts import Contestant
 from harness.errors import UsageError
 
-PORT = 7860
 PORTS_TRIED = 100
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _STALE = 600.0  # seconds: what lies longer is of an upload that broke off
 
 # The browser itself then refuses whatever Gradio's code might load from elsewhere. Its templates

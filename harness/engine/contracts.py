@@ -43,10 +43,10 @@ HEADERS = (
 TOLERANCE = 1e-4
 
 
-def built(spec: DetectorSpec) -> Any:
-    """A detector with seeded untrained weights, in evaluation mode."""
-    with seeded(0):
-        detector = spec.build(**next(iter(spec.variants.values()), {}))
+def built(spec: DetectorSpec, variant: str = "", seed: int = 0) -> Any:
+    """A detector with seeded untrained weights, in evaluation mode; "" = its first variant."""
+    with seeded(seed):
+        detector = spec.build(**spec.variants.get(variant, next(iter(spec.variants.values()), {})))
     if isinstance(detector, HasModule):
         detector.module.eval()
     return detector
@@ -195,11 +195,9 @@ def check_state_round_trip(spec: DetectorSpec) -> None:
     detector = built(spec)
     if not isinstance(detector, HasState):
         return
-    other, side = spec.build(**next(iter(spec.variants.values()), {})), size_of(spec)
+    other, side = built(spec, seed=1), size_of(spec)
     state = {name: value.clone() for name, value in detector.state_dict().items()}
     other.load_state_dict(state)
-    if isinstance(other, HasModule):
-        other.module.eval()
     images = pictures(2, side, side)
     if not torch.equal(scored(detector, images), scored(other, images)):
         raise DetectorError(f"{spec.name}: scores change when the state is loaded elsewhere")
@@ -261,12 +259,8 @@ def check_variants(spec: DetectorSpec) -> None:
         raise DetectorError(f"{spec.name}: training_only names no option of a variant: {unknown}")
     first: dict[str, tuple[str, Tensor]] = {}
     for variant in spec.variants if spec.training_only else ():
-        with seeded(0):
-            detector = spec.build(**spec.variants[variant])
-        if isinstance(detector, HasModule):
-            detector.module.eval()
         side = size_of(spec)
-        scores = scored(detector, pictures(2, side, side))
+        scores = scored(built(spec, variant), pictures(2, side, side))
         kind = repr(sorted(spec.scoring_options(variant).items()))
         name, expected = first.setdefault(kind, (variant, scores))
         if not torch.equal(scores, expected):

@@ -45,8 +45,8 @@ class KeptScores:
     def reuse(self, cell: PlannedCell, samples: Sequence[Sample]) -> None:
         """Takes the cell's result from disk where the overwrite policy allows it."""
         if not cell.path.exists():
-            result = self.records.kept_result(cell)
-            if self.settings.overwrite == "never" and result.status == "failed":
+            result = self.records.of(cell.job, cell.suite).result(cell.subset.name)
+            if self.settings.overwrite == "never" and result and result.status == "failed":
                 cell.done = result, ()
             return
         try:

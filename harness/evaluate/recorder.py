@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,11 @@ from harness.errors import (
     DataError,
     HarnessError,
     SchemaError,
-    UsageError,
     WeightsMissingError,
 )
 from harness.metrics import aggregate
 from harness.metrics.bootstrap import Draws
 from harness.metrics.interval import interval
-from harness.metrics.thresholds import best_threshold
 from harness.metrics.values import MetricValue
 from harness.results.intervals import Replicates, rule_of
 from harness.results.predictions import (
@@ -41,7 +39,6 @@ from harness.results.records import (
     SubsetResult,
     WeightsRef,
 )
-from harness.results.store import load_records, save_record
 
 Metrics = dict[str, Metric]
 
@@ -104,7 +101,7 @@ class Recorder:
             predictions: its prediction file's content.
         """
         path = prediction_path(Path(), record.key(blank.subset, predictions.key.manifest))
-        kept = {result.subset: result for result in record.subsets}.get(blank.subset)
+        kept = record.result(blank.subset)
         if kept is None or kept.scores != predictions.digest or not self.is_current(record):
             metrics = self.metrics_of(predictions, record)
         else:
@@ -159,9 +156,8 @@ class Recorder:
         judged = same and (old.threshold, old.score_kind) == (record.threshold, record.score_kind)
         if judged:
             record = dataclasses.replace(record, calibration=old.calibration)
-        found = {result.subset: result for result in old.subsets}
         for blank in record.subsets:
-            kept = found.get(blank.subset)
+            kept = old.result(blank.subset)
             if kept is None or blank.subset in but:
                 continue
             if kept.predictions:
@@ -323,64 +319,3 @@ def failed_record(spec: DetectorSpec, token: str, suite: Suite, error: HarnessEr
         score_kind=spec.score.kind,
         subsets=tuple(without_scores(subset, error) for subset in suite.subsets),
     )
-
-
-def rescore(
-    out: Path, resampling: Resampling | None, calibrate_on: str = "", *, shared: bool = False
-) -> list[RunRecord]:
-    """Makes every record's metrics and intervals anew from the kept scores; saves them.
-
-    Args:
-        out: output folder.
-        resampling: how intervals are made; None = no intervals.
-        calibrate_on: ``suite:subset`` whose scores give the threshold of ``acc_calibrated``.
-        shared: also judge sets that share images with ``calibrate_on`` by it.
-
-    Raises:
-        SchemaError: a prediction file is damaged or gone.
-        UsageError: nothing was wholly scored on ``calibrate_on``.
-    """
-    recorder = Recorder(out, resampling)
-    records = load_records(out)
-    found = _calibrations(out, records, calibrate_on, shared=shared) if calibrate_on else {}
-    if calibrate_on and not found:
-        raise UsageError(
-            f"no whole set of scores on {calibrate_on!r}, which --calibrate-on names as "
-            "suite:subset",
-            hint=f"python -m harness run --method NAME --suite {calibrate_on}",
-        )
-    rescored = []
-    for record in records:
-        record = dataclasses.replace(record, calibration=found.get(_scorer_of(record)))
-        rescored.append(recorder.rescored(record))
-        save_record(out, rescored[-1])
-    return rescored
-
-
-def _calibrations(
-    out: Path, records: Sequence[RunRecord], place: str, *, shared: bool
-) -> dict[tuple[object, ...], Calibration]:
-    """For each detector, its weights and treatment the threshold that its scores on a set give."""
-    found = {}
-    suite, _, subset = place.partition(":")
-    for record in records:
-        result = record.result(subset)
-        if record.suite == suite and result is not None and result.status == "ok":
-            kept = read_predictions(out / result.predictions)
-            found[_scorer_of(record)] = Calibration(
-                on=place,
-                threshold=best_threshold(kept.labels, kept.scores),
-                predictions=result.predictions,
-                scores=kept.digest,
-                shared=shared,
-            )
-    return found
-
-
-def _scorer_of(record: RunRecord) -> tuple[object, ...]:
-    """What must agree for a threshold to carry over from one set to another: all but the set, the
-    images of it that were scored, and a geometry that is the published one on both.
-    """
-    own = "" if record.preprocess == record.published_preprocess else record.preprocess
-    key = dataclasses.replace(record.key("", ""), suite="", limit=0, preprocess=own)
-    return key, record.weights.label

@@ -8,15 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.api import FAKE
+from harness.checkpoints.resolve import LoadedWeights
+from harness.checkpoints.run_weights import trained_on
 from harness.data.decode import DECODE_VERSION
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
-from harness.data.suite import Suite
+from harness.data.suite import Subset, Suite
 from harness.engine.scorer import Job
 from harness.evaluate.plan import Done, PlannedCell, Settings
 from harness.evaluate.recorder import Recorder, not_scored
-from harness.evaluate.seen import seen_in_training
 from harness.results.lock import waited_for
 from harness.results.predictions import Predictions
 from harness.results.records import Made, RunRecord, SubsetResult
@@ -65,11 +67,6 @@ class RunRecords:
         seen = seen_in_training(cell.job.loaded, samples, cell.subset)
         return dataclasses.replace(result, seen=seen, left_out=cell.manifest.left_out), made
 
-    def kept_result(self, cell: PlannedCell) -> SubsetResult:
-        """What the record of the cell's suite holds of its subset."""
-        record = self.of(cell.job, cell.suite)
-        return {result.subset: result for result in record.subsets}[cell.subset.name]
-
     def add(self, job: Job, suite: Suite, result: SubsetResult, made: Iterable[Made]) -> None:
         """Puts a result into its record and writes that, with what others have added since."""
         record = self._recorder.with_result(self.of(job, suite), result, made)
@@ -108,3 +105,28 @@ class RunRecords:
         if path.exists():
             record = self._recorder.taken_over(record, load_record(path))
         return record
+
+
+def seen_in_training(loaded: LoadedWeights, samples: Sequence[Sample], subset: Subset) -> str:
+    """``generator gan_tconv``, ``12 images``, both, or "" where nothing was seen.
+
+    Only of weights that this harness trained is it known which images they saw; of others the
+    answer is "" too, and their ``trained_on`` says in words what they know. Away from their run
+    folder trained weights still know the generators, and no longer the images.
+
+    Args:
+        loaded: the weights.
+        samples: the subset's images.
+        subset: says what made the fakes that do not say it themselves.
+    """
+    known = loaded.ref.recipe.get("generators")
+    if not isinstance(known, list):
+        return ""
+    fakes = [sample for sample in samples if sample.label == FAKE]
+    made_by = {sample.generator for sample in fakes}
+    if "" in made_by:
+        made_by |= set(subset.generators)
+    parts = [f"generator {name}" for name in sorted(made_by & set(known) - {""})]
+    images = trained_on(loaded.run) if loaded.run else frozenset()
+    count = sum(sample.sha256 in images for sample in samples)
+    return ", ".join([*parts, f"{count} images"] if count else parts)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.api import FAKE, REAL
 from harness.data.adapters import folder_adapter, sample_order
 from harness.data.manifest import load_manifest
 from harness.data.own import own_suite
@@ -81,20 +82,19 @@ def _progan(part: str, data_root: Path | None, cache: Path) -> Manifest:
         ),
     )
     root = find_root(suite, data_root)
-    samples: list[Sample] = []
+    samples = [
+        replace(sample, generator="progan" if sample.label else "photo")
+        for sample in _pooled(suite, root, cache)
+    ]
     for subset in suite.subsets:
-        manifest = load_manifest(suite, subset, root, cache)
-        if not (manifest.n_real and manifest.n_fake):
+        labels = [sample.label for sample in samples if sample.subset == subset.name]
+        if set(labels) != {REAL, FAKE}:
             raise DataError(
-                f"{root / subset.name}: {manifest.n_real} real and {manifest.n_fake} fake images; "
-                "expected both",
+                f"{root / subset.name}: {labels.count(REAL)} real and {labels.count(FAKE)} fake "
+                "images; expected both",
                 hint=f"obtain {suite.obtain}",
             )
-        samples += [
-            replace(s, id=f"{subset.name}/{s.id}", generator="progan" if s.label else "photo")
-            for s in manifest.samples
-        ]
-    return Manifest(f"forensynths-train/{part}", tuple(sorted(samples, key=sample_order)))
+    return Manifest(f"forensynths-train/{part}", tuple(samples))
 
 
 def _forensynths(data_root: Path | None, cache: Path) -> TrainingData:
@@ -146,8 +146,13 @@ def own(train: Path, val: Path, cache: Path) -> TrainingData:
         DataError: no images, or one class only in the training data.
     """
     name = "/".join(train.resolve().parts[-2:])  # short, and the same on another machine
-    sets = _pooled(train, f"{name}/train", cache), _pooled(val, f"{name}/val", cache)
-    contents = hashlib.sha256("".join(part.digest for part in sets).encode()).hexdigest()
+    sets = []
+    for part, place in (("train", train), ("val", val)):
+        samples = _pooled(own_suite(place), place, cache)
+        if not samples:
+            raise DataError(f"{place}: no images")
+        sets.append(Manifest(f"{name}/{part}", tuple(samples)))
+    contents = hashlib.sha256("".join(manifest.digest for manifest in sets).encode()).hexdigest()
     data = TrainingData(name=f"{name}#{contents[:8]}", train=sets[0], val=sets[1])
     if not data.train.n_real or not data.train.n_fake:
         raise DataError(
@@ -158,13 +163,10 @@ def own(train: Path, val: Path, cache: Path) -> TrainingData:
     return data
 
 
-def _pooled(place: Path, name: str, cache: Path) -> Manifest:
-    suite = own_suite(place)
-    samples: list[Sample] = []
-    for subset in suite.subsets:
-        manifest = load_manifest(suite, subset, place, cache)
-        prefix = f"{subset.name}/" if len(suite.subsets) > 1 else ""
-        samples += [replace(sample, id=prefix + sample.id) for sample in manifest.samples]
-    if not samples:
-        raise DataError(f"{place}: no images")
-    return Manifest(name, tuple(sorted(samples, key=sample_order)))
+def _pooled(suite: Suite, root: Path, cache: Path) -> list[Sample]:
+    """The images of all subsets of a suite, sorted."""
+    manifests = [load_manifest(suite, subset, root, cache) for subset in suite.subsets]
+    samples = [sample for manifest in manifests for sample in manifest.samples]
+    if len(manifests) > 1:
+        samples = [replace(sample, id=sample.place) for sample in samples]
+    return sorted(samples, key=sample_order)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from harness.__main__ import main
-from harness.commands import _jobs
+from harness.commands import _flags, _jobs
 from harness.errors import UsageError
 from harness.registry import detectors as registry
 from tests.conftest import write_images
@@ -19,7 +19,7 @@ from tests.conftest import write_images
 def selected(*flags: str) -> list[tuple[str, str, str]]:
     parser = argparse.ArgumentParser()
     parser.add_argument("--method")
-    _jobs.add_weights(parser)
+    _flags.add_weights(parser)
     return [(row.spec.name, *row[1:]) for row in _jobs.selected(parser.parse_args(flags))]
 
 

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from harness.errors import SchemaError
 from harness.metrics.verdict import Verdict, adjusted, hopeless
-from harness.report.measured import METRICS, Measured
+from harness.report.measured import METRICS
 from harness.report.table import Cell, Column, Row, Table, fill, ranked
 from harness.report.tables.means import Measure, difference, over_seeds
 from harness.report.words import Tell, no_verdict, say
@@ -199,19 +199,17 @@ class _Gap:
     Args:
         pairs: one for each seed and set.
         by_seed: one for each seed, of the means over the sets.
-        hole: why there are none.
-        verdict: on the two rows.
+        verdict: on the two rows; where there are no differences it says why.
     """
 
     pairs: tuple[float, ...] = ()
     by_seed: tuple[float, ...] = ()
-    hole: str = ""
     verdict: Verdict
 
     def cell(self, column: str) -> Cell:
         """The cell of a test column."""
-        if self.hole:
-            return Cell(reason=self.hole)
+        if not self.by_seed:
+            return Cell(reason=self.verdict.reason)
         seeds, judged = len(self.by_seed), self.verdict
         if column == "difference":
             spread = stdev(self.by_seed) if seeds > 1 else None
@@ -232,7 +230,8 @@ def _differences(ablation: Ablation) -> Table:
         verdicts = adjusted([gap.verdict for gap in found])
         for row, gap, verdict in zip(others, found, verdicts, strict=True):
             gaps[row.label, block] = replace(gap, verdict=verdict)
-            said.append(f"{block}, {row.label}: {gap.hole or say(verdict)}.")
+            told = say(verdict) if gap.by_seed else verdict.reason
+            said.append(f"{block}, {row.label}: {told}.")
         if reason := hopeless(verdicts):
             said.append(f"{block}: {reason}")
     columns = [
@@ -273,10 +272,10 @@ def _gap(ablation: Ablation, row: AblationRow, block: str) -> _Gap:
         for entry in ablation.fakes:
             values = []
             for side in (row, reference):
-                found: Measured = _measure([entry], block).of(side.records[seed])
+                found = _measure([entry], block).of(side.records[seed])
                 if found.value is None:
                     hole = f"{side.label}, seed {seed}: {found.reason}"
-                    return _Gap(hole=hole, verdict=Verdict(reason=hole))
+                    return _Gap(verdict=Verdict(reason=hole))
                 values.append(found.value)
             of_seed.append(round(values[0] - values[1], _DIGITS))
         pairs += of_seed

@@ -1,0 +1,38 @@
+"""The work of ``tables``."""
+
+from __future__ import annotations
+
+import argparse
+
+from harness.commands import _sources
+from harness.errors import unknown_name
+from harness.report.inconsistencies import findings
+from harness.report.render import Renderer
+from harness.report.spec import TableSpec
+from harness.report.table import Table
+from harness.report.tables.mini import build_mini_table
+from harness.report.tables.paper import Sources, build_paper_table
+from harness.results.paths import TABLES
+
+
+def run(args: argparse.Namespace) -> int:
+    specs = {spec.name: spec for spec in _sources.specs()}
+    for name in (args.table, args.skip):
+        if name and name not in specs:
+            raise unknown_name("table", name, specs)
+    sources = _sources.gather(args.out)
+    renderer = Renderer(TABLES / "templates")
+    if args.table:
+        written = renderer.write([build(specs[args.table], sources)], args.to)
+    else:
+        tables = [build(spec, sources) for spec in specs.values() if spec.name != args.skip]
+        written = renderer.write(tables, args.to)
+        written += renderer.write_overview(tables, findings(sources.paper), args.to)
+    for path in written:
+        print(path)
+    return 0
+
+
+def build(spec: TableSpec, sources: Sources) -> Table:
+    """The table of a spec."""
+    return (build_mini_table if spec.kind == "mini" else build_paper_table)(spec, sources)

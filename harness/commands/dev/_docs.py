@@ -1,0 +1,103 @@
+"""The work of ``dev docs``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from harness.api import DetectorSpec, Weights
+from harness.checkpoints.presence import digits
+from harness.commands import _text
+from harness.commands._list import parameters
+from harness.data.suite import Suite
+from harness.registry import detectors as registry
+from harness.registry.suites import all_suites
+from harness.report.inconsistencies import findings
+from harness.report.printed import load_paper
+from harness.report.render import Renderer
+from harness.results.paths import TABLES
+from harness.results.store import write_atomic
+
+
+def run(args: argparse.Namespace) -> int:
+    for spec in registry.detectors().values():
+        registry.require_extras(spec)
+    for name, text in pages().items():
+        write_atomic(args.to / name, text.encode())
+        print(args.to / name)
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """File name -> Markdown."""
+    paper = findings(load_paper(TABLES / "paper"))
+    return {
+        "detectors.md": "\n".join(_detectors()) + "\n",
+        "suites.md": "\n".join(_suites()) + "\n",
+        "paper.md": Renderer(TABLES / "templates").findings(paper),
+    }
+
+
+def _detectors() -> Iterator[str]:
+    yield "# Detectors\n"
+    yield "Written by `python -m harness dev docs` from the registry; edit the detectors' files."
+    for spec in registry.detectors().values():
+        yield f"\n## {spec.name}: {spec.title}\n"
+        yield from _facts(spec)
+        if spec.deviations:
+            yield "\nWhere paper and released code differ:\n"
+            yield "| what | paper | released code | here |\n|---|---|---|---|"
+            for deviation in spec.deviations:
+                cells = (deviation.what, deviation.paper, deviation.code, deviation.here)
+                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _facts(spec: DetectorSpec) -> Iterator[str]:
+    count = parameters(spec)
+    yield f"- {spec.citation}"
+    yield f"- parameters: {'no network' if count is None else f'{count:,}'}"
+    shown = (f"{suite}: `{text}`" for suite, text in spec.geometry.items())
+    yield f"- geometry (`*` = every other suite): {', '.join(shown)}"
+    rule = spec.score.published_ap
+    yield f"- score: {spec.score.kind}; fake when it exceeds {spec.score.threshold:g}; AP: `{rule}`"
+    if spec.notes:
+        yield f"- {spec.notes}"
+    if spec.variants:
+        yield f"- training behaviours: {', '.join(f'`{name}`' for name in spec.variants)}"
+    for kind, entries in (("checkpoint", spec.weights), ("training starts from", spec.pretrained)):
+        for weights in entries:
+            yield f"- {kind} `{spec.name}:{weights.name}`: {_file(weights)}"
+            yield from (f"    - and {other.filename}: {_file(other)}" for other in weights.also)
+    if spec.recipe:
+        yield f"- recipe: {_text.recipe(spec.recipe)} ({spec.recipe.source})"
+
+
+def _file(weights: Weights) -> str:
+    note = f"; note: {weights.note}" if weights.note else ""
+    if weights.not_papers:
+        note += f"; not the weights of the paper's row: {weights.not_papers}"
+    return (
+        f"{weights.url}, sha256 {digits(weights) or 'not known'}; licence: {weights.licence}; "
+        f"trained on {weights.trained_on}{note}"
+    )
+
+
+def _suites() -> Iterator[str]:
+    yield "# Suites\n"
+    yield "Written by `python -m harness dev docs` from `harness/suites/`; edit the files there."
+    for suite in all_suites().values():
+        names = ", ".join([suite.name, *suite.aliases])
+        yield f"\n## {names}: {suite.title}\n"
+        yield f"- {suite.citation}\n- licence: {suite.licence}\n- obtain: {suite.obtain}"
+        if suite.known_extras:
+            yield f"- in releases, not scored: {', '.join(suite.known_extras)}"
+        yield from _subsets(suite)
+
+
+def _subsets(suite: Suite) -> Iterator[str]:
+    yield "\n| subset | group | real | fake | counts | folders |\n|---|---|---|---|---|---|"
+    for subset in suite.subsets:
+        real, fake = ("?" if n is None else f"{n:,}" for n in (subset.n_real, subset.n_fake))
+        source = f"{subset.certainty}: {subset.counts_source}" if subset.counts_source else ""
+        folders = ", ".join(f"`{folder}`" for folder in subset.folders)
+        yield f"| {subset.name} | {subset.group} | {real} | {fake} | {source} | {folders} |"
