@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.commands import _sources
-from harness.commands.tables import build
+from harness.commands._tables import build
 from harness.report.diff import against_paper
 from harness.report.tables.mini import UNLEARNED
 from harness.report.tables.paper import NetworkCost, Sources
