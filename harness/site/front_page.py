@@ -77,15 +77,7 @@ def index_page(
     panels: Sequence[CostPanel],
     sections: Sequence[Section],
 ) -> str:
-    """The page as HTML.
-
-    Args:
-        renderer: of the report's templates.
-        material: what it is made from.
-        board: the leaderboard.
-        panels: cost against accuracy.
-        sections: what other commands wrote.
-    """
+    """The page as HTML; ``panels`` are cost against accuracy, ``sections`` of other commands."""
     tables = [material.tables[spec.name] for spec in material.specs if spec.kind != "mini"]
     colours = family_colours(panels)
     found = verdicts(material.cells)

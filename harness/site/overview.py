@@ -13,33 +13,11 @@ from harness.figures.inline import Plot, even
 from harness.report.diff import DiffCell
 from harness.site.board import BoardRow, Leaderboard, Material
 
-MOST = 14
+MOST = 12
 """Rows of the dot plot: more would push the other two answers off the first screen."""
-NAMED = 5
+NAMED = 4
 """Names before the rest is counted."""
 AGREES = ("equal", "within rounding", "within the sampling interval")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """One line of the dot plot, in percent.
-
-    Args:
-        label, weights: which run.
-        file: its page, "" where it has none or several.
-        kind: ``method``, ``trivial`` or ``control``.
-        ap, low, high: average precision with its 95 % interval, None without one.
-        flagged: share of reals that it flags as fake, None where that is not known.
-    """
-
-    label: str
-    weights: str
-    file: str
-    kind: str
-    ap: float
-    low: float | None
-    high: float | None
-    flagged: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +25,18 @@ class Overview:
     """The three answers.
 
     Args:
-        over: what AP is taken over.
+        over, group: what AP is taken over, and the group of its column.
         lowest: where the dot plot's axis begins.
-        standings: the best first.
+        rows: of the dot plot, the best first.
         left_out: runs that are only in the leaderboard.
         equality: measured numbers against the paper's, None where nothing was measured.
         reproduced, missing: a sentence each.
     """
 
     over: str
+    group: str
     lowest: int
-    standings: Sequence[Standing]
+    rows: Sequence[BoardRow]
     left_out: int
     equality: Markup | None
     reproduced: str
@@ -76,38 +55,19 @@ class Overview:
 def overview(material: Material, board: Leaderboard) -> Overview:
     """The first screen of a leaderboard and of what it was made from."""
     column = board.columns[board.start]
-    found = [each for row in board.rows for each in _standings(row, board)]
-    edges = [each.ap if each.low is None else min(each.ap, each.low) for each in found[:MOST]]
+    rows = [row for row in board.rows if row.entries[board.start].value is not None]
+    shown = [row.entries[board.start] for row in rows[:MOST]]
+    edges = [edge for each in shown for edge in (each.value, each.low) if edge is not None]
     return Overview(
-        over=f"{column.group}, {column.title}" if column.title != "ours" else column.group,
+        over=column.group if column.title == "ours" else f"{column.group}, {column.title}",
+        group=column.group,
         lowest=20 * math.floor(min([*edges, 80]) / 20),
-        standings=found[:MOST],
-        left_out=len(found[MOST:]),
+        rows=rows[:MOST],
+        left_out=len(rows[MOST:]),
         equality=equality(material.cells),
         reproduced=reproduced(material.cells),
         missing=missing(material, board),
     )
-
-
-def _standings(row: BoardRow, board: Leaderboard) -> list[Standing]:
-    entry = row.entries[board.start]
-    group = board.columns[board.start].group
-    if entry.value is None:
-        return []
-    links = row.links.get(group, ())
-    tags = [tag for tag in row.tags if tag not in ("control", "trivial reference")]
-    return [
-        Standing(
-            label=row.title,
-            weights=", ".join(filter(None, [row.weights, *tags])),
-            file=links[0][1] if len(links) == 1 else "",
-            kind=row.kind,
-            ap=entry.value,
-            low=entry.low,
-            high=entry.high,
-            flagged=row.flagged.get(group),
-        )
-    ]
 
 
 def equality(cells: Sequence[DiffCell]) -> Markup | None:

@@ -94,14 +94,8 @@ def write(
     page_renderer: PageRenderer,
     data_root: Path | None = None,
 ) -> list[Path]:
-    """Writes the page of every record that has scores; returns the files, in the records' order.
-
-    Args:
-        out: output folder, with the kept scores.
-        to: folder of the pages.
-        records: of any detectors and suites.
-        page_renderer: of the report's templates.
-        data_root: folder of the official test sets, for the thumbnails.
+    """Writes the page of every record that has kept scores in ``out``, to ``to``; returns the
+    files, in the records' order. ``data_root`` holds the official test sets, for the thumbnails.
 
     Raises:
         SchemaError: a prediction file is damaged.
