@@ -36,7 +36,10 @@ _Value = TypeVar("_Value")
 
 def run(args: argparse.Namespace) -> int:
     found = _with_paper(args) if args.against == PAPER else _with_run(args, Path(args.against))
-    print(as_json(found) if args.json else as_text(found), end="" if args.json else "\n")
+    if args.brief:
+        print(as_brief(found))
+    else:
+        print(as_json(found) if args.json else as_text(found), end="" if args.json else "\n")
     if args.fail_over is None:
         return 0
     failures = _failures(found, args)
@@ -119,6 +122,12 @@ def as_json(found: RunDiff) -> str:
     """Everything that was found, the cells with their deltas."""
     cells = [{**dataclasses.asdict(cell), "delta": cell.delta} for cell in found.cells]
     return canonical_json({**dataclasses.asdict(found), "cells": cells})
+
+
+def as_brief(found: RunDiff) -> str:
+    """Counts, and the numbers that are off with what the records show of them."""
+    off = [cell for cell in found.cells if cell.status == "off" and cell.comparable]
+    return "\n\n".join(filter(None, [_counts(found.cells), _reasons("off", off)]))
 
 
 def as_text(found: RunDiff) -> str:

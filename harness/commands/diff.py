@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with 1 if a comparable number is off by more than PP percentage points, if the "
         "other run holds a number that is not here, or if there is no comparable number at all",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument(
+        "--brief", action="store_true", help="print how many numbers agree, and which are off, only"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
