@@ -140,12 +140,21 @@ def output_error(error: OSError) -> OutputError | None:
     return OutputError(f"{place}: {error.strerror}", hint=hint)
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """A UsageError for ``name`` that lists what exists and guesses what was meant."""
+def unknown_name(kind: str, name: str, known: Iterable[str], *, said: str = "") -> UsageError:
+    """A UsageError for ``name`` that lists what exists and guesses what was meant.
+
+    Args:
+        kind: what it should be the name of.
+        name: that was typed.
+        known: the names that exist.
+        said: what stands before the name (default: "unknown" and the kind).
+    """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return UsageError(f"unknown {kind} {name!r}", hint=f"{guess}known: {', '.join(names)}")
+    return UsageError(
+        f"{said or 'unknown ' + kind} {name!r}", hint=f"{guess}known: {', '.join(names)}"
+    )
 
 
 def attempt(function: Callable[..., Value], *arguments: object) -> Value | HarnessError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -22,10 +23,14 @@ def run(args: argparse.Namespace) -> int:
     if args.reliability:
         return _reliability(args)
     (spec,) = [spec for spec in _sources.specs() if spec.name == "mini-groups"]
-    path = args.to / "mini-groups.svg"
+    path = _to(args) / "mini-groups.svg"
     write_atomic(path, dot_plot(build(spec, _sources.gather(args.out)), "AP"))
     print(path)
     return 0
+
+
+def _to(args: argparse.Namespace) -> Path:
+    return args.to or Path(args.out, "figures")
 
 
 def _reliability(args: argparse.Namespace) -> int:
@@ -59,7 +64,7 @@ def _reliability(args: argparse.Namespace) -> int:
     for form in ("svg", "pdf"):
         files[form] = reliability_diagram(bars, title, form)
     for ending, content in files.items():
-        path = args.to / f"{stem}.{ending}"
+        path = _to(args) / f"{stem}.{ending}"
         write_atomic(path, content)
         print(path)
     return 0

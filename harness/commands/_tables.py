@@ -16,6 +16,7 @@ from harness.results.paths import TABLES
 
 
 def run(args: argparse.Namespace) -> int:
+    to = args.to or args.out / "tables"
     specs = {spec.name: spec for spec in _sources.specs()}
     for name in (args.table, args.skip):
         if name and name not in specs:
@@ -23,11 +24,11 @@ def run(args: argparse.Namespace) -> int:
     sources = _sources.gather(args.out)
     renderer = Renderer(TABLES / "templates")
     if args.table:
-        written = renderer.write([build(specs[args.table], sources)], args.to)
+        written = renderer.write([build(specs[args.table], sources)], to)
     else:
         tables = [build(spec, sources) for spec in specs.values() if spec.name != args.skip]
-        written = renderer.write(tables, args.to)
-        written += renderer.write_overview(tables, findings(sources.paper), args.to)
+        written = renderer.write(tables, to)
+        written += renderer.write_overview(tables, findings(sources.paper), to)
     for path in written:
         print(path)
     return 0

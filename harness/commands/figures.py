@@ -12,7 +12,7 @@ HELP = "draw the mini table, or how far a detector's probabilities can be truste
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _flags.add_out(parser)
-    parser.add_argument("--to", type=Path, default=Path("docs"), help="folder (default: docs)")
+    parser.add_argument("--to", type=Path, help="folder (default: OUT/figures)")
     parser.add_argument(
         "--reliability",
         default="",

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from harness.commands import _flags
-from harness.results.paths import TABLES
 
 HELP = "render the tables as Markdown, LaTeX, HTML and CSV"
 
@@ -14,10 +13,7 @@ HELP = "render the tables as Markdown, LaTeX, HTML and CSV"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _flags.add_out(parser)
     parser.add_argument(
-        "--to",
-        type=Path,
-        default=TABLES / "out",
-        help="folder of the rendered files (default: tables/out)",
+        "--to", type=Path, help="folder of the rendered files (default: OUT/tables)"
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--table", default="", metavar="NAME", help="only this table")

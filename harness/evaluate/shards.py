@@ -58,8 +58,8 @@ def share(
     every = [(selection.suite, subset) for selection in selections for subset in selection.subsets]
     if len(every) < shard.count:
         raise UsageError(
-            f"--shard {shard.index}/{shard.count}: {len(every)} subsets make no more shards than "
-            "that",
+            f"--shard {shard.index}/{shard.count}: only {len(every)} subsets, so at most "
+            f"{len(every)} shards",
             hint=f"--shard 1/{len(every)}",
         )
     roots = {s.suite.name: find_root(s.suite, data_root) for s in selections}

@@ -114,7 +114,9 @@ def _selected(suite: Suite, selector: str) -> list[str]:
     found = [subset.name for subset in suite.subsets if selector in (subset.name, subset.group)]
     if not found:
         known = {name for subset in suite.subsets for name in (subset.name, subset.group) if name}
-        raise unknown_name(f"subset of {suite.name}", selector, known)
+        raise unknown_name(
+            "subset or group", selector, known, said=f"suite {suite.name} has no subset or group"
+        )
     return found
 
 

@@ -77,7 +77,7 @@ def test_absent_subsets_leave_no_shard_without_any() -> None:
 
 def test_more_shards_than_subsets() -> None:
     one = selection("one", {"a": (1, 1), "b": (1, 1)})
-    with pytest.raises(UsageError, match="2 subsets make no more shards") as caught:
+    with pytest.raises(UsageError, match="only 2 subsets, so at most 2 shards") as caught:
         share([one], Shard(index=3, count=3), None)
     assert caught.value.hint == "--shard 1/2"
 
