@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """What is printed of one picture; either a score and a decision, or an error."""
+    """What is printed of one image; either a score and a decision, or an error."""
 
     path: str
     score: float | None = None

@@ -1,4 +1,4 @@
-"""``python -m harness demo``: a local page where one drops a picture."""
+"""``python -m harness demo``: a local page where one drops an image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 from harness.commands import _flags
 from harness.demo import LOOPBACK, PORT
 
-HELP = "a local web page: drop a picture, see scores, decisions, maps and what its file says"
+HELP = "a local web page: drop an image, see scores, decisions, maps and what its file says"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

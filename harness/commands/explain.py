@@ -7,23 +7,23 @@ from pathlib import Path
 
 from harness.commands import _flags
 
-HELP = "draw Grad-CAM and exact maps of pictures side by side, and measure how local they are"
+HELP = "draw Grad-CAM and exact maps of images side by side, and measure how local they are"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", type=Path, metavar="IMAGE", help="files or folders")
-    parser.add_argument("--suite", default="", help="pictures of a suite instead: mini:gan")
+    parser.add_argument("--suite", default="", help="images of a suite instead: mini:gan")
     parser.add_argument(
         "--limit",
         type=_flags.positive,
         default=4,
-        help="pictures of each class and subset, evenly spread (default: %(default)s)",
+        help="images of each class and subset, evenly spread (default: %(default)s)",
     )
     parser.add_argument(
         "--panels",
         type=_flags.count,
         default=16,
-        help="how many pictures are drawn, those that are named first, the others evenly spread; "
+        help="how many images are drawn, those that are named first, the others evenly spread; "
         "all are measured (default: %(default)s)",
     )
     parser.add_argument("--method", required=True, help=_flags.METHOD_HELP)

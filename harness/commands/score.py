@@ -1,4 +1,4 @@
-"""``python -m harness score FILE_OR_DIR...``: a score, the decision and the threshold a picture."""
+"""``python -m harness score FILE_OR_DIR...``: a score, the decision and the threshold an image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.commands import _flags
 
-HELP = "score single pictures or folders: score, decision, threshold for each"
+HELP = "score single images or folders: score, decision and threshold of each"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -40,7 +40,7 @@ class FileFacts:
 
 
 def check_size(picture: ImageFile) -> FileHeader:
-    """The header of a picture that is small enough for the page.
+    """The header of an image that is small enough for the page.
 
     Raises:
         BadImageError: too many bytes or pixels, empty, or not an image.
@@ -61,7 +61,7 @@ def check_size(picture: ImageFile) -> FileHeader:
 
 
 def file_facts(picture: ImageFile) -> FileFacts:
-    """Reads header and pixels of a picture.
+    """Reads header and pixels of an image.
 
     Raises:
         BadImageError: it is too large, or cannot be decoded.

@@ -66,7 +66,7 @@ def pictures(count: int, height: int, width: int) -> Tensor:
 
 @torch.inference_mode()
 def scored(detector: Any, images: Tensor) -> Tensor:
-    """Scores of pictures, or of fixed headers for a detector that sees no pixel."""
+    """Scores of images, or of fixed headers for a detector that sees no pixel."""
     if isinstance(detector, Detector):
         scores: Tensor = detector.score(images)
         return scores
@@ -74,7 +74,7 @@ def scored(detector: Any, images: Tensor) -> Tensor:
 
 
 def check_capabilities(spec: DetectorSpec) -> None:
-    """It scores pictures or headers, and one of them only; trained ones have a state."""
+    """It scores images or headers, and one of them only; trained ones have a state."""
     detector = built(spec)
     if isinstance(detector, Detector) == isinstance(detector, HeaderDetector):
         raise DetectorError(f"{spec.name}: must have either score() or score_headers()")
@@ -104,7 +104,7 @@ def check_spec(spec: DetectorSpec) -> None:
 
 
 def check_shape_and_finiteness(spec: DetectorSpec) -> None:
-    """(N,) finite scores for N pictures, 0 and 1 valued ones included."""
+    """(N,) finite scores for N images, 0 and 1 valued ones included."""
     detector, side = built(spec), size_of(spec)
     images = torch.cat([pictures(2, side, side), torch.zeros(1, 3, side, side)])
     images[0] = 1.0
@@ -114,7 +114,7 @@ def check_shape_and_finiteness(spec: DetectorSpec) -> None:
 
 
 def check_batch_and_order(spec: DetectorSpec) -> None:
-    """A picture's score does not depend on what else is in the batch, or where."""
+    """An image's score does not depend on what else is in the batch, or where."""
     detector, side = built(spec), size_of(spec)
     if not isinstance(detector, Detector):
         together = detector.score_headers(list(HEADERS))
@@ -182,7 +182,7 @@ def check_smallest_is_smallest(spec: DetectorSpec) -> None:
 
 
 def check_gray_picture(spec: DetectorSpec) -> None:
-    """A picture with three equal channels is scored like any other."""
+    """An image with three equal channels is scored like any other."""
     detector, side = built(spec), size_of(spec)
     gray = pictures(1, side, side)[:, :1].expand(-1, 3, -1, -1)
     scores = scored(detector, gray)

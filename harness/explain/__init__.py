@@ -1,1 +1,1 @@
-"""Looking at detectors: what of a picture speaks for fake, and how detectors see a suite."""
+"""Looking at detectors: what of an image speaks for fake, and how detectors see a suite."""
