@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture import (
+    BUILDER,
     CHECKOUT,
     CONTRIBUTING,
     FLOORS,
@@ -67,6 +68,16 @@ def test_torch_and_tables_stay_where_they_belong(module: str, path: Path) -> Non
         assert not {name for name in names if name.split(".")[0] in ("torch", "torchvision")}
     if room_of(module) in ("harness.evaluate", "harness.training", "harness.engine"):
         assert not {name for name in names if name.startswith(PAGES_AND_TABLES)}
+
+
+def test_no_two_public_classes_of_one_name() -> None:
+    found: dict[str, list[str]] = defaultdict(list)
+    for module, path in modules():
+        if room_of(module) != BUILDER:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(module)
+    assert not {name: places for name, places in found.items() if len(places) > 1}
 
 
 def test_contributing_shows_the_rooms() -> None:
