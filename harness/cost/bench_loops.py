@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import DetectorSpec, HasModule, HasState, Normalised, TorchDetector
+from harness.api.network import one_logit
 from harness.api.torchvision import ensure_torchvision
 from harness.checkpoints.resolve import LoadedWeights, resolve
 from harness.data import decode
@@ -162,7 +163,7 @@ class PlainLoop(Loop):
         if type(built).score is TorchDetector.score and type(built.module) is Normalised:
             module = built.module
             steps.append(transforms.Normalize(module.mean.flatten(), module.std.flatten()))
-            self._score = module.network
+            self._score = lambda images: one_logit(module.network(images))
         self._transform = transforms.Compose(steps)
 
     def split(self) -> Split:

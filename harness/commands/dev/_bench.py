@@ -28,7 +28,7 @@ from harness.data.preprocess import parse
 from harness.engine.accelerate import TOLERANCE, check_options
 from harness.engine.scorer import CPU
 from harness.env import environment, load_average, usable_cores
-from harness.errors import HarnessError, UsageError, WeightsError
+from harness.errors import HarnessError, UsageError, WeightsError, attempt
 from harness.registry import detectors as registry
 from harness.results.store import canonical_json
 
@@ -54,13 +54,14 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         files = _files(args.images, args.n or IMAGES, Path(scratch))
         for name in asked:
-            try:
-                results.append(bench(_work(name, files, args.preprocess), plan))
-            except HarnessError as error:
-                if not several:
-                    raise
-                absent[name] = error.message
-                log.warning("%s: %s", name, error.message)
+            measured = attempt(lambda name=name: bench(_work(name, files, args.preprocess), plan))
+            if not isinstance(measured, HarnessError):
+                results.append(measured)
+            elif several:  # minutes of the others must not be lost
+                absent[name] = measured.message
+                log.warning("%s: %s", name, measured.message)
+            else:
+                raise measured
     if args.json:
         values = {
             "detectors": [dataclasses.asdict(result) for result in results],
