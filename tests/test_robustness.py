@@ -135,7 +135,7 @@ def test_the_table_holds_every_text_with_its_interval(
 ) -> None:
     out = tmp_path / "out"
     assert robustness(images, out, "--perturbations", TEXTS) == 0
-    assert "reals called fake" in capsys.readouterr().out
+    assert "reals flagged as fake" in capsys.readouterr().out
     with (out / "robustness" / f"robustness-{own_name(images)}.csv").open() as file:
         rows = list(csv.DictReader(file))
     ap = [row for row in rows if row["metric"] == "AP"]

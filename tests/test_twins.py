@@ -169,7 +169,7 @@ def test_the_released_weights_and_photographs_that_a_resize_makes_fake(
     assert scores["resize(256,256)"] == pytest.approx([2.97, 24.82], abs=0.01)
     assert scores["crop_multiple(2)"] == pytest.approx([-44.9, -34.0], abs=0.1)
     printed = capsys.readouterr().out
-    assert "called fake" in printed
+    assert "flagged as fake" in printed
     assert "100.0" in printed
     assert "(−100.0)" in printed
 

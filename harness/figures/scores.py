@@ -24,14 +24,14 @@ _CHANCE = ([0, 1], [0, 1])
 
 def roc_plot(curve: Curve, point: OperatingPoint, alt: str) -> Markup:
     """The ROC curve, chance, and the declared threshold's point."""
-    plot = Plot(rates("reals called fake (FPR)"), rates("fakes called fake (TPR)"))
+    plot = Plot(rates("reals flagged as fake (FPR)"), rates("fakes flagged as fake (TPR)"))
     _roc(plot, curve, point)
     return plot.svg(alt)
 
 
 def precision_recall_plot(curve: Curve, point: OperatingPoint, alt: str) -> Markup:
     """The precision-recall curve; the area under its steps is AP."""
-    plot = Plot(rates("fakes called fake (recall)"), rates("fakes among these (precision)"))
+    plot = Plot(rates("fakes flagged as fake (recall)"), rates("fakes among these (precision)"))
     share = float(curve.fakes / (curve.fakes + curve.reals))
     plot.line([0, 1], [share, share], "chance")
     plot.line(*precision_recall_points(curve), "curve", steps=True)

@@ -132,7 +132,7 @@ def real_accuracy(labels: ArrayLike, scores: ArrayLike, threshold: float) -> Met
 
 
 def fake_accuracy(labels: ArrayLike, scores: ArrayLike, threshold: float) -> MetricValue:
-    """Share of fake images called fake: ``mean(score > threshold)`` over label 1 (sensitivity).
+    """Share of fake images flagged as fake: ``mean(score > threshold)`` over label 1 (sensitivity).
 
     Example:
         >>> fake_accuracy([1, 1], [1.0, 2.0], threshold=0.0)
@@ -233,7 +233,7 @@ def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float) -> MetricValue:
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> MetricValue:
-    """The rate at which as large a share of reals is called fake as of fakes is called real.
+    """The rate at which as large a share of reals is flagged as fake as of fakes is called real.
 
     Formula: the intersection of the ROC curve, straight between distinct scores, with FPR = FNR.
 

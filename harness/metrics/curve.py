@@ -54,7 +54,7 @@ class Curve:
         return float(twice / (2 * self.fakes * self.reals))
 
     def tpr_at(self, fpr: float) -> float:
-        """The largest share of fakes found while at most ``fpr`` of the reals are called fake."""
+        """Largest share of fakes found while at most ``fpr`` of the reals are flagged as fake."""
         allowed = np.floor(fpr * self.reals + 1e-9)  # 0.05 * 20 is to allow one real
         passing = int(np.sum(self.false_alarms <= allowed))
         return float(self.hits[passing - 1] / self.fakes) if passing else 0.0

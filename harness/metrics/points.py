@@ -22,9 +22,9 @@ class OperatingPoint:
 
     Args:
         threshold: on the scale of the scores.
-        fpr: share of the reals that are called fake.
-        tpr: share of the fakes that are called fake (recall).
-        precision: share of fakes among what is called fake.
+        fpr: share of the reals that are flagged as fake.
+        tpr: share of the fakes that are flagged as fake (recall).
+        precision: share of fakes among what is flagged as fake.
     """
 
     threshold: float

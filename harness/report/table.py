@@ -77,7 +77,7 @@ class Column:
     Args:
         key: its name in files.
         title: as printed.
-        metric: ``ACC``, ``AP``, ``called fake``, ``FLOPs``, ``Params``.
+        metric: ``ACC``, ``AP``, ``flagged as fake``, ``FLOPs``, ``Params``.
         group: header above it ("" = none).
         decimals: digits printed.
         ranked: best and second are marked; the larger is the better.

@@ -47,7 +47,7 @@ class BoardColumn:
     Args:
         group: header above it.
         title: as printed.
-        metric: ``AP``, ``ACC`` or ``called fake``; the first two are shown one at a time.
+        metric: ``AP``, ``ACC`` or ``flagged as fake``; the first two are shown one at a time.
         source: ``ours``, ``paper`` or ``difference``.
     """
 

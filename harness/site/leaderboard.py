@@ -40,7 +40,7 @@ MINI = "mini-all"
 SHOWN = {
     "AP": ("all fakes", "unseen fakes"),
     "ACC": ("all fakes", "unseen fakes"),
-    "called fake": ("real photographs", "controls"),
+    "flagged as fake": ("real photographs", "controls"),
 }
 """Its columns that the leaderboard shows."""
 METRICS_SHOWN = ("AP", "ACC")
@@ -243,7 +243,7 @@ class _Builder:
             if kept is not None:
                 shares.setdefault(record.suite, []).append(100 - kept)
         found = {suite: fmean(values) for suite, values in shares.items()}
-        own = self._mini_cell(built, "called fake", "real photographs").value
+        own = self._mini_cell(built, "flagged as fake", "real photographs").value
         return found if own is None else {self.mini_suite: own, **found}
 
     def _mini_cell(self, built: Row | None, metric: str, title: str) -> Cell:

@@ -138,7 +138,7 @@ def furthest_wrong(images: Pool, threshold: float, *, fake: bool, count: int) ->
 
     Args:
         images: the pool.
-        threshold: the declared one; an image is called fake above it.
+        threshold: the declared one; an image is flagged as fake above it.
         fake: which class.
         count: how many at most.
     """
@@ -173,8 +173,8 @@ def say_precision_recall(metrics: Mapping[str, Metric], point: OperatingPoint) -
         ap += f"; random scores get {_percent(chance.value)} on average"
     at = f"At the declared threshold {point.threshold:g}"
     if point.precision is None:
-        return f"{ap}. {at} nothing is called fake, so there is no precision."
-    found = f"{_percent(point.precision)} % of what is called fake is fake"
+        return f"{ap}. {at} nothing is flagged as fake, so there is no precision."
+    found = f"{_percent(point.precision)} % of what is flagged as fake is fake"
     if point.tpr is not None:
         found += f" (precision), and {_percent(point.tpr)} % of the fakes are found (recall)"
     return f"{ap}. {at}, {found}."
@@ -241,7 +241,8 @@ def _decisions(point: OperatingPoint) -> str:
     ]
     if not shares:
         return "No images."
-    return f"At the declared threshold {point.threshold:g}, {' and '.join(shares)} are called fake."
+    flagged = " and ".join(shares)
+    return f"At the declared threshold {point.threshold:g}, {flagged} are flagged as fake."
 
 
 def _percent(value: float) -> str:

@@ -101,7 +101,7 @@ def facts(record: RunRecord, published: str) -> Facts:
         ("Preprocess", _preprocess(record)),
         ("Perturbation", record.perturbation or PLAIN["perturbation"]),
         ("Precision", record.precision),
-        ("Threshold", f"{record.threshold:g}: an image is called fake above it"),
+        ("Threshold", f"{record.threshold:g}: an image is flagged as fake above it"),
         ("Scores", record.score_kind),
         ("AP beside the paper's numbers", f"{record.published_ap}: {RULES[record.published_ap]}"),
         ("Threshold of another set", _calibration(record)),

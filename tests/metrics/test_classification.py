@@ -90,7 +90,7 @@ def test_one_percent_needs_a_thousand_reals():
     labels, scores = np.arange(1998) % 2, np.arange(1998.0)
     assert tpr_at_fpr(labels, scores, 0.01).note.startswith("fewer than 1,000 real images")
     labels, scores = np.append(labels, [0, 1]), np.append(scores, [-1.0, 5000.0])
-    # Ten reals may be called fake, 1996 down to 1978: 1977 to 1997 and 5000 are 12 fakes.
+    # Ten reals may be flagged as fake, 1996 down to 1978: 1977 to 1997 and 5000 are 12 fakes.
     assert evaluate(labels, scores, 0.0, "logit")["tpr_at_fpr1"].value == pytest.approx(0.012)
 
 

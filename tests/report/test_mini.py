@@ -67,7 +67,7 @@ def test_intervals_are_asked_for_the_mean_over_sets_and_seeds() -> None:
     assert (shown.low, shown.high) == pytest.approx((20, 50))
     assert (2, 13, "ap") in asked
     assert cell(built, title, "real photographs", "ACC").low == pytest.approx(20)
-    false_alarms = cell(built, title, "controls", "called fake")
+    false_alarms = cell(built, title, "controls", "flagged as fake")
     assert (false_alarms.low, false_alarms.high) == pytest.approx((50, 80))
     assert "Brackets" in built.caption
     assert "Brackets" not in table(*three("lfm", 0.9)).caption
@@ -82,9 +82,9 @@ def test_reals_and_controls_show_false_alarms() -> None:
     built = table(*three("lfm", 0.9, 0.9))
     title = "LFM (2 seeds)"
     assert cell(built, title, "real photographs", "ACC").value == pytest.approx(90)
-    assert cell(built, title, "real photographs", "called fake").value == pytest.approx(10)
-    assert cell(built, title, "controls", "called fake").value == pytest.approx(30)
-    assert cell(built, title, "gan", "called fake").value == pytest.approx(70)
+    assert cell(built, title, "real photographs", "flagged as fake").value == pytest.approx(10)
+    assert cell(built, title, "controls", "flagged as fake").value == pytest.approx(30)
+    assert cell(built, title, "gan", "flagged as fake").value == pytest.approx(70)
     assert cell(built, title, "controls", "AP").status == "undefined"
     assert cell(built, title, "real photographs", "AP").status == "undefined"
 
@@ -237,7 +237,7 @@ def test_two_checkpoints_of_one_label_are_said() -> None:
 def test_seen_columns_are_marked_and_false_alarms_not_ranked() -> None:
     built = table(name="mini-sets")
     assert {c.title for c in built.columns if c.note} == {"gan_tconv"}
-    assert not any(c.ranked for c in built.columns if c.metric == "called fake")
+    assert not any(c.ranked for c in built.columns if c.metric == "flagged as fake")
     assert not any(c.ranked for c in built.columns if c.group in ("controls", "real"))
     assert sum(c.ranked for c in built.columns) == 2 * 13
 

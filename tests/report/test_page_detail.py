@@ -136,7 +136,7 @@ def test_facts_of_a_plain_run() -> None:
     assert found["Weights"] == "released (the published ones)"
     assert found["SHA-256 of the weights"] == "a" * 64
     assert found["Preprocess"] == "resize(256,256), as published"
-    assert found["Threshold"] == "0: an image is called fake above it"
+    assert found["Threshold"] == "0: an image is flagged as fake above it"
     assert found["Scores"] == "logit"
     assert found["Images"] == "1,000 real and 1,000 fake in 1 of 1 subsets, shared ones in each"
     assert found["Intervals"] == "none: python -m harness rescore makes them"

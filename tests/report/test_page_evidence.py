@@ -163,7 +163,7 @@ def test_roc_in_words() -> None:
     point = OperatingPoint(threshold=0.0, fpr=0.05, tpr=0.87, precision=0.9)
     text = (
         "AUC 93.1 [90.2, 95.4]. "
-        "At the declared threshold 0, 87.0 % of fakes and 5.0 % of reals are called fake."
+        "At the declared threshold 0, 87.0 % of fakes and 5.0 % of reals are flagged as fake."
     )
     assert say_roc(metrics, point) == text
 
@@ -173,7 +173,7 @@ def test_roc_in_words_without_interval_class_or_record() -> None:
     undefined = {"auc": Metric(value=None, note="no fake images")}
     assert say_roc(undefined, point) == (
         "AUC not defined (no fake images). "
-        "At the declared threshold 0.5, 25.0 % of reals are called fake."
+        "At the declared threshold 0.5, 25.0 % of reals are flagged as fake."
     )
     assert say_roc({}, point).startswith("AUC not in the record. ")
     no_width = {"auc": Metric(value=1.0, low=1.0, high=1.0)}
@@ -187,12 +187,12 @@ def test_precision_and_recall_in_words() -> None:
     point = OperatingPoint(threshold=0.0, fpr=0.05, tpr=0.87, precision=0.9)
     assert say_precision_recall(metrics, point) == (
         "AP 50.0 [40.0, 60.0]; random scores get 40.0 on average. "
-        "At the declared threshold 0, 90.0 % of what is called fake is fake (precision), "
+        "At the declared threshold 0, 90.0 % of what is flagged as fake is fake (precision), "
         "and 87.0 % of the fakes are found (recall)."
     )
     silent = OperatingPoint(threshold=0.0, fpr=0.0, tpr=0.0, precision=None)
     assert say_precision_recall(metrics, silent).endswith(
-        "At the declared threshold 0 nothing is called fake, so there is no precision."
+        "At the declared threshold 0 nothing is flagged as fake, so there is no precision."
     )
 
 
@@ -225,4 +225,4 @@ def test_words_and_metrics_agree_on_a_pool() -> None:
     auc = roc_auc_score(labels_of(), scores_of(1, 1.0))
     missed = (scores_of(1, 1.0)[:REALS] > 0).mean()
     assert say_roc(metrics, point).startswith(f"AUC {100 * auc:.1f}. ")
-    assert f" and {100 * missed:.1f} % of reals are called fake." in say_roc(metrics, point)
+    assert f" and {100 * missed:.1f} % of reals are flagged as fake." in say_roc(metrics, point)

@@ -65,7 +65,7 @@ def test_rows_have_an_entry_for_each_column_and_groups_what_is_seen_at_a_time() 
     assert all(len(line.entries) == len(found.columns) for line in found.rows)
     for metric in ("AP", "ACC"):
         shown = [found.columns[i] for i in found.shown]
-        seen = [c.group for c in shown if c.metric in (metric, "called fake")]
+        seen = [c.group for c in shown if c.metric in (metric, "flagged as fake")]
         assert found.groups == [(g, seen.count(g)) for g in dict.fromkeys(seen)]
     assert [group for group, _ in found.groups] == ["mini", "gangen"]
     assert "ufd" in found.empty  # nothing was scored there: the paper's numbers alone are no column
@@ -120,9 +120,9 @@ def test_seeds_are_one_row_with_their_mean_and_spread() -> None:
     assert shown.value == pytest.approx(82)
     assert shown.spread == "(sd 2.8)"
     assert line.tags == ["2 seeds"]
-    assert entry(found, line, "mini", "called fake", "controls called fake").value == pytest.approx(
-        30
-    )
+    assert entry(
+        found, line, "mini", "flagged as fake", "controls flagged as fake"
+    ).value == pytest.approx(30)
 
 
 def test_weights_of_ones_own_stand_apart_from_the_published_row() -> None:

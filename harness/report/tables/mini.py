@@ -27,7 +27,7 @@ from harness.results.rows import seed_group, told_apart, weights_kind
 BLOCKS = {
     "AP": "ap",
     "ACC": "acc",
-    "called fake": "fake_acc",
+    "flagged as fake": "fake_acc",
 }
 """Block of rows -> record metric of a set that holds fakes."""
 _SEEN = "In-domain: holds the generator that the mini weights were trained on."
@@ -191,7 +191,7 @@ def _column(entry: SetSpec, block: str) -> Column:
         metric=block,
         group=entry.group,
         # A detector that calls nothing fake is no better for being right about every real.
-        ranked=block != "called fake" and entry.fakes and not entry.reals,
+        ranked=block != "flagged as fake" and entry.fakes and not entry.reals,
         note=_SEEN if entry.seen else "",
     )
 
@@ -203,7 +203,7 @@ def _measure(suite: str, entry: SetSpec, block: str) -> Measure:
         return Measure(places=places, metric=BLOCKS[block])
     if block == "AP":
         return Measure(places=places, metric="")
-    return Measure(places=places, metric="real_acc", complement=block == "called fake")
+    return Measure(places=places, metric="real_acc", complement=block == "flagged as fake")
 
 
 # --- the two compared detectors -------------------------------------------------------------------

@@ -15,7 +15,11 @@ from harness.results.rows import weights_kind
 
 FIRST = "first"
 """Key of the treatment that the others are compared with."""
-REALS, FAKES, CONTROLS = "reals called fake", "fakes called fake", "controls called fake"
+REALS, FAKES, CONTROLS = (
+    "reals flagged as fake",
+    "fakes flagged as fake",
+    "controls flagged as fake",
+)
 # Block of rows -> metric of the records, and whether the block shows what is missing to 100.
 _BLOCKS = {
     "AP": ("ap", False),
@@ -24,7 +28,7 @@ _BLOCKS = {
     FAKES: ("fake_acc", False),
     CONTROLS: ("real_acc", True),
 }
-_STRIKING = 10.0  # points of real photographs newly called fake that deserve a sentence
+_STRIKING = 10.0  # points of real photographs newly flagged as fake that deserve a sentence
 _ABOUT = (
     "Percent, means over {sets} sets. Brackets: 95 % interval over resampled images ({drawn}); of "
     "a difference, over the same resamples of the same images on both sides. AP ranks the scores "
@@ -98,7 +102,7 @@ class _By:
 
 
 def build_treatment_table(question: Question, rows: Sequence[Treated]) -> Table:
-    """Blocks AP, ACC and what is called fake; a row a detector, a column a treatment."""
+    """Blocks AP, ACC and what is flagged as fake; a row a detector, a column a treatment."""
 
     def cell(row: Treated, by: _By) -> Cell:
         if by.apart:
