@@ -160,8 +160,8 @@ published() { # the checkpoint of the paper's authors, where it is here or can b
 }
 
 show() { # show [FLAG...]: tables and the page, of all that is on disk
-    step harness tables --out "$out" --skip mini-all
-    step harness report --out "$out" --to report "$@"
+    step harness tables --out "$out" --skip mini-all >/dev/null # the names of all files
+    step harness report --out "$out" --to report "$@" >/dev/null
     say "tables: $out/tables   page: report/index.html"
 }
 
