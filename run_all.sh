@@ -19,7 +19,8 @@ Makes .venv, installs, and regenerates results. Times are for two cores, install
   --quick           a smoke run: one short training, four images a class; writes to runs/quick. 30 seconds
   --data-root DIR   folder of the official test sets (or set LFM_DATA)
   --out DIR         predictions, results, trained weights (default: runs)
-  test              runs the tests, in as many processes as there are cores, 4 at most (-n 0: in one)
+  test              runs the tests but the slow ones (-m "": those too), in as many processes as there are
+                    cores, 4 at most (-n 0: in one)
 
 Environment:
   LFM_DATA      folder of the official test sets
@@ -112,7 +113,7 @@ if [ "${1:-}" = test ]; then
     shift
     set_up dev
     # A file's tests share what they have made, so a file stays whole. Each process takes a gigabyte.
-    exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
+    exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow" "$@"
 fi
 
 out=runs mode=first
