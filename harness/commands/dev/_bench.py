@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
             measured = attempt(lambda name=name: bench(_work(name, files, args.preprocess), plan))
             if not isinstance(measured, HarnessError):
                 results.append(measured)
+                if several:  # an interrupt loses the table, not what was measured
+                    log.info("%s", summary([measured], {}))
             elif several:  # minutes of the others must not be lost
                 absent[name] = measured.message
                 log.warning("%s: %s", name, measured.message)
