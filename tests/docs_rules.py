@@ -122,6 +122,9 @@ ELSEWHERE = {
         "needs the network; tests/test_download.py fetches such a file"
     ),
     "python -m harness demo": "serves until it is stopped; tests/demo runs it",
+    "python -m harness dev bench --method lfm,npr,gap,safe,cnndetection --rounds 3": (
+        "eight minutes; that of one detector is the small form"
+    ),
     "python -m harness dev bench --memory": "20,000 images, minutes",
     "python -m harness train --method lfm --train-suite mini-train --measure": (
         "measures for half a minute; tests/training/test_throughput.py"
