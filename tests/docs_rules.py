@@ -57,6 +57,7 @@ class Rule:
         add: words put at its end, where they win.
         instead: old word -> new word.
         codes: the exit codes that are right here.
+        slow: it still takes more than ten seconds.
         why: what is expensive, or other than on the reader's machine.
     """
 
@@ -64,6 +65,7 @@ class Rule:
     add: tuple[str, ...] = ()
     instead: tuple[tuple[str, str], ...] = ()
     codes: tuple[int, ...] = (0,)
+    slow: bool = False
     why: str
 
 
@@ -72,8 +74,11 @@ RULES = (
          why="the reader's data root is a folder of the prepared one"),
     Rule(match=r"^train (?!.*--measure)", add=("--epochs", "1"), why="one epoch shows it"),
     Rule(match=r"^ablation ", add=("--epochs", "1", "--seeds", "0", "--train-data", "my-train",
-                                   "--val-data", "my-val", "--images", "photos"),
+                                   "--val-data", "my-val", "--images", "photos"), slow=True,
          why="two core-hours; a spec's every row is trained and scored all the same"),
+    Rule(match=r"^check .*--audit ", instead=(("mini", "mini:gan"),), why="near duplicates of all"),
+    Rule(match=r"^run .*--suite mini --twin [^,]+ ", instead=(("mini", "mini:gan"),),
+         why="a whole suite once more"),
     Rule(match=r"--twin \S+,\S+,", add=("--limit", "5"), why="a whole suite five more times"),
     Rule(match=r"^robustness ", add=("--limit", "1"), why="sixteen perturbations of each picture"),
     Rule(match=r"^dev stability ", add=("--limit", "2"), why="a dozen runs of each picture"),
@@ -82,7 +87,7 @@ RULES = (
     Rule(match=r"^dev coverage\b", add=("--repeats", "2", "--resamples", "20", "--workers", "1"),
          why="half a minute of simulations"),
     Rule(match=r"^dev bench ", add=("--n", "4", "--rounds", "1",
-                                "--method", "lfm:weights/stand-in.safetensors"),
+                                "--method", "lfm:weights/stand-in.safetensors"), slow=True,
          why="640 images; its loops are processes, to which the stand-in must be named"),
     Rule(match=r"^cost (?!.*--repeats)", add=("--repeats", "1"), why="ten timed calls"),
     Rule(match=r"^diff .*--fail-over", codes=(1,),
@@ -177,6 +182,12 @@ def small(words: list[str]) -> tuple[list[str], tuple[int, ...]]:
             words += rule.add
             codes = rule.codes if rule.codes != (0,) else codes
     return words, codes
+
+
+def is_slow(words: list[str]) -> bool:
+    """Whether a command takes long even when it is made small."""
+    typed = f"{' '.join(words)} "
+    return any(rule.slow and re.search(rule.match, typed) for rule in RULES)
 
 
 def _without(words: list[str], added: tuple[str, ...]) -> list[str]:

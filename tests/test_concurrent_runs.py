@@ -44,7 +44,7 @@ def only_record(out: Path) -> RunRecord:
     return record
 
 
-@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("finished", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_who_finds_a_cell_taken_waits_and_takes_what_the_other_leaves(
     command: list[object], finished: bool, tmp_path: Path
 ) -> None:
@@ -83,7 +83,7 @@ def test_who_finds_a_cell_taken_waits_and_takes_what_the_other_leaves(
     assert only_record(out).subsets == record.subsets
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_equal_runs_at_once_leave_what_one_leaves(
     command: list[object], processes: int, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_check_needs_no_folder_to_write_to(
     assert str(tmp_path / "file") in said[0]
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_no_score(images: Path, tmp_path: Path, small_disk: Path) -> None:
     """Full at the first score, behind the last one, at the record: each run goes on from there."""
     whole = program.run(*program.HARNESS, *command("run", images, tmp_path / "whole"))

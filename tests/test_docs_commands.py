@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ from harness.registry import suites
 from harness.training import datasets
 from tests import docs_rules
 from tests.conftest import CHECKOUT, marked, noise, write_images
-from tests.docs_rules import ELSEWHERE, RULES, Command, commands, folders, small
+from tests.docs_rules import ELSEWHERE, RULES, Command, commands, folders, is_slow, small
 
 IMAGES = 2
 """In every class folder that the documents name."""
@@ -110,7 +111,15 @@ def _name(command: Command) -> str:
     return f"{command.where} {command.typed}"
 
 
-@pytest.mark.parametrize("command", [c for c in TYPED if c.typed not in ELSEWHERE], ids=_name)
+def _run_here() -> list[Any]:
+    return [
+        pytest.param(c, marks=pytest.mark.slow if c.ours and is_slow(c.ours) else (), id=_name(c))
+        for c in TYPED
+        if c.typed not in ELSEWHERE
+    ]
+
+
+@pytest.mark.parametrize("command", _run_here())
 def test_it_runs(command: Command, prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.ours is not None, "run it here, or give the reason in docs_rules.ELSEWHERE"
     words, codes = small(command.ours)

@@ -155,6 +155,7 @@ from harness.__main__ import main
 """
 
 
+@pytest.mark.slow
 def test_commands_need_nothing_that_only_some_systems_have(tmp_path):
     write_images(tmp_path / "photos" / "0_real", range(4))
     write_images(tmp_path / "photos" / "1_fake", range(4, 8))

@@ -40,7 +40,7 @@ def printed_rows():
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=pytest.mark.slow if name == "fatformer" else ())
+        pytest.param(name, marks=pytest.mark.slow if name in ("fatformer", "ojha") else ())
         for name in sorted(PRINTED)
     ],
 )

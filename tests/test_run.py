@@ -234,6 +234,7 @@ def scores_in(journal: Path) -> int:
     return sum(line[:1].isdigit() for line in lines)
 
 
+@pytest.mark.slow
 def test_kill_and_run_again(images: Path, tmp_path: Path, lfm_weights: Path) -> None:
     """SIGKILL in the middle of a subset: the next run scores only the rest; the bytes are those
     of a run that nobody disturbed."""

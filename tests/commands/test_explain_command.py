@@ -96,6 +96,7 @@ def test_a_suite_is_spread_over_and_shared_reals_come_once(
         assert sum(mean["out_of"] for mean in means if mean["of"] == "fake") == 4
 
 
+@pytest.mark.slow
 def test_subsets_that_repeat_their_ids_keep_all_their_pictures(
     tmp_path: Path, weights: dict[str, str]
 ) -> None:

@@ -47,6 +47,7 @@ def _bases() -> dict[str, list[Image8]]:
     }
 
 
+@pytest.mark.slow
 def test_precision_and_recall_on_the_made_set() -> None:
     """All bases against each other, and all copies of a few; ``pytest -s`` prints the numbers."""
     pictures: list[Content] = []
