@@ -240,14 +240,16 @@ if [ $mode = full ]; then
 fi
 
 stage "differences to the committed tables" ""
+say "what every machine must get: the published checkpoint and chance"
 exact=chance${published:+,$published} # equal on every machine, within float rounding
 step harness diff --out "$out" --against tables/expected --method "$exact" --fail-over 0.5 --brief
 # Training rounds differently on another processor: how near the trained rows come is told, not judged.
 rows=
-for name in ${networks//,/ } ${fits//,/ }; do
+for detector in ${networks//,/ } ${fits//,/ }; do
     for seed in ${seeds//,/ }; do
-        [ ! -e "$trained/$name/seed$seed" ] || rows+=${rows:+,}$name:mini-train/seed$seed
+        [ ! -e "$trained/$detector/seed$seed" ] || rows+=${rows:+,}$detector:mini-train/seed$seed
     done
 done
+say "the rows trained here, against those of the committed tables"
 [ -z "$rows" ] || step harness diff --out "$out" --against tables/trained --method "$rows" --brief
 finish
