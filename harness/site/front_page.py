@@ -151,17 +151,15 @@ def verdicts(cells: Sequence[DiffCell]) -> list[RunVerdict]:
 
 
 def verdict_grid(found: Sequence[RunVerdict]) -> Grid:
-    """A line for each suite and run."""
+    """A line for each suite and run; a verdict that nothing has takes no column."""
+    shown = [verdict for verdict in VERDICTS if any(verdict in each.counts for each in found)]
     return Grid(
         caption="Numbers by verdict, for each suite and run",
-        header=("Suite", "Detector", "Weights", *VERDICTS, "Farthest", "Why"),
+        header=("Suite", "Detector", "Weights", *shown, "Farthest", "Why"),
         rows=[
             (
                 *map(said, (each.suite, each.detector, each.weights)),
-                *(
-                    counted(each.counts[v]) if v in each.counts else Entry(value=0)
-                    for v in VERDICTS
-                ),
+                *(counted(each.counts[v]) if v in each.counts else Entry(value=0) for v in shown),
                 Entry()
                 if each.farthest is None
                 else Entry(text=signed(each.farthest, 1), value=each.farthest),

@@ -186,7 +186,9 @@ def _audit(path: Path) -> Grid:
                     _accuracy(each["by_file_and_grid"]),
                     Entry(
                         text=" / ".join(
-                            f"{t['blocky']} of {t['lossless']}" for t in each["traces"].values()
+                            f"{each['traces'][label]['blocky']} of "
+                            f"{each['traces'][label]['lossless']}"
+                            for label in ("real", "fake")  # the header's order, not the file's
                         )
                     ),
                 ]

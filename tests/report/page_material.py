@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from PIL import Image
-
 from harness.__main__ import main
 from harness.figures.svg import draw
 from harness.report.render import Renderer
@@ -14,6 +12,7 @@ from harness.report.table import Cell, Column, Row, Table
 from harness.results.paths import TABLES
 from harness.results.records import WeightsRef
 from harness.results.store import save_record
+from tests.conftest import write_images
 
 from ..evidence import keep, scores_of
 from .synthetic import mini_record, paper_like
@@ -92,10 +91,8 @@ def small_svg() -> bytes:
 
 def _write_audit(out: Path) -> None:
     images = out.parent / "images"
-    for kind, shade in (("0_real", 40), ("1_fake", 200)):
-        (images / kind).mkdir(parents=True)
-        for number in range(3):
-            Image.new("RGB", (16, 16), (shade, number, 9)).save(images / kind / f"{number}.png")
+    write_images(images / "0_real", range(3))
+    write_images(images / "1_fake", range(3, 7))
     assert main(["check", "--audit", "--images", str(images), "--out", str(out)]) == 0
 
 

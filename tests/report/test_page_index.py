@@ -117,7 +117,9 @@ def test_a_table_keeps_intervals_spreads_signs_and_holes(tmp_path: Path) -> None
 def test_the_audit_is_read_from_its_data(out: Path) -> None:
     (grid,) = named(sections(out, out), "audit").grids
     (line,) = grid.rows
-    assert [value.value for value in line[1:3]] == [3, 3]
+    assert [value.value for value in line[1:3]] == [3, 4]
+    assert grid.header[-1] == "Former JPEGs, real / fake"
+    assert line[-1].text == "0 of 3 / 0 of 4"
     assert grid.caption.startswith("Audit: ")
     assert any("audit/audit-" in note for note in grid.notes)
 
