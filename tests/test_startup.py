@@ -11,6 +11,7 @@ from harness.__main__ import command_line, command_names
 from harness.commands.train import RECIPE
 from harness.data.perturb import CHAINS
 from harness.engine.accelerate import FORMS
+from harness.env import DEVICES
 from harness.evaluate.twins import TWINS
 from harness.training.datasets import DECLARED
 from harness.training.recipe import OVERRIDABLE, flag, form
@@ -70,6 +71,7 @@ def _help(name: str) -> str:
     ("command", "names"),
     [
         ("run", TWINS),
+        ("run", dict.fromkeys(DEVICES)),
         ("robustness", CHAINS),
         ("dev bench", FORMS),
         ("train", DECLARED),
