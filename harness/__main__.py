@@ -18,6 +18,7 @@ from types import ModuleType
 from harness import commands
 from harness.commands import dev
 from harness.commands._config import CommandLine
+from harness.data import cache
 from harness.errors import HarnessError, UsageError, output_error, unknown_name
 
 INTERRUPTED = 130
@@ -115,6 +116,8 @@ def _run(arguments: list[str]) -> int:
             )
         raise unknown_name("command", name, command_names())
     args = command_line(name).read(rest)
+    out = getattr(args, "out", None)
+    cache.keep_in(Path(out) / "cache" if out else None)
     code: int = _module(name).run(args)
     return code
 

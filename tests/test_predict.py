@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.sample import Sample
+from harness.data.source import FileSource
 from harness.errors import SchemaError, UsageError
 from harness.results.predictions import (
     Journal,
@@ -31,7 +32,7 @@ KEY = PredictionKey(
     weights="",
     preprocess="native",
 )
-SAMPLES = tuple(Sample(id=f"{i}.png", label=i % 2, path=Path(f"{i}.png")) for i in range(4))
+SAMPLES = tuple(Sample(id=f"{i}.png", label=i % 2, source=FileSource(f"{i}.png")) for i in range(4))
 
 
 def test_scores_survive_the_file_bit_for_bit(tmp_path: Path) -> None:

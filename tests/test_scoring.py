@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
+from harness.data.source import FileSource
 from harness.engine.scorer import Compute, Scorer
 from harness.evaluate.images import Share, SubsetScoring
 from harness.results.predictions import Journal
@@ -41,7 +42,9 @@ class Zeros:
 
 
 def _score(folder: Path, texts: tuple[str, ...], batch_size: int, *, skip_bad: bool) -> list[Share]:
-    samples = [Sample(id=p.name, label=0, path=p) for p in sorted(folder.rglob("*.png"))]
+    samples = [
+        Sample(id=p.name, label=0, source=FileSource(str(p))) for p in sorted(folder.rglob("*.png"))
+    ]
     tasks = []
     for text in texts:
         key = dataclasses.replace(KEY, preprocess=text)

@@ -9,15 +9,16 @@ import pytest
 from harness.checkpoints.resolve import LoadedWeights
 from harness.checkpoints.run_weights import IMAGES
 from harness.data.sample import Sample
+from harness.data.source import FileSource
 from harness.data.suite import Subset
 from harness.evaluate.run_records import seen_in_training
 from harness.registry.suites import all_suites
 from harness.results.records import WeightsRef
 
 SAMPLES = [
-    Sample(id="a", label=0, path=Path("a.png"), sha256="aa", generator="photo"),
-    Sample(id="b", label=1, path=Path("b.png"), sha256="bb", generator="progan"),
-    Sample(id="c", label=1, path=Path("c.png"), sha256="cc", generator="biggan"),
+    Sample(id="a", label=0, source=FileSource("a.png"), sha256="aa", generator="photo"),
+    Sample(id="b", label=1, source=FileSource("b.png"), sha256="bb", generator="progan"),
+    Sample(id="c", label=1, source=FileSource("c.png"), sha256="cc", generator="biggan"),
 ]
 
 
@@ -51,8 +52,8 @@ def test_weights_of_nothing_have_seen_nothing() -> None:
 
 
 OFFICIAL = [
-    Sample(id="0_real/a.png", label=0, path=Path("a.png"), sha256="aa"),
-    Sample(id="1_fake/b.png", label=1, path=Path("b.png"), sha256="bb"),
+    Sample(id="0_real/a.png", label=0, source=FileSource("a.png"), sha256="aa"),
+    Sample(id="1_fake/b.png", label=1, source=FileSource("b.png"), sha256="bb"),
 ]
 
 

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.audit.findings import CLASS_NAMES, EXAMPLES
-from harness.data.manifest import UNREADABLE
-from harness.data.sample import Manifest
+from harness.data.sample import UNREADABLE, Manifest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,7 +133,7 @@ def looks_like_photo_name(name: str) -> bool:
 def class_facts(samples: Sequence[Sample], headers: Headers) -> ClassFacts:
     """Facts of the samples of one class."""
     read = [h for s in samples if isinstance(h := headers[s.id], FileHeader)]
-    photos = [s.id for s in samples if s.row is None and looks_like_photo_name(s.id)]
+    photos = [s.id for s in samples if looks_like_photo_name(s.id)]
     return ClassFacts(
         images=len(samples),
         formats=_ranked(header.format for header in read),

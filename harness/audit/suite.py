@@ -31,10 +31,11 @@ from harness.data import decode
 from harness.data.adapters import extra_folders, subset_folder
 from harness.data.folders import find_folder
 from harness.data.loader import ordered_map
-from harness.data.manifest import UNREADABLE, load_manifest
-from harness.data.sample import Manifest, Sample
+from harness.data.manifest import load_manifest
+from harness.data.places import Folder
+from harness.data.sample import UNREADABLE, Manifest, Sample
 from harness.data.suite import Selection, Subset, Suite
-from harness.errors import BadImageError, DataError, printable
+from harness.errors import BadImageError, DataError
 
 Depth = Literal["headers", "pixels", "audit"]
 _LOSSLESS = ("PNG", "BMP", "TIFF", "PPM", "GIF")
@@ -117,7 +118,7 @@ class SuiteAudit:
 
 def audit_suite(
     selection: Selection,
-    root: Path,
+    root: Folder,
     out: Path,
     *,
     depth: Depth = "headers",
@@ -156,7 +157,7 @@ def audit_suite(
     made = SuiteAudit(
         suite=suite.name,
         title=suite.title,
-        root=printable(root),
+        root=str(root),
         depth=depth,
         subsets=tuple(subsets),
         known_extras=known_extras,
@@ -210,11 +211,11 @@ def _content(sample: Sample) -> str:
     return decode.display_name(sample) if sample.sha256 == UNREADABLE else sample.sha256
 
 
-def _audited(subset: Subset, manifest: Manifest, looks: Looks, root: Path) -> SubsetAudit:
+def _audited(subset: Subset, manifest: Manifest, looks: Looks, root: Folder) -> SubsetAudit:
     """What headers and folders say of a subset."""
     seen = {sample.id: looks[_content(sample)] for sample in manifest.samples}
     headers = {name: each.header if isinstance(each, Look) else each for name, each in seen.items()}
-    folder = printable(subset_folder(subset, root) or "")
+    folder = str(subset_folder(subset, root) or "")
     audit = audit_subset(subset, manifest, headers, folder=folder)
     notes = {n: each.note for n, each in seen.items() if isinstance(each, Look) and each.note}
     more = []
@@ -222,10 +223,11 @@ def _audited(subset: Subset, manifest: Manifest, looks: Looks, root: Path) -> Su
         first = min(notes)
         text = f"{len(notes)} files with damaged metadata, such as {first}: it {notes[first]}"
         more.append(Finding(level="note", text=text))
-    places = {place for name in subset.folders if (place := find_folder(root, name))}
-    others = sorted(place.name for place in places if str(place) != folder)
+    places = {str(place) for name in subset.folders if (place := find_folder(root, name))}
+    others = sorted(PurePosixPath(place).name for place in places - {folder})
     if others:
-        text = f"{Path(folder).name} is used; {', '.join(others)} is there too and is not scored"
+        used = PurePosixPath(folder).name
+        text = f"{used} is used; {', '.join(others)} is there too and is not scored"
         more.append(Finding(level="warning", text=text))
     return replace(audit, findings=(*audit.findings, *more))
 
@@ -252,7 +254,7 @@ def _with_evidence(audited: SubsetAudit, manifest: Manifest, looks: Looks) -> Su
     )
 
 
-def _extras(suite: Suite, root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _extras(suite: Suite, root: Folder) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Folders that are there and not scored: those that the suite knows of, and the others."""
     if any(subset.folders for subset in suite.subsets):
         found = extra_folders(suite, root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from harness.commands import _flags, _jobs, _text
 from harness.data import decode
-from harness.data.folders import walk_images
+from harness.data.named import images_at
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
 from harness.env import resolve_device
@@ -63,7 +64,7 @@ class Asked:
         sample, suite = self.sample, self.suite
         return Subject(
             # Subsets repeat their ids.
-            name=printable(f"{suite}/{sample.place}" if suite else str(sample.path)),
+            name=printable(f"{suite}/{sample.place}" if suite else str(sample.source)),
             kind=("real", "fake")[sample.label] if suite else "",
             source=printable(sample.generator),
             suite=suite,
@@ -123,18 +124,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _targets(args: argparse.Namespace) -> Iterator[Asked]:
     """What the flags mean; HarnessError for nothing, both kinds, or data that is absent."""
-    seen: set[Path] = set()
+    seen: set[str] = set()
     if bool(args.suite) == bool(args.paths):
         raise UsageError("say what to explain", hint="IMAGE... or --suite mini:gan (one of them)")
     for path in args.paths:
-        files = list(walk_images(path)) if path.is_dir() else [path]
-        if not files:
-            raise UsageError(f"{path}: no image below this folder", hint="name a picture")
-        for file in files:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
-                named = file == path or file in args.paths
-                yield Asked(sample=Sample(id=file.name, label=0, path=file), named=named)
+        for file in images_at(path).files:
+            place = os.path.realpath(str(file.source))
+            if place not in seen:
+                seen.add(place)
+                sample = Sample(id=file.id, label=0, source=file.source)
+                yield Asked(sample=sample, named=str(file.source) in args.paths)
     selections = parse_selection(args.suite) if args.suite else ()
     for suite, _, sample in distinct(selections, args.data_root, args.out, args.limit):
         yield Asked(sample=sample, suite=suite.name)

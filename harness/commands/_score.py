@@ -8,14 +8,15 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from harness.commands import _jobs, _text
 from harness.data import decode
-from harness.data.folders import file_id, is_image, say_left_out, walk_files
+from harness.data.folders import say_left_out
 from harness.data.loader import ordered_map
+from harness.data.named import images_at
 from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Sample
+from harness.data.source import Source
 from harness.engine.scorer import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError, printable
 from harness.evaluate import image_file
@@ -44,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
         )
     spec = chosen[0].spec
     preprocess = parse(args.preprocess or spec.geometry["*"])
-    files = list(_files(args.paths))
+    sources = list(_sources(args.paths))
     compute = _jobs.compute(args)
     scorer = Scorer(spec, make_job(*chosen[0]).loaded, compute)
-    rows = _score(files, scorer, preprocess, compute)
+    rows = _score(sources, scorer, preprocess, compute)
     if args.json:
         print(canonical_json([asdict(row) for row in rows]), end="")
     elif args.csv:
@@ -60,34 +61,25 @@ def run(args: argparse.Namespace) -> int:
     return 3 if any(row.error for row in rows) else 0
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            files = list(walk_files(path))
-            found = [file for file in files if is_image(file.name)]
-            rest = say_left_out([file_id(f, path) for f in files if not is_image(f.name)])
-            if not found:
-                raise UsageError(f"{path}: no image below this folder" + (rest and f"; {rest}"))
-            if rest:
-                log.warning("%s: %s", printable(path), rest)
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise UsageError(f"{path}: no such file or folder")
+def _sources(names: Sequence[str]) -> Iterator[Source]:
+    for name in names:
+        found = images_at(name)
+        if found.left_out:
+            log.warning("%s: %s", printable(name), say_left_out(found.left_out))
+        yield from (file.source for file in found.files)
 
 
 def _score(
-    files: Sequence[Path], scorer: Scorer, preprocess: Preprocess, compute: Compute
+    sources: Sequence[Source], scorer: Scorer, preprocess: Preprocess, compute: Compute
 ) -> list[Scored]:
     threshold = scorer.spec.score.threshold
 
-    def score(path: Path) -> float:
-        data = decode.read_bytes(Sample(id=path.name, label=0, path=path))
-        return image_file.score(image_file.ImageFile(data, printable(path)), scorer, preprocess)
+    def score(source: Source) -> float:
+        data = decode.read_bytes(Sample(id=str(source), label=0, source=source))
+        return image_file.score(image_file.ImageFile(data, printable(source)), scorer, preprocess)
 
     rows = []
-    for outcome in ordered_map(score, files, workers=compute.workers, ahead=2 * compute.workers):
+    for outcome in ordered_map(score, sources, workers=compute.workers, ahead=2 * compute.workers):
         path = printable(outcome.item)
         if isinstance(outcome.error, HarnessError):
             rows.append(Scored(path=path, threshold=threshold, error=outcome.error.message))

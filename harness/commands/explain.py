@@ -11,7 +11,12 @@ HELP = "draw Grad-CAM and exact maps of images side by side, and measure how loc
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="*", type=Path, metavar="IMAGE", help="files or folders")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="IMAGE",
+        help="image files, folders or archives of them, or ARCHIVE::MEMBER",
+    )
     parser.add_argument("--suite", default="", help="images of a suite instead: mini:gan")
     parser.add_argument(
         "--limit",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from harness.commands import _flags
 
@@ -12,7 +11,10 @@ HELP = "score single images or folders: score, decision and threshold of each"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="FILE_OR_DIR", help="image files, or folders of them"
+        "paths",
+        nargs="+",
+        metavar="FILE_OR_DIR",
+        help="image files, folders or archives of them, or ARCHIVE::MEMBER",
     )
     parser.add_argument("--method", default="lfm", help="one detector, `name` or `name:WEIGHTS`")
     _flags.add_weights(parser)

@@ -29,6 +29,7 @@ from harness.data.loader import ordered_map
 from harness.data.manifest import hash_samples
 from harness.data.preprocess import parse, to_tensor
 from harness.data.sample import Manifest, Sample
+from harness.data.source import FileSource
 from harness.engine.onednn import FusedConv
 from harness.engine.scorer import Compute, Scorer, ready
 from harness.env import peak_memory
@@ -265,7 +266,7 @@ class OurLoop(Loop):
         )
         # A file may be given more than once (the memory test does); an id may not.
         self._samples = [
-            Sample(id=f"{number:06d}", label=number % 2, path=file)
+            Sample(id=f"{number:06d}", label=number % 2, source=FileSource(str(file)))
             for number, file in enumerate(work.files)
         ]
 

@@ -11,20 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from harness.api import REAL
 from harness.data.folders import (
     FolderLayout,
     class_files,
-    entries,
     expected_names,
-    file_id,
     find_folder,
-    is_folder,
     layout,
     say_left_out,
 )
+from harness.data.places import Folder
 from harness.data.sample import Listing, Sample
 from harness.data.suite import Subset, Suite
 from harness.errors import DataError, printable
@@ -33,7 +30,7 @@ MAX_DEPTH = 3
 """Levels of class or scene folders between a subset's folder and its class folders."""
 
 
-def folder_adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
+def folder_adapter(suite: Suite, subset: Subset, root: Folder) -> Listing:
     """Samples of a subset that is a folder below the suite's folder.
 
     Where the folder has no reals of its own and ``subset.real_pool`` is declared, they come from
@@ -57,7 +54,7 @@ def folder_adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
         names = " or ".join(subset.folders)
         raise DataError(f"{suite.name}:{subset.name}: no folder {names} in {root}")
     found = layout(folder, MAX_DEPTH)
-    listing = list_classes(found, folder)
+    listing = list_classes(found)
     if subset.real_pool and all(sample.label != REAL for sample in listing):
         pool = _pool(suite, subset, root)
         listing = Listing([*listing, *pool], left_out=(*listing.left_out, *pool.left_out))
@@ -68,23 +65,32 @@ def folder_adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
     )
 
 
-def list_classes(found: FolderLayout, base: Path) -> Listing:
+def list_classes(found: FolderLayout, *, below: str = "") -> Listing:
     """Samples in the class folders of a layout, and the files that are not read.
 
     Args:
         found: class folders, and images in none.
-        base: the folder that ids are relative to.
+        below: the folder that ids are relative to, as a path in the layout.
+
+    Raises:
+        DataError: a folder cannot be listed, or holds an archive that cannot be opened.
     """
+    for error in found.broken.values():
+        raise error
+    cut = len(below) + 1 if below else 0
     samples: list[Sample] = []
-    left_out = [file_id(path, base) for path in found.strays]
-    for class_folder, label in found.classes:
-        images, others = class_files(class_folder, label)
-        samples += [Sample(id=file_id(path, base), label=label, path=path) for path in images]
-        left_out += [file_id(path, base) for path in others]
+    left_out = [file.id[cut:] for file in found.strays]
+    for class_folder in found.classes:
+        images, others = class_files(class_folder)
+        samples += [
+            Sample(id=file.id[cut:], label=class_folder.label, source=file.source)
+            for file in images
+        ]
+        left_out += [file.id[cut:] for file in others]
     return Listing(samples, left_out=tuple(left_out))
 
 
-def refuse_empty(name: str, folder: Path, found: FolderLayout, listing: Listing) -> None:
+def refuse_empty(name: str, folder: object, found: FolderLayout, listing: Listing) -> None:
     """Raises DataError, saying what lies there instead, where a subset has no image at all."""
     if listing:
         return
@@ -102,18 +108,18 @@ def _with_unit(subset: Subset, sample: Sample) -> Sample:
     """The sample with the unit that the subset reads off its file name."""
     if not subset.unit_pattern:
         return sample
-    found = re.match(subset.unit_pattern, sample.path.name)
+    found = re.match(subset.unit_pattern, sample.id.rpartition("/")[2])
     return replace(sample, unit=found[1]) if found else sample
 
 
-def _pool(suite: Suite, subset: Subset, root: Path) -> Listing:
-    pool = find_folder(root, subset.real_pool)
+def _pool(suite: Suite, subset: Subset, root: Folder) -> Listing:
+    pool = subset_folder(replace(subset, folders=(subset.real_pool,)), root)
     if pool is None:
         raise DataError(
             f"{suite.name}:{subset.name}: no reals: {root} has neither {subset.folders[0]}/0_real "
             f"nor the pool {subset.real_pool}/0_real"
         )
-    listing = list_classes(layout(pool, MAX_DEPTH), root)
+    listing = list_classes(layout(pool, MAX_DEPTH, base=subset.real_pool))
     reals = [sample for sample in listing if sample.label == REAL]
     return Listing(reals, left_out=listing.left_out)
 
@@ -123,20 +129,28 @@ def sample_order(sample: Sample) -> tuple[int, str]:
     return sample.label, sample.id
 
 
-def subset_folder(subset: Subset, root: Path) -> Path | None:
-    """The subset's folder below the suite's, by the first of its names that is there."""
+def subset_folder(subset: Subset, root: Folder) -> Folder | None:
+    """The subset's folder below the suite's, by the first of its names that is there.
+
+    Raises:
+        DataError: the suite's folder cannot be listed.
+    """
     found = (find_folder(root, name) for name in subset.folders)
     return next((folder for folder in found if folder is not None), None)
 
 
-def extra_folders(suite: Suite, root: Path) -> list[str]:
-    """Names of folders in the suite's folder that are neither a subset nor a pool of reals."""
+def extra_folders(suite: Suite, root: Folder) -> list[str]:
+    """Names of folders in the suite's folder that are neither a subset nor a pool of reals.
+
+    Raises:
+        DataError: the suite's folder cannot be listed.
+    """
     declared = {name.casefold() for subset in suite.subsets for name in subset.folders}
     declared |= {subset.real_pool.casefold() for subset in suite.subsets if subset.real_pool}
     return [
         printable(entry.name)
-        for entry in (entries(root) if root.is_dir() else [])
-        if is_folder(entry) and entry.name.casefold() not in declared
+        for entry in root.entries()
+        if entry.folder and entry.name.casefold() not in declared
     ]
 
 

@@ -21,6 +21,7 @@ the releases read it; no such chunk changes a pixel here, since alpha is dropped
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import struct
@@ -28,16 +29,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from harness.api import FileHeader
-from harness.data.sample import Sample
-from harness.errors import BadImageError, printable
+from harness.data.sample import UNREADABLE, Sample
+from harness.errors import BadImageError, DataError, printable
 
 DECODE_VERSION = 1
 MAX_PIXELS = 178_956_970
@@ -63,30 +62,29 @@ _PILLOW_FILTER = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 def read_bytes(sample: Sample) -> bytes:
-    """The encoded bytes of a sample.
+    """The encoded bytes of a sample, and of no other: they have the hash that its manifest lists.
 
     Raises:
-        BadImageError: the file cannot be read.
+        BadImageError: they cannot be read.
+        DataError: they are not those that were hashed.
     """
+    name = display_name(sample)
     try:
-        if sample.row is None:
-            return sample.path.read_bytes()
-        stamp = sample.path.stat().st_mtime_ns
-        data: bytes = _image_column(sample.path, stamp)[sample.row].as_py()
+        data = sample.source.read()
     except (OSError, IndexError, ValueError) as error:
-        raise BadImageError(display_name(sample), f"cannot be read: {error}") from error
+        raise BadImageError(name, f"cannot be read: {error}") from error
+    if sample.sha256 and hashlib.sha256(data).hexdigest() != sample.sha256:
+        raise DataError(
+            f"{name}: is no longer the image that was listed: it was "
+            f"{'unreadable' if sample.sha256 == UNREADABLE else 'sha256 ' + sample.sha256[:12]}",
+            hint="let nothing write to the data while it is read, and run again",
+        )
     return data
 
 
 def display_name(sample: Sample) -> str:
-    """What messages call a sample: the file, with the id where the file holds many."""
-    return printable(sample.path if sample.row is None else f"{sample.path}#{sample.id}")
-
-
-@lru_cache(maxsize=16)
-def _image_column(path: Path, _stamp: int) -> Any:
-    """The ``image`` column of a Parquet file; whole, because embedded files are small."""
-    return pq.read_table(path, columns=["image"]).column("image").combine_chunks()
+    """What messages call a sample: where it is."""
+    return printable(sample.source)
 
 
 def decode(data: bytes, name: str, notes: list[str] | None = None) -> Image8:

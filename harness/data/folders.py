@@ -1,21 +1,21 @@
 """What lies in a folder: class folders, images, and what is neither, which is never silent.
 
 Everything that depends on names is here, once: which folders are classes, which files are images
-and what other systems leave behind. Letter case matters nowhere.
+and what other systems leave behind. Letter case matters nowhere. A folder may lie on a disk or in
+an archive (:mod:`harness.data.archives`); nothing below asks which.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from harness.api import FAKE, REAL
+from harness.data.places import Folder
+from harness.data.source import Source
 from harness.errors import DataError, printable
-
-_Inode = tuple[int, int]
 
 CLASS_FOLDERS: Mapping[str, int] = {"0_real": REAL, "real": REAL, "1_fake": FAKE, "fake": FAKE}
 """Names of class folders -> label."""
@@ -28,10 +28,6 @@ EXTENSIONS = frozenset((*_WEB, *_JPEG, *_PLAIN))
 and the other names under which Pillow reads the formats of ``harness.data.decode``. The releases
 would pass over those; here they are scored rather than lost. No published set is known to hold
 one. HEIC needs the extra ``heif``: without it such a file is a bad image, not an absent one."""
-
-LITTER = frozenset({"__macosx", "@eadir", "desktop.ini", "ehthumbs.db", "thumbs.db"})
-"""Files and folders that archives, cameras' shares and desktops leave behind. With everything
-hidden (``.git``, ``.DS_Store``, AppleDouble ``._x.png``) they are passed over in silence."""
 
 
 def class_of(name: str) -> int | None:
@@ -49,133 +45,169 @@ def expected_names() -> str:
     return ", ".join(CLASS_FOLDERS)
 
 
+@dataclass(frozen=True)
+class File:
+    """A file that was found.
+
+    Args:
+        id: its path below the folder that was searched, POSIX text, valid UTF-8 whatever bytes its
+            name has.
+        source: its bytes.
+    """
+
+    id: str
+    source: Source
+
+    @property
+    def is_image(self) -> bool:
+        """Whether its name says so."""
+        return is_image(self.id)
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """A class folder that was found: its path below the folder that was searched, and its label."""
+
+    id: str
+    folder: Folder
+    label: int
+
+    @property
+    def parent(self) -> str:
+        """Path of the folder that it lies in, "" for the one that was searched."""
+        return self.id.rpartition("/")[0]
+
+
 @dataclass(kw_only=True)
 class FolderLayout:
     """What a folder holds.
 
     Args:
-        classes: class folders with their labels, in order.
+        classes: class folders, in order.
         strays: image files that lie in none of them.
+        broken: archives that cannot be opened: path -> why.
     """
 
-    classes: list[tuple[Path, int]] = field(default_factory=list)
-    strays: list[Path] = field(default_factory=list)
+    classes: list[ClassFolder] = field(default_factory=list)
+    strays: list[File] = field(default_factory=list)
+    broken: dict[str, DataError] = field(default_factory=dict)
 
 
-def layout(folder: Path, depth: int) -> FolderLayout:
+def layout(folder: Folder, depth: int, *, base: str = "") -> FolderLayout:
     """Looks for class folders in a folder and up to ``depth`` levels below.
 
     Class folders are not searched on. What lies deeper is in none.
 
+    Args:
+        folder: to search.
+        depth: levels.
+        base: what paths begin with.
+
     Raises:
-        DataError: some folder cannot be listed.
+        DataError: some folder cannot be listed. Archives below that cannot be are in ``broken``.
     """
     found = FolderLayout()
-    _explore(folder, depth, frozenset(), found)
+    _explore(folder, base, depth, frozenset(), found)
     return found
 
 
-def _explore(folder: Path, depth: int, above: frozenset[_Inode], found: FolderLayout) -> None:
+def _explore(
+    folder: Folder, path: str, depth: int, above: frozenset[object], found: FolderLayout
+) -> None:
     """``above`` holds the folders on the way down: a link to one of them is a loop, while two
     links to one pool of reals are not."""
-    above = above | {_inode(folder)}
-    for entry in entries(folder):
-        path = Path(entry.path)
-        if not is_folder(entry):
+    above = above | {folder.identity}
+    _refuse_unsafe(folder)
+    for entry in folder.entries():
+        below = _join(path, entry.name)
+        if entry.folder is None:
             if is_image(entry.name):
-                found.strays.append(path)
+                found.strays.append(File(below, entry.source))
             continue
-        if _inode(path) in above:
+        if entry.folder.identity in above:
             continue
         label = class_of(entry.name)
         if label is not None and depth >= 0:
-            found.classes.append((path, label))
-        else:
-            _explore(path, depth - 1, above, found)
+            found.classes.append(ClassFolder(below, entry.folder, label))
+            continue
+        try:
+            _explore(entry.folder, below, depth - 1, above, found)
+        except DataError as error:
+            if not entry.folder.is_archive:
+                raise
+            found.broken[below] = error
 
 
-def class_files(folder: Path, label: int) -> tuple[list[Path], list[Path]]:
+def class_files(found: ClassFolder) -> tuple[list[File], list[File]]:
     """The images of a class folder, everywhere below as ``ImageFolder`` lists them, and the rest.
 
     Raises:
         DataError: it cannot be listed, or a folder of the other class lies in it.
     """
-    images: list[Path] = []
-    others: list[Path] = []
-    for path in walk_files(folder):
-        for part in path.relative_to(folder).parts[:-1]:
-            if class_of(part) not in (None, label):
+    images: list[File] = []
+    others: list[File] = []
+    for file in walk_files(found.folder, base=found.id):
+        for part in file.id[len(found.id) :].split("/")[1:-1]:
+            if class_of(part) not in (None, found.label):
                 raise DataError(
-                    f"{folder} is the folder of one class and holds one of the other, {part}",
+                    f"{found.folder} is the folder of one class and holds one of the other, {part}",
                     hint=f"rename the outer one; class folders are called {expected_names()}",
                 )
-        (images if is_image(path.name) else others).append(path)
+        (images if file.is_image else others).append(file)
     return images, others
 
 
-def walk_images(folder: Path) -> Iterator[Path]:
+def walk_images(folder: Folder) -> Iterator[File]:
     """Image files in ``folder`` and everywhere below it."""
-    return (path for path in walk_files(folder) if is_image(path.name))
+    return (file for file in walk_files(folder) if file.is_image)
 
 
-def walk_files(folder: Path, above: frozenset[_Inode] = frozenset()) -> Iterator[Path]:
-    """Files in ``folder`` and everywhere below it, sorted, without litter."""
-    above = above | {_inode(folder)}
-    for entry in entries(folder):
-        path = Path(entry.path)
-        if not is_folder(entry):
-            yield path
-        elif _inode(path) not in above:
-            yield from walk_files(path, above)
+def walk_files(
+    folder: Folder, *, base: str = "", above: frozenset[object] = frozenset()
+) -> Iterator[File]:
+    """Files in ``folder`` and everywhere below it, sorted, without litter.
 
-
-def _inode(folder: Path) -> _Inode:
-    try:
-        status = folder.stat()
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be opened: {error.strerror or error}") from error
-    return status.st_dev, status.st_ino
-
-
-def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder; a link that points at itself is none."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Entries of a folder by name, without hidden ones and :data:`LITTER`.
+    Args:
+        folder: to search.
+        base: what their paths begin with.
+        above: folders that are on the way down already.
 
     Raises:
-        DataError: it cannot be listed.
+        DataError: some folder cannot be listed.
     """
-    try:
-        with os.scandir(folder) as found:
-            visible = [entry for entry in found if not _is_litter(entry.name)]
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed: {error.strerror or error}") from error
-    return sorted(visible, key=lambda entry: entry.name)
+    above = above | {folder.identity}
+    _refuse_unsafe(folder)
+    for entry in folder.entries():
+        below = _join(base, entry.name)
+        if entry.folder is None:
+            yield File(below, entry.source)
+        elif entry.folder.identity not in above:
+            yield from walk_files(entry.folder, base=below, above=above)
 
 
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in LITTER
+def _refuse_unsafe(folder: Folder) -> None:
+    if folder.refused:
+        more = f" and {len(folder.refused) - 1} more" if len(folder.refused) > 1 else ""
+        raise DataError(
+            f"{folder}: has a member that is not read: {folder.refused[0]}{more}",
+            hint="unpack the archive by hand, look at what it is, and give the folder",
+        )
 
 
-def find_folder(parent: Path, name: str) -> Path | None:
-    """The folder ``name`` in ``parent``: spelt exactly so, or else in another letter case."""
-    if (parent / name).is_dir():
-        return parent / name
-    if not parent.is_dir() or "/" in name:
-        return None
-    same = [entry.name for entry in entries(parent) if entry.name.casefold() == name.casefold()]
-    return next((parent / each for each in same if (parent / each).is_dir()), None)
+def _join(path: str, name: str) -> str:
+    return f"{path}/{printable(name)}" if path else printable(name)
 
 
-def file_id(path: Path, folder: Path) -> str:
-    """A path below a folder as POSIX text, valid UTF-8 whatever bytes its name has."""
-    return printable(path.relative_to(folder).as_posix())
+def find_folder(parent: Folder, name: str) -> Folder | None:
+    """The folder ``name`` in ``parent``: spelt exactly so, or else in another letter case.
+
+    Raises:
+        DataError: the parent cannot be listed.
+    """
+    folders = {entry.name: entry.folder for entry in parent.entries() if entry.folder}
+    if name in folders:
+        return folders[name]
+    return next((f for each, f in folders.items() if each.casefold() == name.casefold()), None)
 
 
 def say_left_out(names: Sequence[str]) -> str:

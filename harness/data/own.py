@@ -24,8 +24,11 @@ from harness.data.adapters import (
     refuse_empty,
     sample_order,
 )
-from harness.data.folders import FolderLayout, file_id, layout, say_left_out
+from harness.data.disk import folder_at, is_archive
+from harness.data.folders import FolderLayout, layout, say_left_out
+from harness.data.places import Folder, archive_stem
 from harness.data.sample import Listing, Sample
+from harness.data.source import FileSource
 from harness.data.suite import OWN, Selection, Subset, Suite
 from harness.errors import DataError, UsageError, printable
 
@@ -47,8 +50,12 @@ def own_name(path: Path) -> str:
     ``a/test`` and ``b/test`` differ, and a folder has the same name however it is typed.
     """
     place = path.resolve()
+    if is_archive(place):  # as good as the folder that it unpacks to, down to the name
+        place = place.with_name(archive_stem(place.name))
+        stem = place.name
+    else:
+        stem = place.name if place.is_dir() else place.stem
     digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
-    stem = place.name if place.is_dir() else place.stem
     readable = re.sub(r"[^\w.-]+", "-", printable(stem)).strip("-.")[:40]
     return "-".join(filter(None, (OWN.rstrip("-"), readable, digest)))
 
@@ -60,7 +67,7 @@ def own_suite(path: Path) -> Suite:
             f"{path}: no such file or folder",
             hint="give a folder with 0_real and 1_fake, or a CSV / Parquet of path,label,group",
         )
-    return images_suite(path) if path.is_dir() else list_suite(path)
+    return images_suite(path) if path.is_dir() or is_archive(path) else list_suite(path)
 
 
 def own_selections(paths: Sequence[Path]) -> list[Selection]:
@@ -69,75 +76,80 @@ def own_selections(paths: Sequence[Path]) -> list[Selection]:
     return [Selection(suite=suite, subsets=suite.subsets) for suite in suites.values()]
 
 
-def images_suite(folder: Path) -> Suite:
-    """A suite out of somebody's own folder.
+def images_suite(path: Path) -> Suite:
+    """A suite out of somebody's own folder, or an archive of one.
 
     ``0_real`` / ``1_fake`` may lie at any depth. All in one place: one subset, named after the
     folder. In several places: one subset for each, named by its path below the folder. A place of
-    reals alone is a control: it shows false alarms and enters no mean.
+    reals alone is a control: it shows false alarms and enters no mean. An archive below that cannot
+    be opened is a place too, whose listing fails.
 
     Raises:
         DataError: the folder cannot be listed or has no class folder anywhere below.
     """
-    folder = folder.resolve()
+    path = path.resolve()
+    folder = folder_at(path)
+    name = archive_stem(path.name) if is_archive(path) else path.name
     found = layout(folder, DEEPEST)
-    labels: dict[Path, set[int]] = defaultdict(set)
-    for path, label in found.classes:
-        labels[path.parent].add(label)
+    labels: dict[str, set[int]] = defaultdict(set)
+    for each in found.classes:
+        labels[each.parent].add(each.label)
+    for broken in found.broken:
+        labels[broken] = set()
     if not labels:
-        rest = say_left_out(_ids(found.strays, folder))
+        rest = say_left_out([file.id for file in found.strays])
         raise DataError(
             f"{folder}: no folder 0_real or 1_fake anywhere below" + (f"; {rest}" if rest else ""),
             hint="sort the images into 0_real and 1_fake, or give a CSV with path,label,group",
         )
-    places = _named(sorted(labels), folder)
+    places = _named(sorted(labels), printable(name) or "images", folder)
 
-    def adapter(suite: Suite, subset: Subset, root: Path) -> Listing:
+    def adapter(suite: Suite, subset: Subset, root: Folder) -> Listing:
         place = places[subset.name]
         mine = FolderLayout(
-            classes=[each for each in found.classes if each[0].parent == place],
-            strays=[path for path in found.strays if _nearest(path, labels) == place],
+            classes=[each for each in found.classes if each.parent == place],
+            strays=[file for file in found.strays if _nearest(file.id, labels) == place],
+            broken={name: error for name, error in found.broken.items() if name == place},
         )
-        listing = list_classes(mine, place)
-        refuse_empty(f"{suite.name}:{subset.name}", place, mine, listing)
+        listing = list_classes(mine, below=place)
+        refuse_empty(f"{suite.name}:{subset.name}", place or folder, mine, listing)
         return Listing(sorted(listing, key=sample_order), left_out=listing.left_out)
 
-    strays = [path for path in found.strays if _nearest(path, labels) is None]
     suite = Suite(
-        name=own_name(folder),
-        title=printable(folder.name) or "images",
+        name=own_name(path),
+        title=printable(name) or "images",
         subsets=tuple(_own_subset(name, labels[place]) for name, place in places.items()),
         adapter=adapter,
-        folders=(str(folder),),
+        folders=(str(path),),
         licence="your own data",
-        obtain=f"the folder {printable(folder)}",
-        left_out=_ids(strays, folder),
+        obtain=f"the folder {folder}",
+        left_out=tuple(f.id for f in found.strays if _nearest(f.id, labels) is None),
     )
     if suite.left_out:
-        log.warning("%s: %s", printable(folder), say_left_out(suite.left_out))
+        log.warning("%s: %s", folder, say_left_out(suite.left_out))
     return suite
-
-
-def _ids(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
-    return tuple(file_id(path, folder) for path in paths)
 
 
 def _own_subset(name: str, labels: set[int], unit: str = "") -> Subset:
     return Subset(name=name, group="controls" if labels == {REAL} else "", unit=unit)
 
 
-def _nearest(path: Path, places: Container[Path]) -> Path | None:
-    """The innermost of the places that a file lies in."""
-    return next((parent for parent in path.parents if parent in places), None)
+def _nearest(file: str, places: Container[str]) -> str | None:
+    """The innermost of the places that a file lies in, "" being the folder itself."""
+    path = file
+    while path:
+        path = path.rpartition("/")[0]
+        if path in places:
+            return path
+    return None
 
 
-def _named(places: Sequence[Path], folder: Path) -> dict[str, Path]:
+def _named(places: Sequence[str], own: str, folder: Folder) -> dict[str, str]:
     """Subset names of the places below a folder; DataError where two would be equal."""
-    own = printable(folder.name) or "images"
-    names = {place: own if len(places) == 1 else file_id(place, folder) for place in places}
-    if names.get(folder) == "." and own not in names.values():
-        names[folder] = own
-    named: dict[str, Path] = {}
+    names = {place: own if len(places) == 1 else place for place in places}
+    if "" in names:
+        names[""] = own if own not in places else "."
+    named: dict[str, str] = {}
     for place, name in names.items():
         if named.setdefault(name, place) != place:
             raise DataError(f"{folder}: two of its folders are called {name}", hint="rename one")
@@ -167,7 +179,7 @@ def list_suite(file: Path) -> Suite:
         refuse_duplicates(f"{file}, group {name}", samples)
     _refuse_one_place(file, groups)
 
-    def adapter(suite: Suite, subset: Subset, root: Path) -> list[Sample]:
+    def adapter(suite: Suite, subset: Subset, root: Folder) -> list[Sample]:
         return sorted(groups[subset.name], key=sample_order)
 
     return Suite(
@@ -206,7 +218,7 @@ def _sample(file: Path, where: str, row: Mapping[str, str | None], unit: str) ->
     return Sample(
         id=printable(path),
         label=label,
-        path=file.parent / path,
+        source=FileSource(str(file.parent / path)),
         unit=printable(row.get(unit) or ""),
     )
 

@@ -6,18 +6,22 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+
+from harness.data.source import Source
+
+UNREADABLE = "unreadable"
+"""Stands for the hash of an image that cannot be read: the manifest still has a digest, and reading
+the image raises BadImageError, which the run treats like any other bad image."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One image.
 
     Args:
         id: unique inside its manifest; for files the POSIX path below the subset's folder.
         label: 0 real, 1 fake.
-        path: the image file, or the Parquet file that holds it.
-        row: row number inside a Parquet file; None for an image file.
+        source: where its encoded bytes are.
         sha256: hex digest of the encoded bytes; "" until it is known.
         generator: what made it ("photo" for a real), where the data set says so.
         unit: what it shares with images that are not independent of it, as text: the photograph
@@ -27,8 +31,7 @@ class Sample:
 
     id: str
     label: int
-    path: Path
-    row: int | None = None
+    source: Source
     sha256: str = ""
     generator: str = ""
     unit: str = ""

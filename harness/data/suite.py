@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from harness.data.places import Folder
 from harness.data.sample import Sample
 
 Certainty = Literal["documented", "third party", "inferred", "unknown"]
@@ -59,7 +59,7 @@ class Subset:
         return self.group != "controls"
 
 
-Adapter = Callable[["Suite", Subset, Path], "list[Sample]"]
+Adapter = Callable[["Suite", Subset, Folder], "list[Sample]"]
 
 OWN = "own-"
 """How names of own data begin, and no declared suite's: own results cannot land in its record."""

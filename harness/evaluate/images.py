@@ -105,6 +105,7 @@ class SubsetScoring:
         pending = [
             i for i in range(len(self.samples)) if any(share.wants(i) for share in self.shares)
         ]
+        pending.sort(key=lambda index: self.samples[index].source.order)
         per_image = self.compute.per_image
         work = self._load_and_score if per_image else self._load
         workers = self.compute.workers
@@ -202,8 +203,12 @@ class SubsetScoring:
 
     def _bad_image(self, index: int, error: Exception, view: View | None = None) -> None:
         """Leaves an image out of every share, or of those of a view, or ends them."""
-        if not isinstance(error, BadImageError):
+        if not isinstance(error, HarnessError):
             raise error
+        if not isinstance(error, BadImageError):
+            for share in self.shares:
+                share.error = share.error or error
+            return
         for share in self.shares:
             concerned = view is None or (share.view == view and share.scorer.reads_pixels)
             if not concerned or not share.wants(index):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from harness.data.manifest import load_manifest
+from harness.data.places import Folder
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import Job
@@ -93,7 +93,7 @@ class Matrix:
         """A job's record on a suite that was run."""
         return self._records.named(job, suite)
 
-    def _manifest(self, suite: Suite, subset: Subset, root: Path) -> Manifest | HarnessError:
+    def _manifest(self, suite: Suite, subset: Subset, root: Folder) -> Manifest | HarnessError:
         try:
             return load_manifest(suite, subset, root, self.settings.out)
         except HarnessError as error:

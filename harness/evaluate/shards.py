@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.data.places import Folder
 from harness.data.suite import Selection, Subset, Suite
 from harness.errors import DataError, UsageError
 from harness.registry.suites import find_root
@@ -79,7 +80,7 @@ def share(
     return [selection for selection in cut if selection.subsets]
 
 
-def _count(suite: Suite, subset: Subset, root: Path, limit: int) -> int:
+def _count(suite: Suite, subset: Subset, root: Folder, limit: int) -> int:
     """Images to score; 0 of a subset that is absent, which its shard reports."""
     try:
         labels = [sample.label for sample in suite.adapter(suite, subset, root)]

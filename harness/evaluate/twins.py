@@ -21,6 +21,7 @@ from harness.data.loader import ordered_map
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
+from harness.data.source import Source
 from harness.data.suite import Selection, Suite
 from harness.engine.scorer import Job
 from harness.errors import BadImageError, DataError, unknown_name
@@ -89,13 +90,13 @@ def suite_sizes(suite: Suite, data_root: Path | None, *, workers: int = 4) -> Su
         DataError: no image could be read.
     """
     root = find_root(suite, data_root)
-    found: dict[tuple[Path, int | None], Sample] = {}
+    found: dict[Source, Sample] = {}
     for subset in suite.subsets:
         try:
             samples = suite.adapter(suite, subset, root)
         except DataError:
             continue
-        found.update({(sample.path, sample.row): sample for sample in samples})
+        found.update({sample.source: sample for sample in samples})
     counts: Counter[Size] = Counter()
     for outcome in ordered_map(_size, found.values(), workers=workers):
         if not isinstance(outcome.error, BadImageError):

@@ -19,9 +19,9 @@ from tqdm import tqdm
 from harness.api import HasEmbedding
 from harness.data import decode
 from harness.data.loader import ordered_map
-from harness.data.manifest import UNREADABLE, load_manifest
+from harness.data.manifest import load_manifest
 from harness.data.preprocess import parse, refuse_size, to_tensor
-from harness.data.sample import Sample
+from harness.data.sample import UNREADABLE, Sample
 from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite, ready
 from harness.errors import BadImageError, DetectorError, UsageError

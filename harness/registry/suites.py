@@ -6,11 +6,13 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from harness.data.adapters import subset_folder
+from harness.data.disk import folder_at
 from harness.data.folders import find_folder
+from harness.data.places import Folder, archive_stem
 from harness.data.suite import OWN, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
 
@@ -120,8 +122,8 @@ def _selected(suite: Suite, selector: str) -> list[str]:
     return found
 
 
-def find_root(suite: Suite, data_root: Path | None) -> Path:
-    """The suite's own folder.
+def find_root(suite: Suite, data_root: Path | None) -> Folder:
+    """The suite's own folder, on disk or the archive of it.
 
     Looked for, by each of the suite's folder names and ignoring letter case: in the data root, in
     its ``Generalization_Test`` (LFM's layout), and from the data root itself where it bears a
@@ -132,12 +134,19 @@ def find_root(suite: Suite, data_root: Path | None) -> Path:
     Raises:
         DataError: says where it was looked for, how to obtain it, and what runs without it.
     """
-    places = _places(suite, data_root)
-    found = [place for place in places if place.exists()]
-    holding = [place for place in found if any(subset_folder(s, place) for s in suite.subsets)]
+    found = _places(suite, data_root)
+    holding = [place for place in found if _holds(place, suite)]
     if holding or found:
         return (holding or found)[0]
     raise _absent(suite, data_root)
+
+
+def _holds(place: Folder, suite: Suite) -> bool:
+    """Whether a folder has a subset; not of one that cannot be listed, or is a list."""
+    try:
+        return any(subset_folder(subset, place) for subset in suite.subsets if subset.folders)
+    except DataError:
+        return False
 
 
 def _absent(suite: Suite, data_root: Path | None) -> DataError:
@@ -153,32 +162,44 @@ def _absent(suite: Suite, data_root: Path | None) -> DataError:
     )
 
 
-def _places(suite: Suite, data_root: Path | None) -> list[Path]:
+def _places(suite: Suite, data_root: Path | None) -> list[Folder]:
+    """Where the suite's folder is there, the likeliest first."""
     absolute = [Path(folder) for folder in suite.folders if Path(folder).is_absolute()]
     if data_root is None or absolute:
-        return absolute
-    declared = [Path(folder).parts for folder in suite.folders]
-    places: list[Path] = []
-    for parent in (data_root, data_root / "Generalization_Test"):
+        return [folder_at(path) for path in absolute if path.exists()]
+    root = folder_at(data_root)
+    declared = [PurePosixPath(folder).parts for folder in suite.folders]
+    places: list[Folder] = []
+    for parent in filter(None, (root, _child(root, "Generalization_Test"))):
         for levels in declared:
             places += _descend([parent], levels)
-    here = data_root.resolve().name.casefold()
+    name = data_root.resolve().name
+    here = (archive_stem(name) or name).casefold()
     for levels in declared:
         for depth, level in enumerate(levels, start=1):
             if level.casefold() == here:
-                places += _descend(_and_repeated(data_root, level), levels[depth:])
+                places += _descend(_and_repeated(root, level), levels[depth:])
     return places
 
 
-def _descend(folders: list[Path], levels: Sequence[str]) -> list[Path]:
+def _descend(folders: list[Folder], levels: Sequence[str]) -> list[Folder]:
     """Folders that lie ``levels`` below, ignoring letter case; each may repeat its name inside."""
     for level in levels:
-        found = [find_folder(folder, level) for folder in folders]
+        found = [_child(folder, level) for folder in folders]
         folders = [place for folder in found if folder for place in _and_repeated(folder, level)]
     return folders
 
 
-def _and_repeated(folder: Path, name: str) -> list[Path]:
+def _and_repeated(folder: Folder, name: str) -> list[Folder]:
     """A folder, and the one of its own name inside it, as archives unpack."""
-    inner = find_folder(folder, name)
+    inner = _child(folder, name)
     return [folder, inner] if inner else [folder]
+
+
+def _child(folder: Folder, name: str) -> Folder | None:
+    """The folder of this name in another; None too where that one cannot be listed: whoever reads
+    it says why."""
+    try:
+        return find_folder(folder, name)
+    except DataError:
+        return None

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from harness.api import FAKE, REAL
 from harness.data.adapters import folder_adapter, sample_order
+from harness.data.disk import folder_at
 from harness.data.manifest import load_manifest
 from harness.data.own import own_suite
+from harness.data.places import Folder
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.errors import DataError, unknown_name
@@ -90,7 +92,7 @@ def _progan(part: str, data_root: Path | None, cache: Path) -> Manifest:
         labels = [sample.label for sample in samples if sample.subset == subset.name]
         if set(labels) != {REAL, FAKE}:
             raise DataError(
-                f"{root / subset.name}: {labels.count(REAL)} real and {labels.count(FAKE)} fake "
+                f"{root}/{subset.name}: {labels.count(REAL)} real and {labels.count(FAKE)} fake "
                 "images; expected both",
                 hint=f"obtain {suite.obtain}",
             )
@@ -148,7 +150,7 @@ def own(train: Path, val: Path, cache: Path) -> TrainingData:
     name = "/".join(train.resolve().parts[-2:])  # short, and the same on another machine
     sets = []
     for part, place in (("train", train), ("val", val)):
-        samples = _pooled(own_suite(place), place, cache)
+        samples = _pooled(own_suite(place), folder_at(place), cache)
         if not samples:
             raise DataError(f"{place}: no images")
         sets.append(Manifest(f"{name}/{part}", tuple(samples)))
@@ -163,7 +165,7 @@ def own(train: Path, val: Path, cache: Path) -> TrainingData:
     return data
 
 
-def _pooled(suite: Suite, root: Path, cache: Path) -> list[Sample]:
+def _pooled(suite: Suite, root: Folder, cache: Path) -> list[Sample]:
     """The images of all subsets of a suite, sorted."""
     manifests = [load_manifest(suite, subset, root, cache) for subset in suite.subsets]
     samples = [sample for manifest in manifests for sample in manifest.samples]

@@ -14,8 +14,8 @@ from harness.audit.findings import (
     best_single_value,
     looks_like_photo_name,
 )
-from harness.data.manifest import UNREADABLE
-from harness.data.sample import Manifest, Sample
+from harness.data.sample import UNREADABLE, Manifest, Sample
+from harness.data.source import FileSource
 from harness.data.suite import Subset
 from harness.errors import BadImageError
 
@@ -38,7 +38,7 @@ def _photo(number: int) -> FileHeader:
 def _samples(label: int, names: list[str]) -> list[Sample]:
     folder = ("0_real", "1_fake")[label]
     return [
-        Sample(id=f"{folder}/{name}", label=label, path=Path(name), sha256=f"{label}{name}")
+        Sample(id=f"{folder}/{name}", label=label, source=FileSource(name), sha256=f"{label}{name}")
         for name in names
     ]
 
@@ -177,7 +177,9 @@ def test_best_single_value() -> None:
 
 
 def _manifest(name: str, rows: list[tuple[str, int, str]]) -> Manifest:
-    samples = (Sample(id=i, label=label, path=Path(i), sha256=sha) for i, label, sha in rows)
+    samples = (
+        Sample(id=i, label=label, source=FileSource(i), sha256=sha) for i, label, sha in rows
+    )
     return Manifest(name, tuple(samples))
 
 

@@ -25,6 +25,8 @@ from harness.data.decode import (
     read_header,
 )
 from harness.data.sample import Sample
+from harness.data.source import FileSource
+from harness.data.tables import RowSource
 from harness.errors import BadImageError
 from tests.goldens.stored import golden
 
@@ -328,12 +330,12 @@ def test_decoding_in_threads_gives_the_same_pixels() -> None:
 def test_reading_a_file_with_spaces_and_unicode(tmp_path: Path) -> None:
     path = tmp_path / "ein Bild – 図 1.png"
     path.write_bytes(FILES["rgb.png"])
-    assert read_bytes(Sample(id="x", label=0, path=path)) == FILES["rgb.png"]
+    assert read_bytes(Sample(id="x", label=0, source=FileSource(str(path)))) == FILES["rgb.png"]
 
 
 def test_reading_what_is_not_there_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(BadImageError, match=r"gone\.png: cannot be read: .*No such file"):
-        read_bytes(Sample(id="gone", label=0, path=tmp_path / "gone.png"))
+        read_bytes(Sample(id="gone", label=0, source=FileSource(str(tmp_path / "gone.png"))))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -342,12 +344,12 @@ def test_reading_without_permission_names_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     path.chmod(0)
     with pytest.raises(BadImageError, match=r"locked\.png: cannot be read: .*Permission"):
-        read_bytes(Sample(id="x", label=0, path=path))
+        read_bytes(Sample(id="x", label=0, source=FileSource(str(path))))
 
 
 def test_reading_rows_of_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "images.parquet"
     pq.write_table(pa.table({"image": [b"first", b"second"]}), path, row_group_size=1)
-    assert read_bytes(Sample(id="b", label=1, path=path, row=1)) == b"second"
+    assert read_bytes(Sample(id="b", label=1, source=RowSource(str(path), 1))) == b"second"
     with pytest.raises(BadImageError, match=r"images\.parquet#c: cannot be read"):
-        read_bytes(Sample(id="c", label=1, path=path, row=2))
+        read_bytes(Sample(id="c", label=1, source=RowSource(str(path), 2)))

@@ -10,9 +10,10 @@ from image_files import write
 
 from harness.data import manifest as index
 from harness.data.adapters import folder_adapter
-from harness.data.manifest import UNREADABLE, hash_samples, load_manifest
-from harness.data.sample import Sample
+from harness.data.manifest import hash_samples, load_manifest
+from harness.data.sample import UNREADABLE, Sample
 from harness.data.suite import Subset, Suite
+from harness.data.tables import RowSource
 from harness.errors import DataError
 
 GAN = Subset(name="gan", folders=("gan",))
@@ -183,7 +184,9 @@ def test_a_file_without_permission_is_marked(root: Path, tmp_path: Path) -> None
 
 
 def test_samples_that_have_a_hash_keep_it_and_cost_nothing(tmp_path: Path) -> None:
-    sample = Sample(id="a", label=0, path=tmp_path / "x.parquet", row=0, sha256="ab" * 32)
+    sample = Sample(
+        id="a", label=0, source=RowSource(str(tmp_path / "x.parquet"), 0), sha256="ab" * 32
+    )
     assert hash_samples([sample], tmp_path / "cache.parquet") == [sample]
     assert not (tmp_path / "cache.parquet").exists()
 

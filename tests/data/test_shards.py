@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.sample import Sample
+from harness.data.source import FileSource
 from harness.data.suite import Selection, Subset, Suite
 from harness.errors import DataError, UsageError
 from harness.evaluate.shards import Shard, share
@@ -25,7 +26,7 @@ def selection(name: str, counts: dict[str, tuple[int, int] | None]) -> Selection
         if found is None:
             raise DataError("absent")
         return [
-            Sample(id=f"{label}/{i}", label=label, path=root)
+            Sample(id=f"{label}/{i}", label=label, source=FileSource(str(root)))
             for label, count in enumerate(found)
             for i in range(count)
         ]

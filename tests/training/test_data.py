@@ -16,6 +16,7 @@ from PIL import Image
 from harness.api import InputRule
 from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Manifest, Sample
+from harness.data.source import FileSource
 from harness.errors import BadImageError, DataError, InputSizeError
 from harness.training.data import Batch, ImageSet, dealt, epoch_images
 from tests.training import tiny
@@ -169,7 +170,7 @@ class Numbered(ImageSet):
 def numbered(n_real: int, n_fake: int) -> Numbered:
     labels = [0] * n_real + [1] * n_fake
     names = [
-        Sample(id=str(i), label=label, path=Path(str(i)), sha256=str(i))
+        Sample(id=str(i), label=label, source=FileSource(str(i)), sha256=str(i))
         for i, label in enumerate(labels)
     ]
     return Numbered(Manifest("numbered", tuple(names)))

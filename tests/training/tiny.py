@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from harness.api import FAKE, REAL, DetectorSpec, Recipe, ScoreSpec, TorchDetector
 from harness.data.adapters import sample_order
 from harness.data.sample import Manifest, Sample
+from harness.data.source import FileSource
 from harness.training.data import ImageSet
 from harness.training.loop import Descent, Keepers
 from harness.training.outcome import Trained, seeded_build
@@ -163,7 +164,12 @@ def write_class_folders(folder: Path, count: int, *, first: int = 0, side: int =
 def manifest(folder: Path, name: str = "test/train") -> Manifest:
     """The manifest of such a folder; the hash of an image is only as unique as a test needs."""
     samples = [
-        Sample(id=f"{path.parent.name}/{path.name}", label=label, path=path, sha256=path.name)
+        Sample(
+            id=f"{path.parent.name}/{path.name}",
+            label=label,
+            source=FileSource(str(path)),
+            sha256=path.name,
+        )
         for label, sub in ((REAL, "0_real"), (FAKE, "1_fake"))
         for path in (folder / sub).iterdir()
     ]

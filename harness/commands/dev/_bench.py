@@ -23,8 +23,10 @@ from harness.cost.bench import (
     synthetic_images,
 )
 from harness.cost.bench_loops import UNTRAINED, Work, load
+from harness.data.disk import DiskFolder
 from harness.data.folders import walk_images
 from harness.data.preprocess import parse
+from harness.data.source import FileSource
 from harness.engine.accelerate import TOLERANCE, check_options
 from harness.engine.scorer import CPU
 from harness.env import environment, load_average, usable_cores
@@ -80,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
 def _files(folder: Path | None, count: int, scratch: Path) -> tuple[Path, ...]:
     if folder is None:
         return tuple(synthetic_images(scratch, count))
-    files = tuple(itertools.islice(walk_images(folder), count))
+    found = itertools.islice(walk_images(DiskFolder(folder)), count)
+    files = tuple(Path(each.source.path) for each in found if isinstance(each.source, FileSource))
     if not files:
         raise UsageError(f"{folder}: no image below this folder")
     return files

@@ -16,8 +16,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from harness.api import FAKE, REAL
+from harness.data.disk import DiskFolder
+from harness.data.places import Folder
 from harness.data.sample import Sample
 from harness.data.suite import Subset, Suite
+from harness.data.tables import RowSource
 from harness.errors import DataError
 
 DATA = Path(__file__).parent / "data"
@@ -34,11 +37,13 @@ def val_samples() -> list[Sample]:
     return _samples(DATA / "val.parquet")
 
 
-def _adapter(suite: Suite, subset: Subset, root: Path) -> list[Sample]:
+def _adapter(suite: Suite, subset: Subset, root: Folder) -> list[Sample]:
     """A generator's test images with the test photographs, or a control's images alone."""
+    assert isinstance(root, DiskFolder)  # the suite is embedded
+    folder = root.path
     made = [
         sample
-        for sample in _samples(root / f"test_{subset.group}.parquet")
+        for sample in _samples(folder / f"test_{subset.group}.parquet")
         if sample.generator == subset.name
     ]
     wanted = REAL if subset.group == CONTROLS else FAKE
@@ -46,7 +51,7 @@ def _adapter(suite: Suite, subset: Subset, root: Path) -> list[Sample]:
     if not made or wrong:
         problem = f"{wrong[0]} has another label than {wanted}" if wrong else "it has no images"
         raise DataError(f"{suite.name}:{subset.name}: {problem} in test_{subset.group}.parquet")
-    reals = [] if subset.group == CONTROLS else _samples(root / "test_real.parquet")
+    reals = [] if subset.group == CONTROLS else _samples(folder / "test_real.parquet")
     return [*reals, *made]
 
 
@@ -55,7 +60,7 @@ def _read(path: Path, _mtime_ns: int) -> tuple[Sample, ...]:
     columns = ["id", "label", "sha256", "generator", "photo"]
     rows = pq.read_table(path, columns=columns).to_pylist()
     samples = [
-        Sample(path=path, row=number, unit=row.pop("photo"), **row)
+        Sample(source=RowSource(str(path), number), unit=row.pop("photo"), **row)
         for number, row in enumerate(rows)
     ]
     return tuple(sorted(samples, key=lambda sample: (sample.label, sample.id)))
