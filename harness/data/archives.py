@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.data import tars, zips
 from harness.data.hashing import file_state
-from harness.data.places import Entry, Folder, is_kept
+from harness.data.places import Folder, FolderEntry, is_kept
 from harness.data.source import FileSource, Source
 from harness.errors import DataError, printable
 
@@ -65,11 +65,11 @@ class Tree(Folder):
         else:
             folder._files[parts[-1]] = source
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[FolderEntry]:
         """As of :class:`Folder`."""
         nowhere = FileSource("")
-        folders = [Entry(name, nowhere, folder) for name, folder in self._folders.items()]
-        files = [Entry(name, source) for name, source in self._files.items()]
+        folders = [FolderEntry(name, nowhere, folder) for name, folder in self._folders.items()]
+        files = [FolderEntry(name, source) for name, source in self._files.items()]
         return sorted([*folders, *files], key=lambda entry: entry.name)
 
     @property
@@ -98,7 +98,7 @@ class ArchiveFolder(Folder):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[FolderEntry]:
         """As of :class:`Folder`.
 
         Raises:

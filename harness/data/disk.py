@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from harness.data.archives import ArchiveFolder
-from harness.data.places import Entry, Folder, archive_stem, is_kept
+from harness.data.places import Folder, FolderEntry, archive_stem, is_kept
 from harness.data.source import FileSource
 from harness.errors import DataError, printable
 
@@ -25,7 +25,7 @@ class DiskFolder(Folder):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[FolderEntry]:
         """As of :class:`Folder`."""
         try:
             with os.scandir(self.path) as listed:
@@ -49,13 +49,13 @@ class DiskFolder(Folder):
         return printable(self.path)
 
 
-def _entry(name: str, path: str, is_folder: bool, folders: set[str]) -> Entry:
+def _entry(name: str, path: str, is_folder: bool, folders: set[str]) -> FolderEntry:
     if is_folder:
-        return Entry(name, FileSource(path), DiskFolder(Path(path)))
+        return FolderEntry(name, FileSource(path), DiskFolder(Path(path)))
     stem = archive_stem(name)
     if not stem or stem.casefold() in folders:
-        return Entry(name, FileSource(path))
-    return Entry(stem, FileSource(path), ArchiveFolder(Path(path)))
+        return FolderEntry(name, FileSource(path))
+    return FolderEntry(stem, FileSource(path), ArchiveFolder(Path(path)))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

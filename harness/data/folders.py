@@ -46,7 +46,7 @@ def expected_names() -> str:
 
 
 @dataclass(frozen=True)
-class File:
+class FoundFile:
     """A file that was found.
 
     Args:
@@ -89,7 +89,7 @@ class FolderLayout:
     """
 
     classes: list[ClassFolder] = field(default_factory=list)
-    strays: list[File] = field(default_factory=list)
+    strays: list[FoundFile] = field(default_factory=list)
     broken: dict[str, DataError] = field(default_factory=dict)
 
 
@@ -122,7 +122,7 @@ def _explore(
         below = _join(path, entry.name)
         if entry.folder is None:
             if is_image(entry.name):
-                found.strays.append(File(below, entry.source))
+                found.strays.append(FoundFile(below, entry.source))
             continue
         if entry.folder.identity in above:
             continue
@@ -138,14 +138,14 @@ def _explore(
             found.broken[below] = error
 
 
-def class_files(found: ClassFolder) -> tuple[list[File], list[File]]:
+def class_files(found: ClassFolder) -> tuple[list[FoundFile], list[FoundFile]]:
     """The images of a class folder, everywhere below as ``ImageFolder`` lists them, and the rest.
 
     Raises:
         DataError: it cannot be listed, or a folder of the other class lies in it.
     """
-    images: list[File] = []
-    others: list[File] = []
+    images: list[FoundFile] = []
+    others: list[FoundFile] = []
     for file in walk_files(found.folder, base=found.id):
         for part in file.id[len(found.id) :].split("/")[1:-1]:
             if class_of(part) not in (None, found.label):
@@ -157,14 +157,14 @@ def class_files(found: ClassFolder) -> tuple[list[File], list[File]]:
     return images, others
 
 
-def walk_images(folder: Folder) -> Iterator[File]:
+def walk_images(folder: Folder) -> Iterator[FoundFile]:
     """Image files in ``folder`` and everywhere below it."""
     return (file for file in walk_files(folder) if file.is_image)
 
 
 def walk_files(
     folder: Folder, *, base: str = "", above: frozenset[object] = frozenset()
-) -> Iterator[File]:
+) -> Iterator[FoundFile]:
     """Files in ``folder`` and everywhere below it, sorted, without litter.
 
     Args:
@@ -180,7 +180,7 @@ def walk_files(
     for entry in folder.entries():
         below = _join(base, entry.name)
         if entry.folder is None:
-            yield File(below, entry.source)
+            yield FoundFile(below, entry.source)
         elif entry.folder.identity not in above:
             yield from walk_files(entry.folder, base=below, above=above)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.data.archives import ArchiveFolder
 from harness.data.disk import folder_at, is_archive
-from harness.data.folders import File, find_folder, is_image, walk_files
+from harness.data.folders import FoundFile, find_folder, is_image, walk_files
 from harness.data.places import Folder
 from harness.data.source import FileSource, Source
 from harness.errors import DataError, UsageError, printable
@@ -25,7 +25,7 @@ class Named:
         left_out: ids of files beside them that are no image by name.
     """
 
-    files: tuple[File, ...]
+    files: tuple[FoundFile, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -50,7 +50,7 @@ def images_at(name: str) -> Named:
     if INSIDE not in name and not path.exists():
         raise UsageError(f"{name}: no such file or folder")
     source = source_at(name)
-    return Named(files=(File(printable(Path(str(source)).name), source),))
+    return Named(files=(FoundFile(printable(Path(str(source)).name), source),))
 
 
 def source_at(name: str, base: Path | None = None) -> Source:

@@ -25,7 +25,7 @@ class Folder(ABC):
     is_archive = False
 
     @abstractmethod
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[FolderEntry]:
         """What is in it, by name, without hidden files and :data:`LITTER`.
 
         Raises:
@@ -53,7 +53,7 @@ class Folder(ABC):
 
 
 @dataclass(frozen=True)
-class Entry:
+class FolderEntry:
     """A name in a folder.
 
     Args:

@@ -12,6 +12,7 @@ from harness.data.adapters import (
     folder_adapter,
     sample_order,
 )
+from harness.data.disk import DiskFolder
 from harness.data.folders import CLASS_FOLDERS, say_left_out
 from harness.data.manifest import load_manifest
 from harness.data.sample import Listing
@@ -25,7 +26,7 @@ SUITE = Suite(name="toy", title="Toy", subsets=(GAN, POOLED), adapter=folder_ada
 
 
 def _listed(root: Path, subset: Subset = GAN) -> list[tuple[str, int]]:
-    return [(sample.id, sample.label) for sample in folder_adapter(SUITE, subset, root)]
+    return [(sample.id, sample.label) for sample in folder_adapter(SUITE, subset, DiskFolder(root))]
 
 
 def test_flat_layout_is_sorted_by_label_then_id(tmp_path: Path) -> None:
@@ -78,11 +79,11 @@ def test_what_is_not_read_is_counted_and_named(
     (tmp_path / "Gan/readme.txt").touch()
     left_out = {"0_real/x.jxl", "0_real/y.JXL", "1_fake/noname", "stray.png"}
     left_out |= {"1_fakes/a.png", "1_fakes/b.png", "x/y/z/deep/1_fake/a.png"}
-    listing = folder_adapter(SUITE, GAN, tmp_path)
+    listing = folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
     assert isinstance(listing, Listing)
     assert {*listing.left_out} == left_out
     for _ in range(2):  # said once a process
-        manifest = load_manifest(SUITE, GAN, tmp_path, tmp_path / "out")
+        manifest = load_manifest(SUITE, GAN, DiskFolder(tmp_path), tmp_path / "out")
     assert {*manifest.left_out} == left_out
     assert [record.getMessage() for record in caplog.records] == [
         "toy/gan: not read: 2 .jxl, 1 without suffix (no image by its name, such as "
@@ -107,7 +108,7 @@ def test_letter_case_of_class_folders_does_not_matter(
 def test_a_class_folder_inside_one_of_the_other_class_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "Gan/fake/0_real/a.png")
     with pytest.raises(DataError, match="holds one of the other, 0_real"):
-        folder_adapter(SUITE, GAN, tmp_path)
+        folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
     (tmp_path / "Gan/fake/0_real").rename(tmp_path / "Gan/fake/1_FAKE")
     assert _listed(tmp_path) == [("fake/1_FAKE/a.png", 1)]
 
@@ -125,9 +126,9 @@ def test_a_name_that_is_not_utf8_has_a_printable_unique_id(tmp_path: Path) -> No
             Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
     except OSError:
         pytest.skip("the file system takes UTF-8 names only")
-    samples = folder_adapter(SUITE, GAN, tmp_path)
+    samples = folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
     assert [sample.id for sample in samples] == [r"0_real/\xfe.png", r"0_real/\xff.png"]
-    assert all(sample.path.exists() for sample in samples)
+    assert all(sample.source.state() for sample in samples)
 
 
 def test_symlink_loops_end_and_links_to_shared_reals_are_followed(tmp_path: Path) -> None:
@@ -160,13 +161,13 @@ def test_the_preferred_folder_name_wins(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"toy:gan: no folder Gan or gan_new in .*"):
-        folder_adapter(SUITE, GAN, tmp_path)
+        folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
 
 
 def test_a_folder_without_class_folders_says_what_is_there(tmp_path: Path) -> None:
     write(tmp_path / "Gan/reals/a.png")
     with pytest.raises(DataError, match="no folder 0_real or 1_fake") as caught:
-        folder_adapter(SUITE, GAN, tmp_path)
+        folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
     assert "images in no class folder: 1 reals" in str(caught.value)
 
 
@@ -177,7 +178,7 @@ def test_class_folders_without_any_image_are_an_error_that_says_what_is_there(
         (tmp_path / "Gan" / name).mkdir(parents=True)
     (tmp_path / "Gan/0_real/a.jxl").touch()
     with pytest.raises(DataError, match=r"no image in its class folders; not read: 1 \.jxl"):
-        folder_adapter(SUITE, GAN, tmp_path)
+        folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
 
 
 def test_an_empty_class_is_left_empty(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
     folder.chmod(0)
     try:
         with pytest.raises(DataError, match=r"0_real: cannot be .*Permission denied"):
-            folder_adapter(SUITE, GAN, tmp_path)
+            folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
     finally:
         folder.chmod(0o755)
 
@@ -216,7 +217,7 @@ def test_reals_of_the_repack_win_over_the_pool(tmp_path: Path) -> None:
 def test_a_missing_pool_is_named(tmp_path: Path) -> None:
     write(tmp_path / "guided/1_fake/a.png")
     with pytest.raises(DataError, match="neither guided/0_real nor the pool imagenet/0_real"):
-        folder_adapter(SUITE, POOLED, tmp_path)
+        folder_adapter(SUITE, POOLED, DiskFolder(tmp_path))
 
 
 def test_the_unit_is_read_off_the_file_name(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_the_unit_is_read_off_the_file_name(tmp_path: Path) -> None:
     assert deepfake.unit == "video"
     for name in ("0_real/851_0005.png", "1_fake/851_552_0698.png", "1_fake/other.png"):
         write(tmp_path / "deepfake" / name)
-    manifest = load_manifest(SUITE, deepfake, tmp_path, tmp_path / "out")
+    manifest = load_manifest(SUITE, deepfake, DiskFolder(tmp_path), tmp_path / "out")
     assert [sample.unit for sample in manifest.samples] == ["851", "851", ""]
     assert manifest.unit == "video"
 
@@ -234,7 +235,7 @@ def test_a_place_is_unique_over_a_suite_whose_subsets_repeat_ids(tmp_path: Path)
     places = []
     for subset in subsets:
         write(tmp_path / subset.name / "0_real/0000.jpg")
-        manifest = load_manifest(SUITE, subset, tmp_path, tmp_path / "out")
+        manifest = load_manifest(SUITE, subset, DiskFolder(tmp_path), tmp_path / "out")
         places += [(sample.id, sample.place) for sample in manifest.samples]
     assert places == [("0_real/0000.jpg", f"{n}/0_real/0000.jpg") for n in ("one", "two")]
 
@@ -243,13 +244,13 @@ def test_extra_folders_are_neither_subsets_nor_pools(tmp_path: Path) -> None:
     for name in ("Gan", "GAN_NEW", "imagenet", "crn", "zzz", ".git"):
         (tmp_path / name).mkdir()
     (tmp_path / "file.txt").touch()
-    assert extra_folders(SUITE, tmp_path) == ["crn", "zzz"]
+    assert extra_folders(SUITE, DiskFolder(tmp_path)) == ["crn", "zzz"]
 
 
 def test_order_is_label_then_id(tmp_path: Path) -> None:
     for name in ("0_real/z.png", "1_fake/a.png"):
         write(tmp_path / "Gan" / name)
-    samples = folder_adapter(SUITE, GAN, tmp_path)
+    samples = folder_adapter(SUITE, GAN, DiskFolder(tmp_path))
     assert [sample_order(sample) for sample in samples] == [
         (0, "0_real/z.png"),
         (1, "1_fake/a.png"),

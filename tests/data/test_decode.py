@@ -351,5 +351,5 @@ def test_reading_rows_of_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "images.parquet"
     pq.write_table(pa.table({"image": [b"first", b"second"]}), path, row_group_size=1)
     assert read_bytes(Sample(id="b", label=1, source=RowSource(str(path), 1))) == b"second"
-    with pytest.raises(BadImageError, match=r"images\.parquet#c: cannot be read"):
+    with pytest.raises(BadImageError, match=r"images\.parquet::row=2: cannot be read"):
         read_bytes(Sample(id="c", label=1, source=RowSource(str(path), 2)))

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from image_files import write
 
+from harness.data.disk import DiskFolder
 from harness.data.manifest import load_manifest
 from harness.data.own import images_suite, list_suite, own_name, own_selections, own_suite
+from harness.data.source import FileSource
 from harness.data.suite import Suite
 from harness.errors import DataError, UsageError
 from harness.registry.detectors import detectors
@@ -66,16 +68,18 @@ def test_own_manifest(tmp_path: Path, extension: str) -> None:
     suite = own_suite(file)
     assert suite.name == own_name(file)
     assert _own(suite) == {"two": [("a.png", 0), ("z/b.png", 1)], "one": [("a.png", 0)]}
-    assert suite.adapter(suite, suite.subsets[0], file)[0].path == tmp_path / "a.png"
+    assert suite.adapter(suite, suite.subsets[0], DiskFolder(file))[0].source == FileSource(
+        str(tmp_path / "a.png")
+    )
 
 
 def test_own_manifest_needs_no_groups_and_takes_absolute_paths(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(f"\ufefflabel,path\n1,{tmp_path}/x.png\n", encoding="utf-8")
     suite = list_suite(file)
-    (sample,) = suite.adapter(suite, suite.subsets[0], file)
+    (sample,) = suite.adapter(suite, suite.subsets[0], DiskFolder(file))
     assert suite.subsets[0].name == "mine"
-    assert (sample.path, sample.label) == (tmp_path / "x.png", 1)
+    assert (sample.source, sample.label) == (FileSource(str(tmp_path / "x.png")), 1)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +160,9 @@ def test_images_in_no_place_are_named(tmp_path: Path, caplog: pytest.LogCaptureF
     assert [subset.name for subset in suite.subsets] == ["mine"]
     assert suite.left_out == ("b/reals/x.png", "b/y.png")
     assert "images in no class folder: 1 b, 1 b/reals" in caplog.text
-    manifest = load_manifest(suite, suite.subsets[0], tmp_path / "mine", tmp_path / "out")
+    manifest = load_manifest(
+        suite, suite.subsets[0], DiskFolder(tmp_path / "mine"), tmp_path / "out"
+    )
     assert manifest.left_out == ("more/x.png",)
 
 
@@ -174,7 +180,7 @@ def test_a_column_names_units(tmp_path: Path, column: str) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(f"path,label,{column}\na.png,0,x\nb.png,1,x\nc.png,1,\n")
     suite = list_suite(file)
-    manifest = load_manifest(suite, suite.subsets[0], file, tmp_path / "out")
+    manifest = load_manifest(suite, suite.subsets[0], DiskFolder(file), tmp_path / "out")
     assert manifest.unit == column
     assert [sample.unit for sample in manifest.samples] == ["x", "x", ""]
 
@@ -236,6 +242,6 @@ def test_a_list_can_name_files_whose_names_are_no_utf8(tmp_path: Path) -> None:
     table = pa.table({"path": pa.array([raw], pa.binary()), "label": [0]})
     pq.write_table(table, tmp_path / "mine.parquet")
     suite = own_suite(tmp_path / "mine.parquet")
-    manifest = load_manifest(suite, suite.subsets[0], tmp_path, tmp_path / "out")
+    manifest = load_manifest(suite, suite.subsets[0], DiskFolder(tmp_path), tmp_path / "out")
     assert manifest.samples[0].id.endswith(r"\xff.png")
     assert len(manifest.samples[0].sha256) == 64
