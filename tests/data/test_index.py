@@ -12,6 +12,7 @@ from harness.data.adapters import folder_adapter
 from harness.data.disk import DiskFolder
 from harness.data.manifest import hash_samples, load_manifest
 from harness.data.sample import UNREADABLE, Sample
+from harness.data.source import FileSource
 from harness.data.suite import Subset, Suite
 from harness.data.tables import RowSource
 from harness.errors import DataError
