@@ -84,7 +84,7 @@ def test_check_needs_no_folder_to_write_to(
     expected = capsys.readouterr().out
     assert main([*flags, "--out", str(tmp_path / "file")]) == 0
     assert capsys.readouterr().out == expected
-    said = [text for text in caplog.messages if "hashes are not remembered" in text]
+    said = [text for text in caplog.messages if "is not remembered" in text]
     assert len(said) == 1
     assert str(tmp_path / "file") in said[0]
 

@@ -12,6 +12,7 @@ an error as a whole: what is missing is not known.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -86,6 +87,7 @@ class Tree(Folder):
         return printable(f"{self.container}::{self.path}" if self.path else self.container)
 
 
+@dataclass(frozen=True)
 class ArchiveFolder(Folder):
     """The top of an archive; it is opened when something is asked of it.
 
@@ -93,10 +95,8 @@ class ArchiveFolder(Folder):
         path: of the archive.
     """
 
+    path: Path
     is_archive = True
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
     def entries(self) -> list[FolderEntry]:
         """As of :class:`Folder`.

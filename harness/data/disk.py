@@ -7,6 +7,7 @@ name lies beside it, the archive was unpacked, and counts as a file that nobody 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.archives import ArchiveFolder
@@ -15,6 +16,7 @@ from harness.data.source import FileSource
 from harness.errors import DataError, printable
 
 
+@dataclass(frozen=True)
 class DiskFolder(Folder):
     """A folder of a file system.
 
@@ -22,8 +24,7 @@ class DiskFolder(Folder):
         path: whether or not it exists.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     def entries(self) -> list[FolderEntry]:
         """As of :class:`Folder`."""

@@ -43,8 +43,9 @@ class Source(ABC):
 
     @property
     def order(self) -> tuple[str, int]:
-        """Sources sorted by it are read from one end of their holder to the other."""
-        return self.holder, 0
+        """Sources sorted by it are read from one end of their holder to the other; of files alone
+        any order is as good, and they keep theirs."""
+        return "", 0
 
     def key(self) -> str:
         """Its name in caches: the same from every working folder."""

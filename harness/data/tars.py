@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import importlib
 import logging
-import lzma
 import tarfile
 import zlib
 from bisect import bisect_left
@@ -29,8 +27,10 @@ BEHIND = 256 << 20
 """Bytes of members that a compressed archive was read past and that may still be asked for."""
 
 _BLOCK = 512
-_COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-_DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
+# Modules by name: a Python may have been built without some of them.
+_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
+# lzma raises an error of its own, which is a plain Exception.
+_DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ImportError)
 
 _SCHEMA = pa.schema(
     [
@@ -102,7 +102,7 @@ def members(path: str, state: str) -> Iterator[Member]:
     Raises:
         DataError: it is no tar archive, damaged, or cut short.
     """
-    packed = _opener(path) is not None
+    packed = _compression(path) is not None
     if packed:
         log.warning(
             "%s is compressed: it is read from its beginning, in its own order; unpacking it is "
@@ -216,12 +216,14 @@ def _reader(path: str, state: str) -> _Forward:
 
 
 def _stream(path: str) -> IO[bytes]:
-    opener = _opener(path)
-    return cast(IO[bytes], opener(path, "rb")) if opener else Path(path).open("rb")
+    module = _compression(path)
+    if module is None:
+        return Path(path).open("rb")
+    return cast(IO[bytes], importlib.import_module(module).open(path, "rb"))
 
 
-def _opener(path: str):  # type: ignore[no-untyped-def]  # three functions of unlike signatures
-    """What unpacks a file, by its first bytes; None for one that is not compressed."""
+def _compression(path: str) -> str | None:
+    """The module that unpacks a file, by its first bytes; None for one that is not compressed."""
     with Path(path).open("rb") as file:
         start = file.read(6)
     return next(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from harness.api import FileHeader
 from harness.data.decode import read_bytes, read_header
+from harness.data.disk import DiskFolder
 from harness.data.sample import Sample
 from harness.metrics.classification import evaluate
 from harness.registry import detectors as registry
@@ -34,7 +33,7 @@ def detector() -> object:
 
 @pytest.mark.parametrize("subset", [s for s in SUITE.subsets if s.in_mean], ids=lambda s: s.name)
 def test_metadata_scores_at_chance(subset: object, detector: object) -> None:
-    samples = SUITE.adapter(SUITE, subset, Path(DATA))  # type: ignore[arg-type]
+    samples = SUITE.adapter(SUITE, subset, DiskFolder(DATA))  # type: ignore[arg-type]
     labels = [sample.label for sample in samples]
     scores = detector.score_headers(headers(samples))  # type: ignore[attr-defined]
     metrics = evaluate(labels, scores, 0.0, "logit")
@@ -46,5 +45,5 @@ def test_metadata_scores_at_chance(subset: object, detector: object) -> None:
 def test_file_length_says_nothing_either() -> None:
     samples = train_samples()
     for subset in SUITE.subsets:
-        samples += SUITE.adapter(SUITE, subset, Path(DATA))
+        samples += SUITE.adapter(SUITE, subset, DiskFolder(DATA))
     assert len({len(read_bytes(sample)) for sample in samples}) == 1

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.data.decode import read_bytes
+from harness.data.disk import DiskFolder
 from harness.data.manifest import load_manifest
 from harness.data.suite import Suite
 from harness.errors import DataError, HarnessError, UsageError
@@ -200,13 +201,13 @@ def test_a_group_of_suites_takes_no_selector() -> None:
 )
 def test_a_suites_folder_is_found_as_published(tmp_path: Path, place: str) -> None:
     (tmp_path / place / "progan/0_real").mkdir(parents=True)
-    assert find_root(get_suite("forensynths"), tmp_path) == tmp_path / place
+    assert find_root(get_suite("forensynths"), tmp_path) == DiskFolder(tmp_path / place)
 
 
 def test_the_data_root_may_be_the_suites_own_folder(tmp_path: Path) -> None:
     own = tmp_path / "Diffusion1kStep"
     (own / "ddpm").mkdir(parents=True)
-    assert find_root(get_suite("diffusion1k"), own) == own
+    assert find_root(get_suite("diffusion1k"), own) == DiskFolder(own)
     with pytest.raises(DataError):  # also holds a folder `ddpm`, and is another suite
         find_root(get_suite("diffusion"), own)
 
@@ -217,14 +218,14 @@ def test_below_a_data_root_of_the_suites_name_the_published_levels_are_found(
 ) -> None:
     own = tmp_path / "forensynths"
     (own / place / "progan").mkdir(parents=True)
-    assert find_root(get_suite("forensynths"), own) == own / place
+    assert find_root(get_suite("forensynths"), own) == DiskFolder(own / place)
 
 
 def test_a_place_with_subsets_wins_over_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "GANGen-Detection").mkdir()
     (tmp_path / "Generalization_Test/GANGen-Detection/SNGAN").mkdir(parents=True)
     expected = tmp_path / "Generalization_Test/GANGen-Detection"
-    assert find_root(get_suite("gangen"), tmp_path) == expected
+    assert find_root(get_suite("gangen"), tmp_path) == DiskFolder(expected)
 
 
 @pytest.mark.parametrize("name", GROUPS["paper"])
@@ -271,7 +272,8 @@ def test_a_mini_subset_is_the_photos_and_one_generator(tmp_path: Path) -> None:
     )
     _parquet(tmp_path / "test_controls.parquet", [("c", 0, "ctl_jpeg90", b"c")])
     by_name = {subset.name: subset for subset in mini.SUITE.subsets}
-    manifest = load_manifest(mini.SUITE, by_name["gan_tconv"], tmp_path, tmp_path / "out")
+    root = DiskFolder(tmp_path)
+    manifest = load_manifest(mini.SUITE, by_name["gan_tconv"], root, tmp_path / "out")
     assert [(s.id, s.label, read_bytes(s)) for s in manifest.samples] == [
         ("r1", 0, b"1"),
         ("r2", 0, b"2"),
@@ -279,23 +281,23 @@ def test_a_mini_subset_is_the_photos_and_one_generator(tmp_path: Path) -> None:
         ("h", 1, b"h"),
     ]
     assert [s.unit for s in manifest.samples] == [f"photo of {s.id}" for s in manifest.samples]
-    controls = load_manifest(mini.SUITE, by_name["ctl_jpeg90"], tmp_path, tmp_path / "out")
+    controls = load_manifest(mini.SUITE, by_name["ctl_jpeg90"], root, tmp_path / "out")
     assert [(s.id, s.label, s.generator) for s in controls.samples] == [("c", 0, "ctl_jpeg90")]
     for name, problem in (("ctl_bicubic_x2", "has no images"), ("ae_tconv", "mini: no file")):
         with pytest.raises(DataError, match=problem):
-            load_manifest(mini.SUITE, by_name[name], tmp_path, tmp_path / "out")
+            load_manifest(mini.SUITE, by_name[name], DiskFolder(tmp_path), tmp_path / "out")
 
 
 def test_a_mini_control_that_is_called_fake_is_refused(tmp_path: Path) -> None:
     _parquet(tmp_path / "test_controls.parquet", [("c", 1, "ctl_jpeg90", b"c")])
     control = next(s for s in mini.SUITE.subsets if s.name == "ctl_jpeg90")
     with pytest.raises(DataError, match="another label than 0"):
-        mini.SUITE.adapter(mini.SUITE, control, tmp_path)
+        mini.SUITE.adapter(mini.SUITE, control, DiskFolder(tmp_path))
 
 
 def test_mini_needs_no_data_root() -> None:
-    assert find_root(mini.SUITE, None) == mini.DATA
-    assert find_root(mini.SUITE, Path("/elsewhere")) == mini.DATA
+    assert find_root(mini.SUITE, None) == DiskFolder(mini.DATA)
+    assert find_root(mini.SUITE, Path("/elsewhere")) == DiskFolder(mini.DATA)
 
 
 @pytest.mark.skipif(
@@ -309,7 +311,7 @@ def test_mini_declares_what_its_data_holds(tmp_path: Path) -> None:
         present |= {(row["group"], row["generator"]) for row in table.to_pylist()}
     assert declared == {(group, name) for group, name in present if name != "photo"}
     for subset in mini.SUITE.subsets:
-        manifest = load_manifest(mini.SUITE, subset, mini.DATA, tmp_path)
+        manifest = load_manifest(mini.SUITE, subset, DiskFolder(mini.DATA), tmp_path)
         assert (manifest.n_real, manifest.n_fake) == (subset.n_real, subset.n_fake)
         assert manifest.unit == "photo"
         # A tile and what was made of it share their last name and their photograph.
