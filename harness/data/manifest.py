@@ -107,7 +107,8 @@ def hash_samples(
 
 
 def _read_all(sources: list[Source], name: str, workers: int) -> Iterator[tuple[Source, str]]:
-    bar = tqdm(total=len(sources), desc=f"hash {name}", unit="file", leave=False)
+    hidden = not sources
+    bar = tqdm(total=len(sources), desc=f"hash {name}", unit="file", leave=False, disable=hidden)
     ordered = sorted(sources, key=lambda source: source.order)
     with bar:
         for outcome in ordered_map(content_hash, ordered, workers=workers):
