@@ -57,8 +57,18 @@ class HarnessError(Exception):
         self.hint = printable(hint)
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[Callable[..., HarnessError], tuple[object, ...]]:
+        # Another process gets it whole: pickle itself would give __init__ the message alone.
+        return _restored, (type(self), self.__dict__)
+
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
+
+
+def _restored(kind: type[HarnessError], state: dict[str, object]) -> HarnessError:
+    error = kind.__new__(kind, state["message"])
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(HarnessError):

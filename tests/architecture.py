@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.demo",),
     ("harness.ablation", "harness.audit", "harness.cost", "harness.explain"),
     ("harness.training", "harness.evaluate"),
-    ("harness.engine", "harness.site"),
+    ("harness.engine", "harness.site", "harness.cluster"),
     ("harness.registry", "harness.figures"),
     ("baselines", "harness.suites", "harness.checkpoints", "harness.report"),
     ("lfm", "harness.data", "harness.results", "harness.env"),

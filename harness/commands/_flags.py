@@ -144,6 +144,27 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ray(parser: argparse.ArgumentParser) -> None:
+    """``--ray``, ``--allow-mixed``: the work is dealt to a Ray cluster."""
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        default="",
+        metavar="ADDRESS",
+        help="deal the work to a Ray cluster (extra `ray`): HOST:PORT of its head, or auto on one "
+        "of its machines; without an address a local one is started and stopped. Each machine "
+        "needs this checkout, the data and the weights at the same paths",
+    )
+    parser.add_argument(
+        "--allow-mixed",
+        action="store_true",
+        help="with --ray: accept machines with other versions or processors, which may move "
+        "scores in their last digits; the record keeps each environment. Other weights or other "
+        "data are never accepted: scores are named by them",
+    )
+
+
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """``--weights``, ``--variant``: which weights, for detectors that do not name their own."""
     parser.add_argument("--weights", type=Path, help=WEIGHTS_HELP)
