@@ -21,7 +21,8 @@ from safetensors.torch import save_file
 from harness.__main__ import main
 from harness.engine.accelerate import TOLERANCE
 from harness.registry import detectors as registry
-from harness.results.predictions import Journal, read_predictions
+from harness.results.journal import Journal
+from harness.results.predictions import read_predictions
 from harness.results.records import Made, Metric, SubsetResult
 from harness.results.store import load_records
 from tests import program

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from harness.data.sample import Sample
 from harness.data.source import FileSource
 from harness.errors import SchemaError, UsageError
+from harness.results.journal import Journal, scored
 from harness.results.predictions import (
-    Journal,
     Predictions,
     prediction_path,
     read_predictions,
@@ -33,6 +33,9 @@ KEY = PredictionKey(
     preprocess="native",
 )
 SAMPLES = tuple(Sample(id=f"{i}.png", label=i % 2, source=FileSource(f"{i}.png")) for i in range(4))
+
+
+SIZE = 10
 
 
 def test_scores_survive_the_file_bit_for_bit(tmp_path: Path) -> None:
@@ -77,12 +80,12 @@ def test_a_damaged_file_is_a_schema_error(tmp_path: Path) -> None:
 
 
 def test_a_journal_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "j", KEY)
+    first = Journal(tmp_path / "j", KEY, SIZE)
     first.add([(0, 0.25), (2, -1 / 3)])
     first.skip(3)
     first.close()
-    second = Journal(tmp_path / "j", KEY)
-    assert second.scores == {0: 0.25, 2: -1 / 3}
+    second = Journal(tmp_path / "j", KEY, SIZE)
+    assert dict(scored(second.scores)) == {0: 0.25, 2: -1 / 3}
     assert second.skipped == {3}
     assert 1 not in second
     second.add([(1, 7.0)])
@@ -98,7 +101,7 @@ def test_a_journal_cut_anywhere_loses_only_its_end(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "j"
-    journal = Journal(path, KEY)
+    journal = Journal(path, KEY, SIZE)
     head = path.stat().st_size
     expected = {i: i / 7 for i in range(10)}
     journal.add(expected.items())
@@ -106,32 +109,32 @@ def test_a_journal_cut_anywhere_loses_only_its_end(
     whole = path.read_bytes()
     size = min(head + cut, len(whole))
     path.write_bytes(whole[:size])
-    reopened = Journal(path, KEY)
+    reopened = Journal(path, KEY, SIZE)
     complete = whole[head:size].count(b"\n")
-    assert reopened.scores == {i: expected[i] for i in range(complete)}
+    assert dict(scored(reopened.scores)) == {i: expected[i] for i in range(complete)}
     reopened.add([(i, expected[i]) for i in range(complete, 10)])
     reopened.close()
     assert path.read_bytes() == whole
 
 
 def test_a_journal_of_another_key_is_started_anew(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", KEY)
+    journal = Journal(tmp_path / "j", KEY, SIZE)
     journal.add([(0, 1.0)])
     journal.close()
-    other = Journal(tmp_path / "j", dataclasses.replace(KEY, version=2))
-    assert other.scores == {}
+    other = Journal(tmp_path / "j", dataclasses.replace(KEY, version=2), SIZE)
+    assert dict(scored(other.scores)) == {}
     other.close()
 
 
 def test_two_processes_cannot_write_one_journal(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", KEY)
+    journal = Journal(tmp_path / "j", KEY, SIZE)
     with pytest.raises(UsageError, match="another process"):
-        Journal(tmp_path / "j", KEY)
+        Journal(tmp_path / "j", KEY, SIZE)
     journal.close()
 
 
 def test_a_journal_refuses_scores_that_are_not_finite(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", KEY)
+    journal = Journal(tmp_path / "j", KEY, SIZE)
     with pytest.raises(ValueError, match="nan"):
         journal.add([(0, float("nan"))])
     journal.close()

@@ -16,7 +16,7 @@ from harness.data.sample import Sample
 from harness.data.source import FileSource
 from harness.engine.scorer import Compute, Scorer
 from harness.evaluate.images import Share, SubsetScoring
-from harness.results.predictions import Journal
+from harness.results.journal import Journal, scored
 from harness.results.records import PredictionKey
 from tests.conftest import write_images
 
@@ -48,7 +48,7 @@ def _score(folder: Path, texts: tuple[str, ...], batch_size: int, *, skip_bad: b
     tasks = []
     for text in texts:
         key = dataclasses.replace(KEY, preprocess=text)
-        journal = Journal(folder / f"{len(tasks)}.journal", key)
+        journal = Journal(folder / f"{len(tasks)}.journal", key, len(samples))
         scorer = cast(Scorer, Zeros())
         tasks.append(Share(scorer=scorer, preprocess=parse(text), journal=journal))
     compute = Compute(device=torch.device("cpu"), batch_size=batch_size, workers=2)
@@ -72,8 +72,8 @@ def test_an_image_that_a_geometry_cannot_take_concerns_the_tasks_of_that_geometr
     folder: Path, batch_size: int
 ) -> None:
     native, resized = _score(folder, ("native", "resize(256)"), batch_size, skip_bad=True)
-    assert len(native.journal.scores) == 3
-    assert (len(resized.journal.scores), len(resized.journal.skipped)) == (2, 1)
+    assert len(dict(scored(native.journal.scores))) == 3
+    assert (len(dict(scored(resized.journal.scores))), len(resized.journal.skipped)) == (2, 1)
     assert native.error is resized.error is None
 
 
@@ -83,7 +83,7 @@ def test_the_error_names_the_file_and_what_would_become_of_it(
 ) -> None:
     native, resized = _score(folder, ("native", "resize(256)"), batch_size, skip_bad=False)
     assert native.error is None
-    assert len(native.journal.scores) == 3
+    assert len(dict(scored(native.journal.scores))) == 3
     assert resized.error is not None
     assert "would be enlarged from 3000x2 to 384000x256" in resized.error.message
     assert str(folder / "strip") in resized.error.message

@@ -52,6 +52,10 @@ class Seats:
     cores: int
     gpu: bool = False
 
+    def total(self, nodes: Iterable[Node]) -> int:
+        """Workers of all of them."""
+        return sum(map(self.on, nodes))
+
     def on(self, node: Node) -> int:
         """Workers of a node; a node with fewer cores than a worker should have gets one."""
         return node.gpus if self.gpu else max(1, node.cores // self.cores) * bool(node.cores)
@@ -80,6 +84,10 @@ class Dealt(Generic[Part, Answer]):
     answer: Answer | None = None
     error: HarnessError | None = None
     lost: int = 0
+
+
+class UnfitError(HarnessError):
+    """Raised by a worker: this node must get no work. Its part is dealt to another."""
 
 
 class LostError(HarnessError):
@@ -130,11 +138,6 @@ class Crew:
         for hand in list(self._hands):
             self._dismiss(hand)
 
-    @property
-    def size(self) -> int:
-        """Workers, those included that are on their way."""
-        return len(self._hands)
-
     def deal(self, deck: Deck[Part]) -> Iterator[Dealt[Part, Any]]:
         """Each part's outcome, as they come; ends when the deck is empty and all are back.
 
@@ -161,7 +164,8 @@ class Crew:
                 )
             back, _ = ray.wait(list(calls), num_returns=1, timeout=POLL_SECONDS)
             for call in back:
-                yield from self._returned(calls[call], deck)
+                if calls[call] in self._hands:  # not ended meanwhile with its node
+                    yield from self._returned(calls[call], deck)
             self._hire()
 
     def _deal_out(self, deck: Deck[Part]) -> None:
@@ -184,10 +188,13 @@ class Crew:
             ended = _reason(failure)
             if card is not None:
                 yield from self._lost(hand, card, deck, ended)
-            self._restart(hand, ended)
+            self._restart(hand, ended, deck)
             return
         if card is None:
-            self._is_ready(hand, answer, error)
+            self._is_ready(hand, answer, error, deck)
+        elif isinstance(error, UnfitError):
+            deck.put_back(card)
+            self._refuse(hand, error.message, deck)
         elif isinstance(error, MemoryError):
             yield from self._lost(hand, card, deck, "it has no memory for it")
         else:
@@ -213,11 +220,11 @@ class Crew:
             )
             yield Dealt(part=card.part, node=hand.node, error=error, lost=card.lost)
 
-    def _restart(self, hand: _Hand, ended: str) -> None:
+    def _restart(self, hand: _Hand, ended: str, deck: Deck[Any]) -> None:
         """Asks a worker whose call was lost to say when it is there again."""
         hand.failures += 1
         if hand.failures >= STARTS:
-            self._refuse(hand, f"its worker ends before it is ready: {ended}")
+            self._refuse(hand, f"its worker ends before it is ready: {ended}", deck)
             return
         # With retries, so that the call waits for Ray's restart. Where the node is gone it waits
         # for ever, or fails; work is dealt to the others meanwhile.
@@ -226,20 +233,25 @@ class Crew:
             log.warning("node %s is gone; its work is dealt to the others", hand.node.name)
             self._dismiss(hand)
 
-    def _is_ready(self, hand: _Hand, about: Any, error: Exception | None) -> None:
+    def _is_ready(self, hand: _Hand, about: Any, error: Exception | None, deck: Deck[Any]) -> None:
         hand.failures = 0
         hand.about = about
-        reason = f"{error}" if error else self.accept(hand.node, about)
+        if error is not None:
+            reason = error.message if isinstance(error, HarnessError) else "it has no memory"
+        else:
+            reason = self.accept(hand.node, about)
         if reason:
-            self._refuse(hand, reason)
+            self._refuse(hand, reason, deck)
 
-    def _refuse(self, hand: _Hand, reason: str) -> None:
+    def _refuse(self, hand: _Hand, reason: str, deck: Deck[Any]) -> None:
+        """Ends every worker of a node; what they had in hand is dealt to others."""
         if hand.node.id not in self.refused:
             self.refused[hand.node.id] = f"node {hand.node.name} gets no work: {reason}"
             log.warning("%s", self.refused[hand.node.id])
         for each in [other for other in self._hands if other.node.id == hand.node.id]:
-            if each is hand or each.card is None:
-                self._dismiss(each)
+            if each.card is not None:
+                deck.put_back(each.card)
+            self._dismiss(each)
 
     def _dismiss(self, hand: _Hand) -> None:
         self._hands.remove(hand)

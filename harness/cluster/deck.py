@@ -49,6 +49,10 @@ class Deck(Generic[Part]):
             return Card(part)
         return self._returned.popleft() if self._returned else None
 
+    def put_back(self, card: Card[Part]) -> None:
+        """Takes back a part that nobody is to blame for."""
+        self._returned.append(card)
+
     def give_back(self, card: Card[Part], node: str) -> bool:
         """Takes back a part whose worker ended; False when it is given up."""
         card.lost += 1

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import TextIO
 
@@ -206,6 +205,10 @@ def _quiet() -> Iterator[None]:
         sys.stderr = before
 
 
-def working_folder() -> str:
-    """Where relative paths begin, as workers are told."""
-    return str(Path.cwd())
+def default_cores(cluster: Cluster) -> int:
+    """Cores of a worker where nobody says: all of the smallest node, at most 8.
+
+    More share one network, and wait more for each other.
+    """
+    cores = [node.cores for node in cluster.nodes() if node.cores]
+    return min([8, *cores])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.api import DetectorSpec
+from harness.cluster.session import connected, default_cores
 from harness.commands import _flags, _jobs
 from harness.data.adapters import subset_folder
 from harness.data.own import own_selections
@@ -19,7 +21,10 @@ from harness.data.suite import Selection
 from harness.engine.scorer import Job
 from harness.errors import DataError, HarnessError, UsageError
 from harness.evaluate import recorder as recording
+from harness.evaluate.dealing import Dealing
+from harness.evaluate.matrix import Matrix
 from harness.evaluate.plan import Settings
+from harness.evaluate.work import Engine, Local
 from harness.registry.suites import find_root, parse_selection
 from harness.results.records import RunRecord
 from harness.results.store import save_record
@@ -71,7 +76,7 @@ def request(args: argparse.Namespace) -> Request:
         overwrite=args.overwrite,
         skip_bad=args.on_bad_image == "skip",
         resampling=_flags.resampling(args),
-        config={name: _flags.text(value) for name, value in sorted(vars(args).items())},
+        config=_config(args),
     )
     return Request(
         selections=tuple(selections),
@@ -80,6 +85,14 @@ def request(args: argparse.Namespace) -> Request:
         broken=tuple(broken),
         settings=settings,
     )
+
+
+def _config(args: argparse.Namespace) -> dict[str, str]:
+    """The flags as they are noted with scores. Which machines shared the work is no part of it:
+    each score's environment says where it was made."""
+    given = {name: _flags.text(value) for name, value in sorted(vars(args).items())}
+    silent = {"ray", "shard", *(() if getattr(args, "allow_mixed", False) else ("allow_mixed",))}
+    return {name: text for name, text in given.items() if name not in silent}
 
 
 def _chosen(args: argparse.Namespace) -> list[Selection]:
@@ -143,6 +156,35 @@ def _failed_records(
     for record in records:
         save_record(out, record)
     return records
+
+
+@contextlib.contextmanager
+def engine(args: argparse.Namespace, asked: Request) -> Iterator[Engine]:
+    """Who scores: this process, or the cluster that ``--ray`` names.
+
+    Raises:
+        UsageError: Ray is not installed, or nothing answers at the address.
+    """
+    settings = asked.settings
+    if not args.ray:
+        if args.allow_mixed:
+            raise UsageError("--allow-mixed is for machines of a cluster", hint="--ray ADDRESS")
+        yield Local(settings.compute, settings.config)
+        return
+    with connected(args.ray) as cluster:
+        yield Dealing(
+            cluster,
+            dataclasses.replace(settings.compute, workers=args.workers or default_cores(cluster)),
+            args.device,
+            settings.config,
+            allow_mixed=args.allow_mixed,
+        )
+
+
+def counts(matrix: Matrix) -> str:
+    """How many scores a run computed, and how many it found."""
+    left_out = f", {matrix.skipped} left out as unreadable" if matrix.skipped else ""
+    return f"{matrix.computed} scores computed{left_out}, {matrix.reused} were on disk"
 
 
 def finish(args: argparse.Namespace, asked: Request, records: Sequence[RunRecord]) -> int:

@@ -37,12 +37,14 @@ def run(args: argparse.Namespace) -> int:
         for text in texts
         for job in asked.jobs
     ]
-    matrix = Matrix([*asked.jobs, *(twin.job for twin in twins)], asked.settings)
-    records = matrix.run(asked.selections)
+    jobs = [*asked.jobs, *(twin.job for twin in twins)]
+    with _matrix.engine(args, asked) as engine:
+        matrix = Matrix(jobs, asked.settings, engine)
+        records = matrix.run(asked.selections)
     for selection in asked.selections:
         for path in _report(asked, twins, matrix, selection):
             log.info("%s", path)
-    log.info("%d scores computed, %d were on disk", matrix.computed, matrix.reused)
+    log.info("%s", _matrix.counts(matrix))
     return _matrix.finish(args, asked, records)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.commands import _matrix, _text, _treatments, _twins
 from harness.data.suite import Selection
 from harness.evaluate.matrix import Matrix
-from harness.evaluate.shards import Shard, share
+from harness.evaluate.shards import Shard
 from harness.evaluate.twins import twins
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import Reservation, of_mean, reservations
@@ -23,28 +24,37 @@ def run(args: argparse.Namespace) -> int:
     twin_names = _twins.names(args.twin)
     asked = _matrix.request(args)
     if shard:
-        asked = _shard(asked, shard)
+        asked = dataclasses.replace(
+            asked, settings=dataclasses.replace(asked.settings, shard=shard)
+        )
     found = twins(twin_names, asked.jobs, asked.selections, asked.settings.data_root)
-    matrix = Matrix([*asked.jobs, *(twin.job for twin in found)], asked.settings)
-    records = matrix.run(asked.selections)
+    jobs = [*asked.jobs, *(twin.job for twin in found)]
+    with _matrix.engine(args, asked) as engine:
+        matrix = Matrix(jobs, asked.settings, engine)
+        records = matrix.run(asked.selections)
+    if shard:
+        return _after_shard(shard, matrix)
     first = [matrix.record(j, s.suite.name) for s in asked.selections for j in asked.jobs]
     print(_report([*first, *asked.broken], asked.selections))
     if found:
         tables, files = _twins.report(asked, found, matrix)
         print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
         log.info("%s", "\n".join(map(str, files)))
-    left_out = f", {matrix.skipped} left out as unreadable" if matrix.skipped else ""
-    log.info("%d scores computed%s, %d were on disk", matrix.computed, left_out, matrix.reused)
+    log.info("%s", _matrix.counts(matrix))
     return _matrix.finish(args, asked, records)
 
 
-def _shard(asked: _matrix.Request, shard: Shard) -> _matrix.Request:
-    """The request for this shard's subsets only."""
-    settings = asked.settings
-    mine = share(asked.selections, shard, settings.data_root, limit=settings.limit)
-    names = [f"{each.suite.name}:{subset.name}" for each in mine for subset in each.subsets]
-    log.info("shard %d of %d: %s", shard.index, shard.count, ", ".join(names))
-    return dataclasses.replace(asked, selections=tuple(mine))
+def _after_shard(shard: Shard, matrix: Matrix) -> int:
+    """What a shard leaves, and what to do with it; 1 when something failed."""
+    for error in matrix.failures:
+        print(error, file=sys.stderr)
+    log.info("shard %s: %s", shard, _matrix.counts(matrix))
+    print(
+        f"shard {shard} is done, no record is written yet\n  next: when every shard is done, the "
+        "same command without --shard, on this --out (after copying the predictions/ of other "
+        "--out folders into it)"
+    )
+    return 1 if matrix.failures else 0
 
 
 def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:

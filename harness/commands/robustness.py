@@ -16,6 +16,7 @@ DEFAULT = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _flags.add_scoring(parser)
+    _flags.add_ray(parser)
     parser.add_argument(
         "--perturbations",
         default=DEFAULT,

@@ -11,6 +11,7 @@ HELP = "score detectors on suites; what is on disk is not computed again"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _flags.add_scoring(parser)
+    _flags.add_ray(parser)
     parser.add_argument(
         "--twin",
         default="",
@@ -23,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard",
         default="",
         metavar="K/N",
-        help="score only the K-th of N shares of the subsets, of about as many images each; shards "
-        "may run at the same time on one --out, or on several whose predictions/ are then copied "
-        "together; a last run without --shard computes nothing and makes the records whole",
+        help="score only the K-th of N shares of the images, dealt by their ids, and write no "
+        "record; shards may run at the same time on one --out, or on several whose predictions/ "
+        "are then copied together; a last run without --shard merges them",
     )
 
 

@@ -36,7 +36,7 @@ from harness.env import peak_memory
 from harness.errors import UsageError, WeightsError
 from harness.evaluate.images import Share, SubsetScoring
 from harness.registry.detectors import detector
-from harness.results.predictions import open_journal
+from harness.results.journal import open_journal
 from harness.results.records import PredictionKey, WeightsRef
 
 PLAIN_BATCH = 32
@@ -303,7 +303,7 @@ class OurLoop(Loop):
             out = Path(folder)
             samples = tuple(hash_samples(self._samples, out / "hashes.parquet"))
             key = replace(self._key, manifest=Manifest("bench/bench", samples).digest)
-            with open_journal(out / "bench.journal", key) as journal:
+            with open_journal(out / "bench.journal", key, len(samples)) as journal:
                 task = Share(scorer=self._scorer, preprocess=self._preprocess, journal=journal)
                 SubsetScoring(
                     samples, [task], self._compute, skip_bad=False, tick=lambda _: None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
@@ -23,11 +24,22 @@ from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
 from harness.errors import BadImageError, HarnessError, attempt
 from harness.evaluate.image_file import ImageFile
-from harness.results.predictions import Journal
 from harness.results.records import Made
 
 View = tuple[str, str]
 Bucket = tuple[View, tuple[int, ...]]
+
+
+class ScoreBook(Protocol):
+    """Where a share's scores go: a journal, or on a node what is sent back."""
+
+    def __contains__(self, index: int) -> bool: ...
+
+    def add(self, scores: Iterable[tuple[int, float]], made: Iterable[Made] = ()) -> None:
+        """Scores, and what made them."""
+
+    def skip(self, index: int) -> None:
+        """An image that was left out."""
 
 
 @dataclass(kw_only=True)
@@ -45,7 +57,7 @@ class Share:
 
     scorer: Scorer
     preprocess: Preprocess
-    journal: Journal
+    journal: ScoreBook
     perturbation: Perturbation = UNPERTURBED
     made: Made | None = None
     error: HarnessError | None = None

@@ -5,14 +5,25 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from harness.data.sample import Sample
+import numpy as np
+
+from harness.data.sample import UNREADABLE, Sample
 from harness.errors import HarnessError, SchemaError
 from harness.evaluate.plan import PlannedCell, Settings
 from harness.evaluate.recorder import without_scores
 from harness.evaluate.run_records import RunRecords
-from harness.results.predictions import (
+from harness.evaluate.shards import Shard
+from harness.results.journal import (
+    Flags,
     Journal,
+    done_in,
+    scored,
+    shard_journals,
+    shard_path,
+)
+from harness.results.predictions import (
     Predictions,
     read_made,
     read_predictions,
@@ -23,8 +34,40 @@ from harness.results.records import Made, PredictionKey
 
 log = logging.getLogger(__name__)
 
+Heads = np.ndarray[Any, np.dtype[np.uint64]]
+_NONE: Heads = np.zeros(0, np.uint64)
+
 Known = dict[str, tuple[float, tuple[Made, ...]]]
 """Content of an image -> its score, and what made it."""
+
+
+class Contents:
+    """Contents of images that stand in several subsets; a few others may be taken for one.
+
+    Args:
+        heads: (N,) the first 8 bytes of their hashes, sorted.
+    """
+
+    def __init__(self, heads: Heads | None = None) -> None:
+        self._heads = frozenset() if heads is None else frozenset(heads.tolist())
+
+    @classmethod
+    def in_several(cls, subsets: Iterable[Sequence[Sample]]) -> Contents:
+        """Those of subsets; 8 bytes an image while it counts."""
+        each = [np.unique(np.fromiter(map(_head, samples), np.uint64)) for samples in subsets]
+        heads, counts = np.unique(np.concatenate([*each, _NONE]), return_counts=True)
+        return cls(heads[counts > 1])
+
+    def __bool__(self) -> bool:
+        return bool(self._heads)
+
+    def __contains__(self, sha256: str) -> bool:
+        readable = sha256 != UNREADABLE
+        return readable and bool(self._heads) and int(sha256[:16], 16) in self._heads
+
+
+def _head(sample: Sample) -> int:
+    return 0 if sample.sha256 == UNREADABLE else int(sample.sha256[:16], 16)
 
 
 class KeptScores:
@@ -41,6 +84,11 @@ class KeptScores:
         # The same real photographs stand in many subsets of a suite (in all of mini's): by their
         # content they are scored once a detector, whatever file and subset they are in.
         self._known: dict[PredictionKey, Known] = {}
+        self._shared = Contents()
+
+    def expect(self, subsets: Iterable[Sequence[Sample]]) -> None:
+        """What is going to be scored: only what is in several of these need be remembered."""
+        self._shared = Contents.in_several(subsets)
 
     def reuse(self, cell: PlannedCell, samples: Sequence[Sample]) -> None:
         """Takes the cell's result from disk where the overwrite policy allows it."""
@@ -60,9 +108,12 @@ class KeptScores:
         made = read_made(cell.path, predictions.digest)
         sample_by_id = {sample.id: sample for sample in samples}
         known = self._of(cell)
+        again = bool(predictions.skipped) and not self.settings.skip_bad
         for name, score in zip(predictions.ids, predictions.scores.tolist(), strict=True):
-            known[cell.content(sample_by_id[name])] = (score, made)
-        if predictions.skipped and not self.settings.skip_bad:
+            sample = sample_by_id[name]
+            if again or sample.sha256 in self._shared:
+                known[cell.content(sample)] = (score, made)
+        if again:
             return  # the images left out are read again, the others are known
         predictions = _with_units(cell, predictions, samples, made)
         cell.done = self.records.result(cell, predictions, samples)
@@ -73,22 +124,44 @@ class KeptScores:
         Raises:
             BusyError: another process is writing it.
         """
-        journal = Journal(cell.journal_path, cell.key)
-        if not self.settings.skip_bad:
-            journal.skipped.clear()  # what was left out before is read again
-        known = self._of(cell)
-        for index, content in enumerate(map(cell.content, samples)):
-            if index not in journal and content in known:
-                score, made = known[content]
-                journal.add([(index, score)], made)
+        size = len(samples)
+        if self.settings.shard is None:
+            journal = Journal(cell.journal_path, cell.key, size)
+        else:
+            journal = self._of_shard(self.settings.shard, cell, samples)
+        try:
+            if not self.settings.skip_bad:
+                journal.skipped.clear()  # what was left out before is read again
+            if self.settings.shard is None:
+                for path in shard_journals(cell.journal_path):
+                    journal.take_over(path, cell.key, skipped=self.settings.skip_bad)
+            found: dict[int, tuple[tuple[Made, ...], list[tuple[int, float]]]] = {}
+            known = self._of(cell)
+            for index, content in enumerate(map(cell.content, samples)) if known else ():
+                if content in known and index not in journal:
+                    score, made = known[content]
+                    found.setdefault(id(made), (made, []))[1].append((index, score))
+            for made, scores in found.values():
+                journal.add(scores, made)
+        except BaseException:
+            journal.close()
+            raise
         return journal
+
+    def _of_shard(self, shard: Shard, cell: PlannedCell, samples: Sequence[Sample]) -> Journal:
+        """A shard's own journal: all images are elsewhere but its own that nobody has scored."""
+        path = shard_path(cell.journal_path, shard.index, shard.count)
+        others = {cell.journal_path, *shard_journals(cell.journal_path)} - {path}
+        elsewhere: Flags = done_in(sorted(others), cell.key, len(samples))
+        return Journal(path, cell.key, len(samples), elsewhere | ~shard.of(samples))
 
     def remember(self, cell: PlannedCell, journal: Journal, samples: Sequence[Sample]) -> None:
         """Notes what a journal holds, for other subsets."""
         known = self._of(cell)
         made = tuple(journal.made.values())
-        for index, score in journal.scores.items():
-            known.setdefault(cell.content(samples[index]), (score, made))
+        for index, score in scored(journal.scores) if self._shared else ():
+            if samples[index].sha256 in self._shared:
+                known.setdefault(cell.content(samples[index]), (score, made))
 
     def _of(self, cell: PlannedCell) -> Known:
         """What is known under keys that differ in subset and manifest only."""

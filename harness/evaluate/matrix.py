@@ -8,7 +8,9 @@ recorded with its error and the others go on. The record of a suite is written a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -18,19 +20,31 @@ from harness.data.places import Folder
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import Job
-from harness.env import environment
 from harness.errors import DataError, HarnessError
-from harness.evaluate.images import Share, SubsetScoring
 from harness.evaluate.kept import KeptScores, fail
 from harness.evaluate.plan import Done, PlannedCell, Settings, cell_of, take
 from harness.evaluate.recorder import without_scores
 from harness.evaluate.run_records import RunRecords
-from harness.evaluate.scorers import Scorers
+from harness.evaluate.work import Engine, Local, OpenSubset, Task
 from harness.registry.suites import find_root
+from harness.results.journal import shard_journals
 from harness.results.lock import BusyError, waited_for
-from harness.results.records import Made, RunRecord
+from harness.results.records import RunRecord
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Planned:
+    """A subset on its way: its cells once it was opened, and those of them that need scores."""
+
+    suite: Suite
+    subset: Subset
+    samples: tuple[Sample, ...]
+    manifest: Manifest | None = None
+    error: HarnessError | None = None
+    cells: list[PlannedCell] = field(default_factory=list)
+    pending: dict[Path, PlannedCell] = field(default_factory=dict)
 
 
 class Matrix:
@@ -39,103 +53,156 @@ class Matrix:
     Args:
         jobs: the detectors with their weights.
         settings: see :class:`Settings`.
+        engine: who scores; None = this process.
 
     Attributes:
         computed, reused: scores that networks gave, and scores that were there already (on disk,
             or for the same image in another subset).
         skipped: unreadable images that were left out, of every detector.
+        failures: of a shard, which has no records to keep them in.
     """
 
-    def __init__(self, jobs: Sequence[Job], settings: Settings) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], settings: Settings, engine: Engine | None = None
+    ) -> None:
         self.jobs = jobs
         self.settings = settings
         self.computed = 0
         self.reused = 0
         self.skipped = 0
+        self.failures: list[HarnessError] = []
         self._records = RunRecords(settings)
         self._kept = KeptScores(settings, self._records)
-        self._scorers = Scorers(settings.compute)
-        self._session = Made(
-            environment={
-                **environment(settings.compute.device),
-                "runtime": settings.compute.runtime,
-                "batch_size": str(settings.compute.batch_size),
-            },
-            settings=dict(settings.config),
-        )
+        self._engine = engine or Local(settings.compute, settings.config)
 
     def run(self, selections: Sequence[Selection]) -> list[RunRecord]:
         """Scores every cell that is not on disk and returns one record a job and suite.
+
+        With ``settings.shard`` only the shard's images are scored, and no record is written.
 
         Raises:
             DataError: a suite's folder is absent.
         """
         roots = [find_root(selection.suite, self.settings.data_root) for selection in selections]
         planned = [
-            (selection.suite, subset, self._manifest(selection.suite, subset, root))
+            self._planned(selection.suite, subset, root)
             for selection, root in zip(selections, roots, strict=True)
             for subset in selection.subsets
         ]
-        total = sum(
-            len(take(manifest, self.settings.limit)) * len(self.jobs)
-            for _, _, manifest in planned
-            if isinstance(manifest, Manifest)
-        )
+        if self._engine.largest_first:
+            planned.sort(key=lambda each: -len(each.samples))
+        self._kept.expect([each.samples for each in planned])
+        self._engine.expect(self.jobs, [each.samples for each in planned])
+        total = sum(self._mine(each.samples) * len(self.jobs) for each in planned)
         with tqdm(total=total, desc="score", unit="score", smoothing=0.05) as bar:
-            for suite, subset, manifest in planned:
-                bar.set_description(f"{suite.name}/{subset.name}")
-                results = self._subset(suite, subset, manifest, bar)
-                for job, (result, made) in zip(self.jobs, results, strict=True):
-                    self._records.add(job, suite, result, made)
+            todo = planned
+            while todo:
+                todo = self._pass(todo, bar)
         return self._records.all()
 
     def record(self, job: Job, suite: str) -> RunRecord:
         """A job's record on a suite that was run."""
         return self._records.named(job, suite)
 
-    def _manifest(self, suite: Suite, subset: Subset, root: Folder) -> Manifest | HarnessError:
+    def _planned(self, suite: Suite, subset: Subset, root: Folder) -> _Planned:
         try:
-            return load_manifest(suite, subset, root, self.settings.out)
+            manifest = load_manifest(suite, subset, root, self.settings.out)
         except HarnessError as error:
             log.warning("%s/%s: %s", suite.name, subset.name, error.message)
-            return error
-
-    def _subset(
-        self, suite: Suite, subset: Subset, manifest: Manifest | HarnessError, bar: tqdm[Any]
-    ) -> list[Done]:
-        """One result for each job, with what made its scores."""
-        if isinstance(manifest, HarnessError):
-            return [(without_scores(subset, manifest), ())] * len(self.jobs)
+            return _Planned(suite=suite, subset=subset, samples=(), error=error)
         samples = take(manifest, self.settings.limit)
+        planned = _Planned(suite=suite, subset=subset, samples=samples, manifest=manifest)
         if not samples:
-            empty = DataError(f"{suite.name}:{subset.name}: no images in its class folders")
-            return [(without_scores(subset, empty), ())] * len(self.jobs)
-        cells = [
-            cell_of(job, suite, subset, manifest, self._records.of(job, suite), self.settings.out)
-            for job in self.jobs
-        ]
-        for cell in cells:
+            planned.error = DataError(f"{suite.name}:{subset.name}: no images in its class folders")
+        return planned
+
+    def _pass(self, planned: Sequence[_Planned], bar: tqdm[Any]) -> list[_Planned]:
+        """Scores what no other process is scoring; returns the subsets that still lack cells,
+        when what they lack is free.
+        """
+        opened: dict[int, _Planned] = {}
+
+        def tick(scored: int, skipped: int = 0) -> None:
+            self.computed += scored
+            self.skipped += skipped
+            if self._engine.progress:
+                bar.set_postfix_str(self._engine.progress, refresh=False)
+            bar.update(scored + skipped)
+
+        def work() -> Iterator[OpenSubset]:
+            for each in planned:
+                bar.set_description(f"{each.suite.name}/{each.subset.name}")
+                subset = self._open(each, bar)
+                opened[id(subset)] = each
+                yield subset
+
+        for subset in self._engine.run(work(), tick):
+            self._close(opened.pop(id(subset)), subset, bar)
+        if self.settings.shard is not None:
+            return []
+        left = [each for each in planned if any(c.done is None for c in each.pending.values())]
+        if left:
+            self._wait(next(cell for cell in left[0].pending.values() if cell.done is None))
+        return left
+
+    def _open(self, planned: _Planned, bar: tqdm[Any]) -> OpenSubset:
+        """The subset's cells that need scores, with their journals, as far as they are free."""
+        if planned.manifest is not None and not planned.error and not planned.cells:
+            self._find_cells(planned, planned.manifest)
+        self._reuse(planned, bar)
+        tasks: list[Task] = []
+        try:
+            for cell in planned.pending.values():
+                if cell.done is None and (task := self._task(cell, planned.samples, bar)):
+                    tasks.append(task)
+        except BaseException:
+            for task in tasks:
+                task.journal.close()
+            raise
+        return OpenSubset(samples=planned.samples, tasks=tasks, skip_bad=self.settings.skip_bad)
+
+    def _reuse(self, planned: _Planned, bar: tqdm[Any]) -> None:
+        """Takes from disk what is there; what is not becomes pending."""
+        for cell in planned.cells:
+            if cell.done is None and planned.pending.get(cell.path, cell) is cell:
+                self._kept.reuse(cell, planned.samples)
+                if cell.done is not None:
+                    self._count_reused(self._mine(planned.samples), bar)
+        # Checkpoints may be equal (seeds of a fit that draws nothing): one file, scored once.
+        for cell in planned.cells:
+            if cell.done is None:
+                planned.pending.setdefault(cell.path, cell)
+
+    def _mine(self, samples: Sequence[Sample]) -> int:
+        """Images of a subset that this run answers for."""
+        shard = self.settings.shard
+        return len(samples) if shard is None else int(shard.of(samples).sum())
+
+    def _find_cells(self, planned: _Planned, manifest: Manifest) -> None:
+        for job in self.jobs:
+            record = self._records.of(job, planned.suite)
+            cell = cell_of(job, planned.suite, planned.subset, manifest, record, self.settings.out)
             if self.settings.overwrite == "always":
                 cell.path.unlink(missing_ok=True)
-                cell.journal_path.unlink(missing_ok=True)
-            self._reuse(cell, samples, bar)
-        # Checkpoints may be equal (seeds of a fit that draws nothing): one file, scored once.
-        pending = {cell.path: cell for cell in cells if cell.done is None}
-        self._score(list(pending.values()), samples, bar)
-        while busy := [cell for cell in pending.values() if cell.done is None]:
-            self._wait(busy[0])
-            self._reuse(busy[0], samples, bar)
-            self._score([cell for cell in busy if cell.done is None], samples, bar)
-        for cell in cells:
-            if cell.done is None:
-                cell.done = pending[cell.path].done
-                self._count_reused(len(samples), bar)
-        return [cell.done for cell in cells if cell.done is not None]
+                for path in (cell.journal_path, *shard_journals(cell.journal_path)):
+                    path.unlink(missing_ok=True)
+            planned.cells.append(cell)
 
-    def _reuse(self, cell: PlannedCell, samples: Sequence[Sample], bar: tqdm[Any]) -> None:
-        self._kept.reuse(cell, samples)
-        if cell.done is not None:
-            self._count_reused(len(samples), bar)
+    def _task(self, cell: PlannedCell, samples: Sequence[Sample], bar: tqdm[Any]) -> Task | None:
+        """The cell with its journal; None while another process writes that."""
+        shard = self.settings.shard
+        try:
+            journal = self._kept.journal(cell, samples)
+        except BusyError:
+            if shard is not None:
+                raise  # the same shard, started twice
+            return None
+        except HarnessError as error:
+            fail(cell, error)
+            return None
+        there = journal.done() if shard is None else journal.done(shard.of(samples))
+        self._count_reused(there, bar)
+        return Task(cell=cell, journal=journal)
 
     def _count_reused(self, count: int, bar: tqdm[Any]) -> None:
         self.reused += count
@@ -148,52 +215,46 @@ class Matrix:
         with waited_for(cell.journal_path):
             pass
 
-    def _score(self, cells: list[PlannedCell], samples: tuple[Sample, ...], bar: tqdm[Any]) -> None:
-        """Scores the cells that are not done, all from one pass over the images."""
-        shares: list[tuple[PlannedCell, Share]] = []
-
-        def tick(scored: int, skipped: int = 0) -> None:
-            self.computed += scored
-            self.skipped += skipped
-            bar.update(scored + skipped)
-
-        try:
-            for cell in cells:
-                try:
-                    shares.append((cell, self._share(cell, samples, bar)))
-                except BusyError:
-                    continue  # waited for when the others are done
-                except HarnessError as error:
-                    fail(cell, error)
-            SubsetScoring(
-                samples,
-                [share for _, share in shares],
-                self.settings.compute,
-                skip_bad=self.settings.skip_bad,
-                tick=tick,
-            ).run()
-            for cell, share in shares:
-                self._finish(cell, share, samples)
-        finally:
-            for _, share in shares:
-                share.journal.close()
-
-    def _share(self, cell: PlannedCell, samples: tuple[Sample, ...], bar: tqdm[Any]) -> Share:
-        scorer = self._scorers.of(cell.job)
-        journal = self._kept.journal(cell, samples)
-        self._count_reused(len(journal.scores) + len(journal.skipped), bar)
-        return Share(
-            scorer=scorer,
-            preprocess=cell.preprocess,
-            perturbation=cell.perturbation,
-            journal=journal,
-            made=self._session,
-        )
-
-    def _finish(self, cell: PlannedCell, share: Share, samples: tuple[Sample, ...]) -> None:
-        self._kept.remember(cell, share.journal, samples)
-        if share.error is not None:
-            fail(cell, share.error)
+    def _close(self, planned: _Planned, subset: OpenSubset, bar: tqdm[Any]) -> None:
+        """Finishes the journals; when all cells are done their results go into the records."""
+        if self.settings.shard is not None:
+            self._close_shard(planned, subset)
             return
-        predictions = share.journal.finish(cell.path, cell.key, samples, cell.manifest.unit)
+        for task in subset.tasks:
+            self._finish(task, subset.samples)
+        if any(cell.done is None for cell in planned.pending.values()):
+            return  # of another process
+        for cell in planned.cells:
+            if cell.done is None:
+                cell.done = planned.pending[cell.path].done
+                self._count_reused(len(planned.samples), bar)
+        for number, job in enumerate(self.jobs):
+            if planned.error is not None:
+                done: Done = without_scores(planned.subset, planned.error), ()
+            else:
+                found = planned.cells[number].done
+                assert found is not None
+                done = found
+            self._records.add(job, planned.suite, *done)
+
+    def _close_shard(self, planned: _Planned, subset: OpenSubset) -> None:
+        """Leaves the journals to the run that merges them."""
+        if planned.error is not None:
+            self.failures.append(planned.error)
+        for task in subset.tasks:
+            if task.error is not None:
+                key = task.cell.key
+                about = f"{key.suite}/{key.subset} {task.cell.job.label}"
+                error = HarnessError(f"{about}: {task.error.message}", hint=task.error.hint)
+                self.failures.append(error)
+            if not task.journal.done(~task.journal.elsewhere):
+                task.journal.delete()
+
+    def _finish(self, task: Task, samples: Sequence[Sample]) -> None:
+        self._kept.remember(task.cell, task.journal, samples)
+        if task.error is not None:
+            fail(task.cell, task.error)
+            return
+        cell = task.cell
+        predictions = task.journal.finish(cell.path, cell.key, samples, cell.manifest.unit)
         cell.done = self._records.result(cell, predictions, samples)

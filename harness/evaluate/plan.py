@@ -11,6 +11,7 @@ from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.engine.scorer import Compute, Job
+from harness.evaluate.shards import Shard
 from harness.results.predictions import prediction_path
 from harness.results.records import Made, PredictionKey, Resampling, RunRecord, SubsetResult
 
@@ -29,6 +30,7 @@ class Settings:
         skip_bad: leave unreadable images out, counted and listed.
         resampling: how intervals are made, None = no intervals.
         config: the resolved command line, stored with results.
+        shard: score only these images, and leave journals in place of results; None = all.
     """
 
     out: Path
@@ -39,6 +41,7 @@ class Settings:
     skip_bad: bool = False
     resampling: Resampling | None = dataclasses.field(default_factory=Resampling)
     config: dict[str, str] = dataclasses.field(default_factory=dict)
+    shard: Shard | None = None
 
 
 Done = tuple[SubsetResult, tuple[Made, ...]]

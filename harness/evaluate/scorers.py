@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.engine.scorer import Compute, Job, Scorer
+from harness.env import environment
 from harness.errors import HarnessError
+from harness.results.records import Made
+
+
+def session(compute: Compute, config: Mapping[str, str]) -> Made:
+    """What scores made now, in this process, are noted with."""
+    around = environment(compute.device)
+    how = {"runtime": compute.runtime, "batch_size": str(compute.batch_size)}
+    return Made(environment={**around, **how}, settings=dict(config))
 
 
 class Scorers:

@@ -1,20 +1,21 @@
-"""``--shard K/N``: a suite's subsets dealt out to several runs, each subset whole.
+"""``--shard K/N``: the images of every subset dealt out to several runs by their ids.
 
-A subset is the smallest share because its scores are one file: what a shard leaves on disk is what
-an undivided run leaves there, byte for byte, and nothing has to be joined afterwards.
+What an image's shard is follows from its id alone, so every run finds the same deal for itself. A
+shard leaves journals; a run without ``--shard`` merges them, whatever N left them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
-from harness.data.places import Folder
-from harness.data.suite import Selection, Subset, Suite
-from harness.errors import DataError, UsageError
-from harness.registry.suites import find_root
+import numpy as np
+
+from harness.data.sample import Sample
+from harness.errors import UsageError
+from harness.results.journal import Flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,52 +39,15 @@ class Shard:
             )
         return cls(index=int(found[1]), count=int(found[2]))
 
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
 
-def share(
-    selections: Sequence[Selection], shard: Shard, data_root: Path | None, *, limit: int = 0
-) -> list[Selection]:
-    """The subsets that a shard scores.
-
-    The largest subset that is left goes to the shard with the fewest images so far. Every run finds
-    the same deal for itself, from the counts on its disk.
-
-    Args:
-        selections: what all shards score together.
-        shard: which one.
-        data_root: as for :func:`harness.registry.suites.find_root`.
-        limit: images of each class that count, 0 = all.
-
-    Raises:
-        UsageError: there are fewer subsets than shards.
-    """
-    every = [(selection.suite, subset) for selection in selections for subset in selection.subsets]
-    if len(every) < shard.count:
-        raise UsageError(
-            f"--shard {shard.index}/{shard.count}: only {len(every)} subsets, so at most "
-            f"{len(every)} shards",
-            hint=f"--shard 1/{len(every)}",
-        )
-    roots = {s.suite.name: find_root(s.suite, data_root) for s in selections}
-    counts = {
-        (suite.name, subset.name): _count(suite, subset, roots[suite.name], limit)
-        for suite, subset in every
-    }
-    shares: list[list[tuple[str, str]]] = [[] for _ in range(shard.count)]
-    for place in sorted(counts, key=lambda place: (-counts[place], place)):
-        # Of equals the one with fewer subsets, so that absent ones leave no shard without any.
-        min(shares, key=lambda mine: (sum(counts[p] for p in mine), len(mine))).append(place)
-    mine = set(shares[shard.index - 1])
-    cut = [
-        replace(s, subsets=tuple(each for each in s.subsets if (s.suite.name, each.name) in mine))
-        for s in selections
-    ]
-    return [selection for selection in cut if selection.subsets]
+    def of(self, samples: Sequence[Sample]) -> Flags:
+        """(N,) which images are this shard's: about one in ``count``."""
+        mine = (_number(sample) % self.count == self.index - 1 for sample in samples)
+        return np.fromiter(mine, np.bool_, len(samples))
 
 
-def _count(suite: Suite, subset: Subset, root: Folder, limit: int) -> int:
-    """Images to score; 0 of a subset that is absent, which its shard reports."""
-    try:
-        labels = [sample.label for sample in suite.adapter(suite, subset, root)]
-    except DataError:
-        return 0
-    return sum(min(labels.count(label), limit or len(labels)) for label in (0, 1))
+def _number(sample: Sample) -> int:
+    place = sample.place.encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big")

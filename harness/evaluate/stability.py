@@ -32,7 +32,7 @@ from harness.evaluate.images import Share, SubsetScoring
 from harness.evaluate.plan import Settings, take
 from harness.metrics.classification import Rule
 from harness.registry.suites import find_root
-from harness.results.predictions import open_journal
+from harness.results.journal import open_journal
 from harness.results.records import PredictionKey
 
 Order = Literal["sorted", "reversed", "shuffled"]
@@ -180,7 +180,9 @@ class Stability:
             weights=job.weights.sha256,
             preprocess=job.preprocess_for(suite),
         )
-        with open_journal(folder / f"{job.label}-{place}".replace("/", "-"), key) as journal:
+        with open_journal(
+            folder / f"{job.label}-{place}".replace("/", "-"), key, len(samples)
+        ) as journal:
             share = Share(
                 scorer=scorer,
                 preprocess=parse(job.preprocess_for(suite)),
@@ -197,7 +199,7 @@ class Stability:
             if share.error is not None:
                 raise HarnessError(f"{job.spec.name} on {suite}:{subset}: {share.error}")
             scores = np.empty(len(samples))
-            scores[order] = [journal.scores[i] for i in range(len(samples))]
+            scores[order] = journal.scores
             return scores
 
     def _effect(self, name: str, job: Job, first: Scores, again: Scores, allowed: float) -> Effect:

@@ -1,20 +1,16 @@
-"""Predictions on disk: one row an image (id, label, raw float64 score), and the journal before it.
+"""Predictions on disk: one row an image (id, label, raw float64 score).
 
-While a subset is being scored its scores go to a journal, one line an image, flushed after every
-batch; a kill loses at most the batch in flight and the next run goes on behind it. When the last
-image is scored the rows become a Parquet file and the journal is deleted. Both carry the key that
-made them; equal keys give byte-equal Parquet files.
+A file carries the key that made it; equal keys give byte-equal Parquet files. Before it is whole
+its scores are in a journal (:mod:`harness.results.journal`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import io
 import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import SchemaError
-from harness.results.lock import open_locked
 from harness.results.paths import MEASURED, place_name
 from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey, SubsetResult
 from harness.results.store import canonical_json, write_atomic
@@ -64,7 +59,7 @@ class Predictions:
 
 def prediction_path(root: Path, key: PredictionKey) -> Path:
     """``predictions/<suite>/<subset>/<detector>/<digest of the key>.parquet`` below ``root``."""
-    digest = hashlib.sha256(_key_json(key).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(key_json(key).encode()).hexdigest()[:16]
     # Own data may name its groups anything, a path or dots included.
     suite, subset = place_name(key.suite), place_name(key.subset)
     return root / "predictions" / suite / subset / key.detector / f"{digest}.parquet"
@@ -184,122 +179,8 @@ def read_predictions(path: Path) -> Predictions:
         ) from error
 
 
-class Journal:
-    """Scores of an unfinished subset, one line an image: ``index<TAB>score as a hex float``.
-
-    The first line is the key. An image that was skipped has ``skip`` in place of its score. A line
-    ``made<TAB>{...}`` stands before the first score of each session that added some. A last line
-    cut short by a kill is ignored. The file is locked while it is open.
-
-    Attributes:
-        scores: index in the manifest -> score.
-        skipped: indices of skipped images.
-        made: the sessions that made the scores, by name.
-    """
-
-    def __init__(self, path: Path, key: PredictionKey) -> None:
-        self.path = path
-        self.scores: dict[int, float] = {}
-        self.skipped: set[int] = set()
-        self.made: dict[str, Made] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open_locked(path)
-        self._load(_key_json(key).encode() + b"\n")
-
-    def _load(self, head: bytes) -> None:
-        self._file.seek(0)
-        content = self._file.read()
-        keep = content.rfind(b"\n") + 1
-        if not content.startswith(head):
-            keep = 0
-        self._file.truncate(keep)
-        if not keep:
-            self._append(head)
-            return
-        for line in content[len(head) : keep].splitlines():
-            index, _, score = line.partition(b"\t")
-            if index == b"made":
-                session = Made(**json.loads(score))
-                self.made[session.digest] = session
-            elif score == b"skip":
-                self.skipped.add(int(index))
-            else:
-                self.scores[int(index)] = float.fromhex(score.decode())
-
-    def add(self, scores: Iterable[tuple[int, float]], made: Iterable[Made] = ()) -> None:
-        """Appends finite scores, and what made them; hands them to the operating system."""
-        lines = []
-        for session in made:
-            if session.digest not in self.made:
-                self.made[session.digest] = session
-                text = json.dumps(dataclasses.asdict(session), sort_keys=True)
-                lines.append(f"made\t{text}\n")
-        for index, score in scores:
-            if not math.isfinite(score):
-                raise ValueError(f"score of image {index} is {score}")
-            self.scores[index] = score
-            lines.append(f"{index}\t{score.hex()}\n")
-        self._append("".join(lines).encode())
-
-    def skip(self, index: int) -> None:
-        """Notes that an unreadable image was left out."""
-        self.skipped.add(index)
-        self._append(f"{index}\tskip\n".encode())
-
-    def _append(self, lines: bytes) -> None:
-        try:
-            self._file.write(lines)
-            self._file.flush()
-        except OSError as error:
-            error.filename = str(self.path)  # a full disk names none
-            raise
-
-    def __contains__(self, index: int) -> bool:
-        return index in self.scores or index in self.skipped
-
-    def close(self) -> None:
-        """Closes and unlocks; the file stays."""
-        with contextlib.suppress(OSError):  # every line was flushed, and a refusal raised, before
-            self._file.close()
-
-    def finish(
-        self, path: Path, key: PredictionKey, samples: Sequence[Listed], unit: str = ""
-    ) -> Predictions:
-        """Turns a complete journal into the prediction file at ``path`` and deletes the journal.
-
-        Args:
-            path: of the prediction file.
-            key: what made the scores.
-            samples: the scored images, in manifest order.
-            unit: what their units are, in words.
-        """
-        rows = [i for i in range(len(samples)) if i not in self.skipped]
-        predictions = Predictions(
-            key=key,
-            ids=tuple(samples[i].id for i in rows),
-            labels=np.array([samples[i].label for i in rows], dtype=np.int8),
-            scores=np.array([self.scores[i] for i in rows], dtype=np.float64),
-            units=tuple(unit_of(samples[i]) for i in rows),
-            unit=unit,
-            skipped=tuple(samples[i].id for i in sorted(self.skipped)),
-        )
-        digest = write_predictions(path, predictions, self.made.values())
-        self.path.unlink()
-        self.close()
-        return dataclasses.replace(predictions, digest=digest)
-
-
-@contextlib.contextmanager
-def open_journal(path: Path, key: PredictionKey) -> Iterator[Journal]:
-    """A journal that is closed whatever happens."""
-    journal = Journal(path, key)
-    try:
-        yield journal
-    finally:
-        journal.close()
-
-
-def _key_json(key: PredictionKey) -> str:
+def key_json(key: PredictionKey) -> str:
+    """A key as text: what names its files, and the first line of its journals."""
     # Schema 1 had a field more; its usual value keeps the files of that schema where they are.
     return json.dumps({**dataclasses.asdict(key), "on_bad_image": "error"}, sort_keys=True)
 
