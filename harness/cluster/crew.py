@@ -23,7 +23,7 @@ POLL_SECONDS = 1.0
 """Between two looks for nodes that have joined."""
 WAIT_SECONDS = 300
 """How long a run waits while no worker at all can be dealt to."""
-STARTS = 5
+STARTS = 3
 """How often a worker may end before it is ready once."""
 
 Part = TypeVar("Part")
@@ -102,6 +102,7 @@ class _Hand:
     actor: Any
     call: Any = None
     card: Card[Any] | None = None
+    starting: bool = True
     about: Any = None
     failures: int = 0
 
@@ -190,7 +191,10 @@ class Crew:
                 yield from self._lost(hand, card, deck, ended)
             self._restart(hand, ended, deck)
             return
-        if card is None:
+        if hand.starting:
+            hand.starting = False
+            hand.call = hand.actor.ready.remote()
+        elif card is None:
             self._is_ready(hand, answer, error, deck)
         elif isinstance(error, UnfitError):
             deck.put_back(card)
@@ -221,17 +225,21 @@ class Crew:
             yield Dealt(part=card.part, node=hand.node, error=error, lost=card.lost)
 
     def _restart(self, hand: _Hand, ended: str, deck: Deck[Any]) -> None:
-        """Asks a worker whose call was lost to say when it is there again."""
+        """Waits for Ray to start a worker again whose call was lost."""
         hand.failures += 1
-        if hand.failures >= STARTS:
-            self._refuse(hand, f"its worker ends before it is ready: {ended}", deck)
-            return
-        # With retries, so that the call waits for Ray's restart. Where the node is gone it waits
-        # for ever, or fails; work is dealt to the others meanwhile.
-        hand.call = hand.actor.ready.options(max_task_retries=-1).remote()
-        if hand.node.id not in {node.id for node in self.cluster.nodes()}:
-            log.warning("node %s is gone; its work is dealt to the others", hand.node.name)
+        if hand.starting or hand.node.id not in {node.id for node in self.cluster.nodes()}:
+            log.warning("a worker on node %s is gone: %s", hand.node.name, ended)
             self._dismiss(hand)
+        elif hand.failures > STARTS:
+            self._refuse(hand, f"its worker ends before it is ready: {ended}", deck)
+        else:
+            self._start(hand)
+
+    def _start(self, hand: _Hand) -> None:
+        # Repeated by Ray until the process is there: that it is not yet counts as a failure. What
+        # may end the process, building the detectors, is another call, which is not repeated.
+        hand.starting = True
+        hand.call = hand.actor.is_there.options(max_task_retries=-1).remote()
 
     def _is_ready(self, hand: _Hand, about: Any, error: Exception | None, deck: Deck[Any]) -> None:
         hand.failures = 0
@@ -277,7 +285,7 @@ class Crew:
             scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node.id, soft=False),
         )
         hand = _Hand(node, actor.remote(self.make))
-        hand.call = hand.actor.ready.options(max_task_retries=-1).remote()
+        self._start(hand)
         return hand
 
     def _nobody(self) -> HarnessError:
@@ -299,6 +307,9 @@ class _Actor:
     def __init__(self, make: Callable[[], Worker]) -> None:
         self._make = make
         self._worker: Worker | None = None
+
+    def is_there(self) -> tuple[None, None]:
+        return None, None
 
     def ready(self) -> tuple[Any, Exception | None]:
         try:

@@ -88,6 +88,7 @@ def require_ray() -> ModuleType:
         )
     # Ray reads these when it is imported.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_DEDUP_LOGS"] = "0"  # else what it did not say is said at exit
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -95,12 +96,13 @@ def require_ray() -> ModuleType:
 
 
 @contextlib.contextmanager
-def connected(address: str = LOCAL) -> Iterator[Cluster]:
+def connected(address: str = LOCAL, *, cores: int = 0) -> Iterator[Cluster]:
     """A cluster, left as it was found; a local one is stopped.
 
     Args:
         address: of a running cluster, ``HOST:PORT``, ``ray://HOST:PORT`` or ``auto``;
-            :data:`LOCAL` starts one with the cores that this process may use.
+            :data:`LOCAL` starts one.
+        cores: that a local one offers, 0 = those that this process may use.
 
     Raises:
         UsageError: Ray is not installed, or nothing answers at the address.
@@ -113,13 +115,13 @@ def connected(address: str = LOCAL) -> Iterator[Cluster]:
     with _quiet():
         try:
             with _own_sigterm(), contextlib.redirect_stdout(io.StringIO()):
-                _init(ray, address)
+                _init(ray, address, cores or usable_cores())
             yield Cluster(ray)
         finally:
             ray.shutdown()
 
 
-def _init(ray: ModuleType, address: str) -> None:
+def _init(ray: ModuleType, address: str, cores: int) -> None:
     # What is imported here is imported there, and what names places means the same.
     paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     given = {name: value for name, value in os.environ.items() if name.startswith("LFM_")}
@@ -133,7 +135,7 @@ def _init(ray: ModuleType, address: str) -> None:
     if address == LOCAL:
         # Reached from nowhere else: Ray runs what it is sent.
         ray.init(
-            num_cpus=usable_cores(),
+            num_cpus=cores,
             object_store_memory=OBJECT_STORE_BYTES,
             _node_ip_address="127.0.0.1",
             **common,
@@ -197,12 +199,12 @@ class _Filtered(io.TextIOBase):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    before = sys.stderr
-    sys.stderr = _Filtered(before)
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Filtered(before[0]), _Filtered(before[1])
     try:
         yield
     finally:
-        sys.stderr = before
+        sys.stdout, sys.stderr = before
 
 
 def default_cores(cluster: Cluster) -> int:

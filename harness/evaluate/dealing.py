@@ -57,7 +57,7 @@ class _Open:
     Args:
         subset: it.
         cut: whether all its parts are made.
-        out: how many of them have no outcome yet.
+        out: images of parts that have no outcome yet; the parts themselves may be cut.
     """
 
     subset: OpenSubset
@@ -185,7 +185,7 @@ class Dealing:
             for first in range(0, len(indices), size):
                 part = _part(number, subset, indices[first : first + size], self._weights)
                 if part.tasks:
-                    open_.out += 1
+                    open_.out += len(part.indices)
                     yield part
             open_.cut = True
             self._finish(number, done)
@@ -209,7 +209,7 @@ class Dealing:
                 task.error = task.error or _not_scored(part, dealt)
             else:
                 self._keep(task, part, dealt.answer[number], dealt, tick)
-        found.out -= 1
+        found.out -= len(part.indices)
         self._finish(part.subset, done)
 
     def _keep(self, task: Task, part: Part, answer: Scored, dealt: _Answer, tick: Tick) -> None:

@@ -1,0 +1,157 @@
+"""``run --ray``: what one process leaves, whatever happens to the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+from harness.results.records import RunRecord
+from harness.results.store import load_records
+from tests.cluster_nodes import KILLER, Nodes, nodes
+from tests.conftest import write_images
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two subsets, 48 images; the reals of one are the other's too."""
+    root = tmp_path_factory.mktemp("images") / "data"
+    for first, group in ((0, "a"), (100, "b")):
+        write_images(root / group / "0_real", range(12))
+        write_images(root / group / "1_fake", range(first + 1, first + 13))
+    return root
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    with nodes(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+def run(images: Path, out: Path, *more: object) -> int:
+    flags = ["--method", "chance", "--images", images, "--resamples", "0", "--out", out]
+    return main(["run", *map(str, [*flags, *more])])
+
+
+@pytest.fixture(scope="module")
+def plain(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("plain")
+    assert run(images, out) == 0
+    return kept(out)
+
+
+def kept(out: Path) -> dict[str, bytes]:
+    found = sorted(out.rglob("predictions/**/*.parquet"))
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+
+
+def only_record(out: Path) -> RunRecord:
+    (record,) = load_records(out)
+    return record
+
+
+def test_several_nodes_leave_what_one_process_leaves(
+    cluster: Nodes, images: Path, plain: dict[str, bytes], tmp_path: Path
+) -> None:
+    with cluster.with_days("", "", ""):
+        assert run(images, tmp_path, "--ray", cluster.address) == 0
+    assert kept(tmp_path) == plain
+    assert not list(tmp_path.rglob("*.journal"))
+    assert len(only_record(tmp_path).made) == 1
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("no data", "it lacks data that the driver has: "),
+        ("other data", "it has other data: "),
+        ("other torch", "it differs: torch 0.0.1 (here "),
+    ],
+)
+def test_a_node_that_is_not_as_the_driver_gets_no_work(
+    day: str,
+    said: str,
+    cluster: Nodes,
+    images: Path,
+    plain: dict[str, bytes],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with cluster.with_days("slow", day):
+        assert run(images, tmp_path / "1", "--ray", cluster.address) == 0
+    assert kept(tmp_path / "1") == plain
+    assert "gets no work: " + said in caplog.text
+    with cluster.with_days(day):
+        assert run(images, tmp_path / "2", "--ray", cluster.address) == 1
+    assert not kept(tmp_path / "2")
+    errors = capsys.readouterr().err
+    assert "no node of the cluster can be used" in errors
+    assert said in errors
+
+
+def test_mixed_versions_are_taken_where_they_are_allowed_and_noted(
+    cluster: Nodes, images: Path, plain: dict[str, bytes], tmp_path: Path
+) -> None:
+    with cluster.with_days("slow", "other torch"):
+        assert run(images, tmp_path, "--ray", cluster.address, "--allow-mixed") == 0
+    assert kept(tmp_path) == plain
+    versions = {made.environment["torch"] for made in only_record(tmp_path).made.values()}
+    assert "0.0.1" in versions
+
+
+def test_a_node_whose_worker_cannot_start(
+    cluster: Nodes, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cluster.with_days("dies"):
+        assert run(images, tmp_path, "--ray", cluster.address) == 1
+    said = "gets no work: its worker ends before it is ready: its process ended"
+    assert said in capsys.readouterr().err
+
+
+def test_other_data_is_never_taken(cluster: Nodes, images: Path, tmp_path: Path) -> None:
+    with cluster.with_days("other data"):
+        assert run(images, tmp_path, "--ray", cluster.address, "--allow-mixed") == 1
+
+
+def test_an_image_that_kills_one_node_is_scored_by_another(
+    cluster: Nodes, images: Path, plain: dict[str, bytes], tmp_path: Path
+) -> None:
+    with cluster.with_days("slow", "killer"):
+        assert run(images, tmp_path, "--ray", cluster.address) == 0
+    assert kept(tmp_path) == plain
+
+
+def test_an_image_that_kills_every_worker_is_named(
+    cluster: Nodes,
+    images: Path,
+    plain: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    skip = ("--on-bad-image", "skip")
+    with cluster.with_days("killer", "killer"):
+        assert run(images, tmp_path, "--ray", cluster.address, *skip) == 1
+    errors = capsys.readouterr().err
+    for group in ("a", "b"):
+        name = images / group / "1_fake" / KILLER
+        assert f"{name}: the worker ended " in errors
+    assert "--on-bad-image skip leaves out only what cannot be read" in errors
+    assert {result.status for result in only_record(tmp_path).subsets} == {"failed"}
+    assert not kept(tmp_path)
+    assert run(images, tmp_path) == 0
+    assert kept(tmp_path) == plain
+
+
+def test_a_detector_that_raises_on_a_node_names_image_and_node(
+    cluster: Nodes, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cluster.with_days("detector"):
+        assert run(images, tmp_path, "--ray", cluster.address) == 1
+    errors = capsys.readouterr().err
+    assert "ValueError: a bad day (on node " in errors
