@@ -18,11 +18,13 @@ class Source(ABC):
     """Where one image is. Small, comparable, and the same in another process.
 
     Attributes:
+        kind: what holds it, in a word.
         forward_only: reading in another order than :attr:`order` begins from the start each time.
     """
 
     __slots__ = ()
     forward_only = False
+    kind = "file"
 
     @abstractmethod
     def read(self) -> bytes:

@@ -58,6 +58,8 @@ class TarSource(Source):
     offset: int
     size: int
 
+    kind = "tar"
+
     def read(self) -> bytes:
         """The member's bytes."""
         _refuse_large(self.size)

@@ -29,6 +29,8 @@ class ZipSource(Source):
     name: str
     offset: int
 
+    kind = "zip"
+
     def read(self) -> bytes:
         """The member's bytes, checked against its CRC and declared size."""
         archive = _archive(self.archive, self.state())
