@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.source import Source
+from harness.data.remote import is_url
+from harness.data.source import Source, open_binary, shown
 from harness.errors import DataError
 
 GROUPS_KEPT = 256 << 20
@@ -48,7 +49,7 @@ class RowSource(Source):
         return image_bytes(opened(self.file, self.state()).cell(self.row, self.column))
 
     def __str__(self) -> str:
-        return f"{self.file}::row={self.row}"
+        return f"{shown(self.file)}::row={self.row}"
 
     @property
     def holder(self) -> str:
@@ -122,7 +123,9 @@ class Table:
 
 class _Parquet(Table):
     def __init__(self, file: str) -> None:
-        self._file = pq.ParquetFile(file, memory_map=True)
+        self._file = pq.ParquetFile(
+            file if not is_url(file) else open_binary(file), memory_map=True
+        )
         self.schema = self._file.schema_arrow
         meta = self._file.metadata
         self.rows = meta.num_rows
@@ -158,13 +161,12 @@ class _Arrow(Table):
     """Memory-mapped: what is not asked for is never read."""
 
     def __init__(self, file: str) -> None:
-        path = Path(file)
-        with path.open("rb") as stream:
+        with open_binary(file) as stream:
             is_file = stream.read(len(_FILE_MAGIC)) == _FILE_MAGIC
-            stream.seek(-min(len(_STREAM_END), path.stat().st_size), 2)
+            stream.seek(-min(len(_STREAM_END), stream.seek(0, 2)), 2)
             if not is_file and stream.read() != _STREAM_END:
                 raise ValueError("cut short: no end of stream")
-        source = pa.memory_map(file)
+        source = pa.PythonFile(open_binary(file)) if is_url(file) else pa.memory_map(file)
         opener = pa.ipc.open_file if is_file else pa.ipc.open_stream
         self._table = opener(source).read_all()
         self.schema = self._table.schema
@@ -189,7 +191,7 @@ def opened(file: str, _state: str) -> Table:
     return (_Parquet if file.lower().endswith(".parquet") else _Arrow)(file)
 
 
-def open_table(file: Path) -> Table:
+def open_table(file: Path | str) -> Table:
     """A table, for listing.
 
     Raises:
@@ -199,5 +201,5 @@ def open_table(file: Path) -> Table:
         return opened(str(file), RowSource(str(file), 0).state())
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(
-            f"{file}: cannot be read as a table: {error}", hint="get the file again"
+            f"{shown(str(file))}: cannot be read as a table: {error}", hint="get the file again"
         ) from error
