@@ -18,7 +18,8 @@ from pathlib import Path
 
 from harness.data import tars, zips
 from harness.data.places import Folder, FolderEntry, is_kept
-from harness.data.source import FileSource, Source, shown, state_of
+from harness.data.remote import shown_place
+from harness.data.source import FileSource, Source, state_of
 from harness.errors import DataError, printable
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class ArchiveFolder(Folder):
         return self._top().refused
 
     def __str__(self) -> str:
-        return printable(shown(str(self.path)))
+        return printable(shown_place(str(self.path)))
 
     def _top(self) -> Tree:
         try:
@@ -128,7 +129,7 @@ class ArchiveFolder(Folder):
 @lru_cache(maxsize=64)
 def _opened(path: str, state: str) -> Tree:
     """The members of an archive, as a folder."""
-    tree = Tree(shown(path))
+    tree = Tree(shown_place(path))
     read = zips.members if path.casefold().endswith(".zip") else tars.members
     for member in read(path, state):
         tree.add(member.name, member.source, member.refused)

@@ -18,7 +18,15 @@ import pyarrow as pa
 
 from harness.api import FAKE, REAL
 from harness.data.sample import Sample
-from harness.data.tables import ENDINGS, RowSource, Table, open_table
+from harness.data.tables import (
+    ENDINGS,
+    ImageTable,
+    RowSource,
+    column_in_doubt,
+    image_column,
+    image_columns,
+    open_table,
+)
 from harness.errors import DataError, UsageError, printable
 
 WORDS: Mapping[str, int] = {
@@ -69,7 +77,7 @@ def table_files(path: Path) -> list[TableFile]:
     A Parquet file without an image column is a list of images, and no table of them.
     """
     if path.is_file():
-        if path.suffix.lower() not in ENDINGS or not image_columns(open_table(path)):
+        if path.suffix.lower() not in ENDINGS or not image_columns(open_table(path).schema):
             return []
         return [TableFile(file=path, name=path.stem, subset=path.stem)]
     if (path / _DICT).is_file():
@@ -85,19 +93,19 @@ def table_files(path: Path) -> list[TableFile]:
         TableFile(
             file=file,
             name=file.relative_to(path).with_suffix("").as_posix(),
-            subset=_split(file.stem) or path.name,
+            subset=shard_name(file.stem) or path.name,
         )
         for file in found
     ]
 
 
-def _split(stem: str) -> str:
+def shard_name(stem: str) -> str:
     """``test`` of ``test-00000-of-00004``; the stem itself where no number follows."""
     found = _SHARD.fullmatch(stem)
     return next((part for part in found.groups() if part is not None), "") if found else stem
 
 
-def table_samples(path: Path, files: Sequence[TableFile], columns: Columns) -> list[Sample]:
+def table_samples(files: Sequence[TableFile], columns: Columns) -> list[Sample]:
     """Every image of a table's files.
 
     Raises:
@@ -105,7 +113,7 @@ def table_samples(path: Path, files: Sequence[TableFile], columns: Columns) -> l
     """
     samples: list[Sample] = []
     for each in files:
-        samples += _of_file(path, each, columns)
+        samples += _of_file(each, columns)
     ids = Counter((sample.subset, sample.id) for sample in samples)
     if ids and max(ids.values()) > 1:  # file names that repeat tell nothing apart
         return [
@@ -124,9 +132,9 @@ def _with_rows(
         yield by_file[sample.source.file], sample.source.row, sample
 
 
-def _of_file(path: Path, each: TableFile, columns: Columns) -> Iterator[Sample]:
+def _of_file(each: TableFile, columns: Columns) -> Iterator[Sample]:
     table = open_table(each.file)
-    image = _image(path, table, columns)
+    image = image_column(each.file, columns.image)
     label = _named("label", columns.label, LABELS, table, each.file)
     group = _named("group", columns.group, GROUPS, table, each.file, needed=False)
     unit = next((name for name in UNITS if name in table.schema.names), "")
@@ -134,7 +142,7 @@ def _of_file(path: Path, each: TableFile, columns: Columns) -> Iterator[Sample]:
     wanted = [*dict.fromkeys(filter(None, (label, group, unit, ids)))]
     cells = {name: table.columns([name]).column(name).to_pylist() for name in wanted}
     paths = _paths(table, image) if not ids else cells[ids]
-    labels = _labels(each.file, table, label, cells[label], columns.fake)
+    labels = _labels(each.file, label, cells[label], _class_names(table, label), columns.fake)
     for row in range(table.rows):
         name = paths[row] if paths[row] else f"{each.name}::row={row}"
         yield Sample(
@@ -146,34 +154,11 @@ def _of_file(path: Path, each: TableFile, columns: Columns) -> Iterator[Sample]:
         )
 
 
-def image_columns(table: Table) -> list[str]:
-    """Columns that hold encoded images: a struct with bytes, or bytes."""
-    return [field.name for field in table.schema if _is_image(field.type)]
-
-
-def _is_image(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        index = kind.get_field_index("bytes")
-        return index >= 0 and _is_image(kind.field(index).type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _image(path: Path, table: Table, columns: Columns) -> str:
-    found = image_columns(table)
-    if columns.image:
-        if columns.image not in found:
-            raise _doubt(path, "image", columns.image, found or table.schema.names)
-        return columns.image
-    if len(found) == 1 or "image" in found:
-        return "image" if "image" in found else found[0]
-    raise _doubt(path, "image", "", found or table.schema.names)
-
-
 def _named(
     what: str,
     asked: str,
     obvious: Sequence[str],
-    table: Table,
+    table: ImageTable,
     file: Path,
     *,
     needed: bool = True,
@@ -182,20 +167,15 @@ def _named(
     names = table.schema.names
     if asked:
         if asked not in names:
-            raise _doubt(file, what, asked, names)
+            raise column_in_doubt(file, what, asked, names)
         return asked
     found = [name for name in obvious if name in names]
     if len(found) == 1 or (not found and not needed):
         return found[0] if found else ""
-    raise _doubt(file, what, "", found or names)
+    raise column_in_doubt(file, what, "", found or names)
 
 
-def _doubt(file: Path, what: str, asked: str, names: Sequence[str]) -> UsageError:
-    found = f"no {what} column {asked}" if asked else f"which column holds the {what} is not clear"
-    return UsageError(f"{file}: {found}: {', '.join(names)}", hint=f"--{what}-column NAME")
-
-
-def _paths(table: Table, image: str) -> list[str | None]:
+def _paths(table: ImageTable, image: str) -> list[str | None]:
     """The names that an image struct keeps."""
     kind = table.schema.field(image).type
     if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
@@ -206,13 +186,16 @@ def _paths(table: Table, image: str) -> list[str | None]:
     return list(pc.struct_field(column, "path").to_pylist())
 
 
-def _labels(file: Path, table: Table, column: str, cells: Sequence[Any], fake: str) -> list[int]:
-    names = _class_names(table, column)
+def _labels(
+    file: Path, column: str, cells: Sequence[Any], names: Sequence[str], fake: str
+) -> list[int]:
+    """The label of each row; ``names`` are those of the classes, where the table has some."""
     known: dict[Any, int] = {}
     found = []
     for row, cell in enumerate(cells):
         if cell not in known:
-            known[cell] = _label(file, row, column, _named_class(cell, names), fake)
+            place = f"{file}::row={row}"
+            known[cell] = label_of(place, _named_class(cell, names), fake)
         found.append(known[cell])
     if fake and FAKE not in known.values():
         values = ", ".join(sorted({_named_class(cell, names) for cell in known}))
@@ -220,20 +203,25 @@ def _labels(file: Path, table: Table, column: str, cells: Sequence[Any], fake: s
     return found
 
 
-def _label(file: Path, row: int, column: str, value: str, fake: str) -> int:
-    """What one value of the label column means.
+def label_of(place: str, value: str, fake: str) -> int:
+    """What a label means.
+
+    Args:
+        place: where it stands, for messages.
+        value: the label as text.
+        fake: the value that means fake, every other one meaning real; "" = as words say.
 
     Raises:
         DataError: that is not clear.
     """
     if not value:
-        raise DataError(f"{file}::row={row}: no {column}")
+        raise DataError(f"{place}: no label")
     if fake:
         return FAKE if value.casefold() == fake.casefold() else REAL
     label = WORDS.get(value.casefold())
     if label is None:
         raise DataError(
-            f"{file}::row={row}: whether {column} {value!r} is real or fake is not clear",
+            f"{place}: whether label {value!r} means real or fake is not clear",
             hint="--fake-label VALUE says which value is fake; every other one is then real",
         )
     return label
@@ -248,7 +236,7 @@ def _named_class(cell: object, names: Sequence[str]) -> str:
     return _text(cell)
 
 
-def _class_names(table: Table, column: str) -> list[str]:
+def _class_names(table: ImageTable, column: str) -> list[str]:
     """Names of the classes of a label column, as Hugging Face keeps them with a table."""
     raw = (table.schema.metadata or {}).get(b"huggingface")
     try:

@@ -20,7 +20,7 @@ from harness.data.archives import Tree
 from harness.data.folders import class_of
 from harness.data.hashing import file_state
 from harness.data.places import Folder, FolderEntry
-from harness.data.tables import CheckedRowSource, RowSource, Table, open_table
+from harness.data.tables import CheckedRowSource, ImageTable, RowSource, open_table
 from harness.errors import DataError, printable
 
 MAPPING, TEST, STATE = "mapping.json", "test.json", "state.json"
@@ -89,7 +89,7 @@ def _opened(path: Path, _states: str) -> Tree:
     return tree
 
 
-def _shards(path: Path) -> list[tuple[str, int, Table]]:
+def _shards(path: Path) -> list[tuple[str, int, ImageTable]]:
     """(file, number of its first row, table) of every shard, in order."""
     state = _object(path / STATE)
     try:
@@ -102,7 +102,7 @@ def _shards(path: Path) -> list[tuple[str, int, Table]]:
 
 
 def _source(
-    path: Path, shards: list[tuple[str, int, Table]], image_path: str, row: object
+    path: Path, shards: list[tuple[str, int, ImageTable]], image_path: str, row: object
 ) -> RowSource:
     if not isinstance(row, int):
         raise DataError(f"{path / MAPPING}: no row of {image_path}, which {TEST} lists")

@@ -35,6 +35,11 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
 
 
+def shown_place(place: str) -> str:
+    """A path as it is; a URL as :func:`shown`."""
+    return shown(place) if is_url(place) else place
+
+
 def open_url(url: str) -> IO[bytes]:
     """A file that can be sought in; what is read comes in ranges.
 

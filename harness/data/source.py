@@ -86,7 +86,7 @@ class FileSource(Source):
         return Path(self.path).read_bytes()
 
     def __str__(self) -> str:
-        return shown(self.path)
+        return remote.shown_place(self.path)
 
     @property
     def holder(self) -> str:
@@ -107,11 +107,6 @@ class Member:
     name: str
     source: Source | None
     refused: str = ""
-
-
-def shown(place: str) -> str:
-    """A path as it is; a URL without its secrets."""
-    return remote.shown(place) if remote.is_url(place) else place
 
 
 def state_of(place: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -15,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.remote import is_url
-from harness.data.source import Source, open_binary, shown
-from harness.errors import DataError
+from harness.data.remote import is_url, shown_place
+from harness.data.source import Source, open_binary, openable
+from harness.errors import DataError, UsageError
 
 GROUPS_KEPT = 256 << 20
 """Bytes of row groups of one Parquet file that stay in memory; at least one does."""
@@ -49,7 +50,7 @@ class RowSource(Source):
         return image_bytes(opened(self.file, self.state()).cell(self.row, self.column))
 
     def __str__(self) -> str:
-        return f"{shown(self.file)}::row={self.row}"
+        return f"{shown_place(self.file)}::row={self.row}"
 
     @property
     def holder(self) -> str:
@@ -97,7 +98,7 @@ def image_bytes(cell: object) -> bytes:
     return cell
 
 
-class Table:
+class ImageTable:
     """A table on disk, of which cells are read at random by several threads.
 
     Attributes:
@@ -121,11 +122,9 @@ class Table:
         raise NotImplementedError
 
 
-class _Parquet(Table):
+class _Parquet(ImageTable):
     def __init__(self, file: str) -> None:
-        self._file = pq.ParquetFile(
-            file if not is_url(file) else open_binary(file), memory_map=True
-        )
+        self._file = pq.ParquetFile(openable(file), memory_map=True)
         self.schema = self._file.schema_arrow
         meta = self._file.metadata
         self.rows = meta.num_rows
@@ -157,7 +156,7 @@ class _Parquet(Table):
         return sum(array.nbytes for array in self._groups.values())
 
 
-class _Arrow(Table):
+class _Arrow(ImageTable):
     """Memory-mapped: what is not asked for is never read."""
 
     def __init__(self, file: str) -> None:
@@ -182,7 +181,7 @@ class _Arrow(Table):
 
 
 @lru_cache(maxsize=32)
-def opened(file: str, _state: str) -> Table:
+def opened(file: str, _state: str) -> ImageTable:
     """A table by its path; opened again when the file's state is another.
 
     Raises:
@@ -191,7 +190,7 @@ def opened(file: str, _state: str) -> Table:
     return (_Parquet if file.lower().endswith(".parquet") else _Arrow)(file)
 
 
-def open_table(file: Path | str) -> Table:
+def open_table(file: Path | str) -> ImageTable:
     """A table, for listing.
 
     Raises:
@@ -201,5 +200,46 @@ def open_table(file: Path | str) -> Table:
         return opened(str(file), RowSource(str(file), 0).state())
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(
-            f"{shown(str(file))}: cannot be read as a table: {error}", hint="get the file again"
+            f"{shown_place(str(file))}: cannot be read as a table: {error}",
+            hint="get the file again",
         ) from error
+
+
+def image_columns(schema: pa.Schema) -> list[str]:
+    """Columns that hold encoded images: a struct with bytes, or bytes that are no file's name."""
+    return [f.name for f in schema if _is_image(f.type) and f.name != "path"]
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        index = kind.get_field_index("bytes")
+        return index >= 0 and _is_image(kind.field(index).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def image_column(file: Path | str, asked: str = "") -> str:
+    """The column of a table that holds its images.
+
+    Args:
+        file: the table.
+        asked: its name, where a person gave it.
+
+    Raises:
+        DataError: the file cannot be read.
+        UsageError: there is no such column, or which one it is is not clear.
+    """
+    schema = open_table(file).schema
+    found = image_columns(schema)
+    if asked in found:
+        return asked
+    if not asked and ("image" in found or len(found) == 1):
+        return "image" if "image" in found else found[0]
+    raise column_in_doubt(file, "image", asked, found or schema.names)
+
+
+def column_in_doubt(file: Path | str, what: str, asked: str, names: Sequence[str]) -> UsageError:
+    """That a column's meaning must be said."""
+    said = f"no {what} column {asked}" if asked else f"which column holds the {what} is not clear"
+    return UsageError(
+        f"{shown_place(str(file))}: {said}: {', '.join(names)}", hint=f"--{what}-column NAME"
+    )

@@ -18,6 +18,7 @@ from typing import IO, cast
 import pyarrow as pa
 
 from harness.data.cache import Cache
+from harness.data.remote import shown_place
 from harness.data.source import (
     AGAIN,
     LARGEST,
@@ -26,7 +27,6 @@ from harness.data.source import (
     open_binary,
     openable,
     read_range,
-    shown,
     whole,
 )
 from harness.errors import DataError
@@ -75,7 +75,7 @@ class TarSource(Source):
         return read_range(self.archive, self.offset, self.size)
 
     def __str__(self) -> str:
-        return f"{shown(self.archive)}::{self.name}"
+        return f"{shown_place(self.archive)}::{self.name}"
 
     @property
     def holder(self) -> str:
@@ -115,7 +115,7 @@ def members(path: str, state: str) -> Iterator[Member]:
         log.warning(
             "%s is compressed: it is read from its beginning, in its own order; unpacking it is "
             "faster",
-            shown(path),
+            shown_place(path),
         )
     kind = PackedTarSource if packed else TarSource
     for raw, offset, size, refused in _index(path, state):
@@ -134,7 +134,9 @@ def _index(path: str, state: str) -> list[_Row]:
         rows = list(_scan(path))
     except _damage() as error:
         reason = str(error) or type(error).__name__
-        raise DataError(f"{shown(path)}: damaged or cut short: {reason}", hint=AGAIN) from error
+        raise DataError(
+            f"{shown_place(path)}: damaged or cut short: {reason}", hint=AGAIN
+        ) from error
     names = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=False)) if rows else {}
     _indices.write(path, state, pa.table({n: names.get(n, ()) for n in _SCHEMA.names}, _SCHEMA))
     return rows
