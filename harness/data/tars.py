@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import tarfile
 import zlib
 from bisect import bisect_left
@@ -11,14 +12,23 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock
 from typing import IO, cast
 
 import pyarrow as pa
 
 from harness.data.cache import Cache
-from harness.data.source import AGAIN, LARGEST, Member, Source
+from harness.data.remote import shown_place
+from harness.data.source import (
+    AGAIN,
+    LARGEST,
+    Member,
+    Source,
+    open_binary,
+    openable,
+    read_range,
+    whole,
+)
 from harness.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -29,8 +39,6 @@ BEHIND = 256 << 20
 _BLOCK = 512
 # Modules by name: a Python may have been built without some of them.
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
-# lzma raises an error of its own, which is a plain Exception.
-_DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ImportError)
 
 _SCHEMA = pa.schema(
     [
@@ -59,15 +67,15 @@ class TarSource(Source):
     offset: int
     size: int
 
+    kind = "tar"
+
     def read(self) -> bytes:
         """The member's bytes."""
         _refuse_large(self.size)
-        with Path(self.archive).open("rb") as file:
-            file.seek(self.offset)
-            return _whole(file.read(self.size), self.size)
+        return read_range(self.archive, self.offset, self.size)
 
     def __str__(self) -> str:
-        return f"{self.archive}::{self.name}"
+        return f"{shown_place(self.archive)}::{self.name}"
 
     @property
     def holder(self) -> str:
@@ -107,7 +115,7 @@ def members(path: str, state: str) -> Iterator[Member]:
         log.warning(
             "%s is compressed: it is read from its beginning, in its own order; unpacking it is "
             "faster",
-            path,
+            shown_place(path),
         )
     kind = PackedTarSource if packed else TarSource
     for raw, offset, size, refused in _index(path, state):
@@ -124,9 +132,11 @@ def _index(path: str, state: str) -> list[_Row]:
         return cast(list[_Row], list(zip(*columns, strict=True)))
     try:
         rows = list(_scan(path))
-    except _DAMAGE as error:
+    except _damage() as error:
         reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: damaged or cut short: {reason}", hint=AGAIN) from error
+        raise DataError(
+            f"{shown_place(path)}: damaged or cut short: {reason}", hint=AGAIN
+        ) from error
     names = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=False)) if rows else {}
     _indices.write(path, state, pa.table({n: names.get(n, ()) for n in _SCHEMA.names}, _SCHEMA))
     return rows
@@ -188,7 +198,7 @@ class _Forward:
                 return data
             try:
                 return self._forward(offset, size)
-            except _DAMAGE as error:
+            except _damage() as error:
                 self._stream = None
                 raise ValueError(f"the archive is damaged: {error}") from error
 
@@ -201,7 +211,7 @@ class _Forward:
             stream.seek(place)
             self._keep(place, stream.read(length))
         stream.seek(offset)
-        return _whole(stream.read(size), size)
+        return whole(stream.read(size), size)
 
     def _keep(self, place: int, data: bytes) -> None:
         self._behind[place] = data
@@ -215,16 +225,23 @@ def _reader(path: str, state: str) -> _Forward:
     return _Forward(path, state)
 
 
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged archive raises; lzma, where it was loaded, has an error of its own."""
+    known = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ImportError)
+    lzma = sys.modules.get("lzma")
+    return (*known, lzma.LZMAError) if lzma else known
+
+
 def _stream(path: str) -> IO[bytes]:
     module = _compression(path)
     if module is None:
-        return Path(path).open("rb")
-    return cast(IO[bytes], importlib.import_module(module).open(path, "rb"))
+        return open_binary(path)
+    return cast(IO[bytes], importlib.import_module(module).open(openable(path), "rb"))
 
 
 def _compression(path: str) -> str | None:
     """The module that unpacks a file, by its first bytes; None for one that is not compressed."""
-    with Path(path).open("rb") as file:
+    with open_binary(path) as file:
         start = file.read(6)
     return next(
         (opener for magic, opener in _COMPRESSIONS.items() if start.startswith(magic)), None
@@ -234,9 +251,3 @@ def _compression(path: str) -> str | None:
 def _refuse_large(size: int) -> None:
     if size > LARGEST:
         raise ValueError(f"has {size:,} bytes; at most {LARGEST:,} are read")
-
-
-def _whole(data: bytes, size: int) -> bytes:
-    if len(data) != size:
-        raise ValueError(f"ends after {len(data):,} of {size:,} bytes")
-    return data
