@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
+from harness.data.manifest import content_hash
+from harness.data.source import Source
+from harness.evaluate import indexing
 from harness.results.journal import Journal
 from harness.results.records import Made, RunRecord
 from harness.results.store import load_records
@@ -213,6 +216,31 @@ def test_a_full_disk_on_the_driver(
         assert ".journal: No space left on device" in errors
         assert "make room, then run the same command again" in errors
         assert run(images, tmp_path, "--ray", cluster.address) == 0
+    assert kept(tmp_path) == plain
+
+
+def test_hashes_are_made_on_the_nodes_that_have_the_data(
+    cluster: Nodes,
+    images: Path,
+    plain: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    here = []
+
+    def counted(source: Source) -> str:
+        here.append(source)
+        return content_hash(source)
+
+    monkeypatch.setattr(indexing, "content_hash", counted)
+    monkeypatch.setattr(indexing, "LEAST", 1)
+    monkeypatch.setattr(indexing, "CHUNK", 2)
+    monkeypatch.setattr(indexing, "PROBED", 3)
+    with cluster.with_days("slow", "other data"):
+        assert run(images, tmp_path, "--ray", cluster.address) == 0
+    assert len(here) == 2 * 3
+    assert "it has other data: " in caplog.text
     assert kept(tmp_path) == plain
 
 

@@ -22,9 +22,11 @@ from harness.cluster.crew import Crew, Dealt, LostError, Seats
 from harness.cluster.deck import Deck
 from harness.cluster.session import Cluster, Node
 from harness.data.decode import display_name
+from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
+from harness.evaluate.indexing import ClusterHashes
 from harness.evaluate.part import (
     About,
     NodeOrder,
@@ -71,7 +73,7 @@ class Dealing:
     Args:
         cluster: which.
         compute: where and how on a node: ``workers`` threads a worker; its device is found there.
-        device: as typed: ``auto``, ``cuda``, ...
+        device: ``cpu``, ``cuda`` (one a worker) or ``mps``.
         config: the resolved command line, noted with the scores.
         allow_mixed: take nodes whose versions differ from this process's.
 
@@ -103,10 +105,8 @@ class Dealing:
         self._in_flight: dict[int, _Open] = {}
         self._scored: Counter[str] = Counter()
         self._since = time.monotonic()
-        gpu = device.startswith("cuda") or (
-            device == "auto" and any(node.gpus for node in cluster.nodes())
-        )
-        self.seats = Seats(cores=compute.workers, gpu=gpu)
+        self.seats = Seats(cores=compute.workers, gpu=device == "cuda")
+        self.hasher: Hasher | None = ClusterHashes(cluster, self.seats)
 
     def expect(self, jobs: Sequence[Job], subsets: Sequence[Sequence[Sample]]) -> None:
         """What is going to be scored: nodes are told, and asked for, all of it at once."""

@@ -106,7 +106,9 @@ class Matrix:
 
     def _planned(self, suite: Suite, subset: Subset, root: Folder) -> _Planned:
         try:
-            manifest = load_manifest(suite, subset, root, self.settings.out)
+            manifest = load_manifest(
+                suite, subset, root, self.settings.out, hasher=self._engine.hasher
+            )
         except HarnessError as error:
             log.warning("%s/%s: %s", suite.name, subset.name, error.message)
             return _Planned(suite=suite, subset=subset, samples=(), error=error)

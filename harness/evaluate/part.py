@@ -50,7 +50,7 @@ class NodeOrder:
     Args:
         weights: the detectors.
         compute: where and how; its device is found on the node.
-        device: as typed: ``auto``, ``cuda``, ...
+        device: ``cpu``, ``cuda`` or ``mps``.
         config: the resolved command line, noted with the scores.
         folder: the driver's working folder, where relative paths begin.
         threads: torch's, of the driver (inside operations, between them).

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
@@ -59,9 +60,11 @@ class Engine(Protocol):
     Attributes:
         largest_first: in which order it wants the subsets; else as they were asked for.
         progress: what there is to say of it beside the bar.
+        hasher: who hashes images that are not known yet; None = threads of this process.
     """
 
     largest_first: bool
+    hasher: Hasher | None
 
     @property
     def progress(self) -> str: ...  # noqa: D102
@@ -84,6 +87,7 @@ class Local:
 
     largest_first = False
     progress = ""
+    hasher: Hasher | None = None
 
     def __init__(self, compute: Compute, config: Mapping[str, str]) -> None:
         self.compute = compute
