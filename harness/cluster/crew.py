@@ -86,7 +86,7 @@ class Dealt(Generic[Part, Answer]):
     lost: int = 0
 
 
-class UnfitError(HarnessError):
+class UnfitNodeError(HarnessError):
     """Raised by a worker: this node must get no work. Its part is dealt to another."""
 
 
@@ -196,7 +196,7 @@ class Crew:
             hand.call = hand.actor.ready.remote()
         elif card is None:
             self._is_ready(hand, answer, error, deck)
-        elif isinstance(error, UnfitError):
+        elif isinstance(error, UnfitNodeError):
             deck.put_back(card)
             self._refuse(hand, error.message, deck)
         elif isinstance(error, MemoryError):

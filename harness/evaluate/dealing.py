@@ -32,17 +32,17 @@ from harness.evaluate.part import (
     NodeOrder,
     NodeScorer,
     Part,
+    PartScores,
     PartTask,
-    Scored,
     WeightsOrder,
     differences,
     versions,
 )
-from harness.evaluate.work import OpenSubset, Task, Tick
+from harness.evaluate.work import CellWork, OpenSubset, Tick
 
 log = logging.getLogger(__name__)
 
-_Answer = Dealt[Part, dict[int, Scored]]
+_Answer = Dealt[Part, dict[int, PartScores]]
 
 PART_IMAGES = 256
 """Of the largest part: seconds of work, so that what a kill loses is small."""
@@ -212,7 +212,9 @@ class Dealing:
         found.out -= len(part.indices)
         self._finish(part.subset, done)
 
-    def _keep(self, task: Task, part: Part, answer: Scored, dealt: _Answer, tick: Tick) -> None:
+    def _keep(
+        self, task: CellWork, part: Part, answer: PartScores, dealt: _Answer, tick: Tick
+    ) -> None:
         places = sorted(answer.scores)
         if places:
             scores = [(part.indices[place], answer.scores[place]) for place in places]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.cluster.crew import Crew, Seats, UnfitError
+from harness.cluster.crew import Crew, Seats, UnfitNodeError
 from harness.cluster.deck import Deck
 from harness.cluster.session import Cluster
 from harness.data.loader import Outcome, ordered_map
@@ -87,22 +87,24 @@ class HashWorker:
     threads: int
 
     def about(self) -> None:
-        """UnfitError where this node has other data."""
+        """UnfitNodeError where this node has other data."""
         with contextlib.suppress(OSError):
             os.chdir(self.folder)
         for source, digest in self.known:
             try:
                 found = content_hash(source)
             except (OSError, ValueError) as error:
-                raise UnfitError(f"it lacks data that the driver has: {source}: {error}") from None
+                raise UnfitNodeError(
+                    f"it lacks data that the driver has: {source}: {error}"
+                ) from None
             if found != digest:
-                raise UnfitError(f"it has other data: {source}")
+                raise UnfitNodeError(f"it has other data: {source}")
 
     def work(self, part: _Chunk) -> list[tuple[str, str]]:
         """(hash, "") of each source, ("", why not) of one that cannot be read."""
         for source, size in part:
             if size >= 0 and size != _size(source):
-                raise UnfitError(
+                raise UnfitNodeError(
                     f"it has other data: {source} has {_size(source)} bytes, the driver's {size}"
                 )
         answers = []

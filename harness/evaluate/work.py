@@ -20,7 +20,7 @@ Tick = Callable[..., object]
 
 
 @dataclass(kw_only=True, eq=False)
-class Task:
+class CellWork:
     """A cell that is being scored.
 
     Args:
@@ -45,7 +45,7 @@ class OpenSubset:
     """
 
     samples: Sequence[Sample]
-    tasks: list[Task]
+    tasks: list[CellWork]
     skip_bad: bool
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class Local:
                 subset.close()
 
     def _score(self, subset: OpenSubset, tick: Tick) -> None:
-        shares: list[tuple[Task, Share]] = []
+        shares: list[tuple[CellWork, Share]] = []
         for task in subset.tasks:
             if task.journal.done() == len(subset.samples):
                 continue  # merged from shards, or known from other subsets: needs no network
@@ -125,7 +125,7 @@ class Local:
         for task, share in shares:
             task.error = share.error
 
-    def _share(self, task: Task) -> Share:
+    def _share(self, task: CellWork) -> Share:
         return Share(
             scorer=self._scorers.of(task.cell.job),
             preprocess=task.cell.preprocess,
