@@ -147,13 +147,30 @@ def test_an_image_that_kills_every_worker_is_named(
     with cluster.with_days("killer", "killer"):
         assert run(images, tmp_path, "--ray", cluster.address, *skip) == 1
     errors = capsys.readouterr().err
-    for group in ("a", "b"):
-        name = images / group / "1_fake" / KILLER
-        assert f"{name}: the worker ended " in errors
+    name = images / "a" / "1_fake" / KILLER
+    assert f"{name}: the worker ended " in errors
     assert "--on-bad-image skip leaves out only what cannot be read" in errors
-    assert {result.status for result in only_record(tmp_path).subsets} == {"failed"}
-    assert not kept(tmp_path)
+    subsets = {result.subset: result.status for result in only_record(tmp_path).subsets}
+    assert subsets == {"a": "failed", "b": "ok"}
     assert run(images, tmp_path) == 0
+    assert kept(tmp_path) == plain
+
+
+def test_an_image_for_which_no_node_has_the_memory(
+    cluster: Nodes,
+    images: Path,
+    plain: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with cluster.with_days("memory"):
+        assert run(images, tmp_path, "--ray", cluster.address) == 1
+        errors = capsys.readouterr().err
+        assert f"{KILLER}: the worker ended " in errors
+        assert "it has no memory for it" in errors
+        assert "give the nodes more memory or fewer --workers" in errors
+    with cluster.with_days("slow", "memory"):
+        assert run(images, tmp_path, "--ray", cluster.address) == 0
     assert kept(tmp_path) == plain
 
 

@@ -19,11 +19,11 @@ def test_a_lost_part_goes_to_another_node_first() -> None:
     card = deck.take("a")
     assert card is not None
     assert deck.give_back(card, "a")
-    other = deck.take("a")
+    other = deck.take("a", ["a", "b"])
     assert other is not None
     assert other.part == (3, 4)
-    again = deck.take("b")
-    assert again is card
+    assert deck.take("a", ["a", "b"]) is None  # it is left to the one that is busy
+    assert deck.take("b", ["a", "b"]) is card
 
 
 def test_where_there_is_no_other_node_the_same_gets_it_again() -> None:
@@ -31,8 +31,8 @@ def test_where_there_is_no_other_node_the_same_gets_it_again() -> None:
     card = deck.take("a")
     assert card is not None
     assert deck.give_back(card, "a")
-    assert deck.take("a") is card
-    assert deck.take("a") is None
+    assert deck.take("a", ["a"]) is card
+    assert deck.take("a", ["a"]) is None
 
 
 def test_what_ends_every_worker_is_found() -> None:
