@@ -45,15 +45,15 @@ def own_name(place: str | Path) -> str:
     Args:
         place: a path, a pattern of shards, or a URL.
     """
-    text = str(place)
-    full = path_of(text) if is_url(text) else str(Path(_first(text)).resolve())
+    text, first = str(place), _first(str(place))
+    full = path_of(first) if is_url(text) else str(Path(first).resolve())
     folder, _, name = full.rpartition("/")
     stem = archive_stem(name)
     if stem:
-        name = shard_name(stem) if _first(text) != text else stem
+        name = shard_name(stem) if first != text else stem
     elif name.lower().endswith(ENDINGS) and table_files(text if is_url(text) else full):
         name = name.rpartition(".")[0]
-    query = shown_place(text).removeprefix(full) if is_url(text) else ""
+    query = shown_place(first).removeprefix(full) if is_url(text) else ""
     digest = hashlib.sha256(os.fsencode(f"{folder}/{name}{query}")).hexdigest()[:8]
     shorter = name if Path(full).is_dir() else Path(name).stem if not stem else name
     readable = re.sub(r"[^\w.-]+", "-", printable(shorter)).strip("-.")[:40]

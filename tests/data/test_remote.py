@@ -54,6 +54,7 @@ def test_what_is_no_signature_tells_files_apart_and_a_new_signature_does_not() -
     names = [own_name(f"https://h/list.csv?id={i}&sig={i}") for i in (1, 2)]
     assert names[0] != names[1]
     assert names[0] == own_name("https://h/list.csv?id=1&sig=new")
+    assert own_name("https://h/test-{000..001}.tar?sig=1") == own_name("https://h/test.tar")
 
 
 def test_a_list_that_was_signed_anew_has_the_same_ids(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def test_a_damaged_shard_is_an_error_of_its_subset_alone(tmp_path: Path) -> None
     suite = own_suite(tmp_path / "s")
     root = find_root(suite, None)
     subsets = {subset.name: subset for subset in suite.subsets}
+    assert sorted(subset.name for subset in suite.subsets) == ["bad", "good"]
     assert [s.id for s in suite.adapter(suite, subsets["good"], root)] == ["0.png", "1.png"]
     with pytest.raises(DataError, match=r"bad-0000\.tar: damaged or cut short"):
         suite.adapter(suite, subsets["bad"], root)
