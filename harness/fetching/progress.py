@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -35,7 +35,7 @@ class Progress:
         self._at: dict[Path, int] = {}
         self._sized = set(sized)
         self._total = total
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> Progress:
         return self
@@ -85,16 +85,17 @@ class Progress:
         """Every thread ends at its next byte."""
         self._stop.set()
 
-    def _shown(self) -> tqdm[None]:
-        if self._bar is None:
-            self._bar = tqdm(
+    def _shown(self) -> tqdm[NoReturn]:
+        bar = self._bar
+        if bar is None:
+            bar = self._bar = tqdm(
                 total=self._total or None,
                 desc="fetching",
                 unit="B",
                 unit_scale=True,
                 unit_divisor=1024,
             )
-        return self._bar
+        return bar
 
 
 def together(
@@ -110,17 +111,16 @@ def together(
             byte, and what has arrived is kept.
     """
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch") as pool:
-        futures = [pool.submit(task) for task in tasks]
+        futures: list[Future[Value]] = [pool.submit(task) for task in tasks]
+        outcomes: list[Value | HarnessError] = []
         try:
-            return [_outcome(future) for future in futures]
+            for future in futures:
+                try:
+                    outcomes.append(future.result())
+                except HarnessError as error:
+                    outcomes.append(error)
         except BaseException:
             progress.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _outcome(future: Future[Value]) -> Value | HarnessError:
-    try:
-        return future.result()
-    except HarnessError as error:
-        return error
+    return outcomes
