@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from harness.checkpoints.presence import digits, file_presence, weights_dir
 from harness.commands import _weights
 from harness.data.suite import Release, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
-from harness.fetching.releases import Plan, Wanted, choose, fetch, plan
+from harness.fetching.download import Remote
+from harness.fetching.releases import FETCHED, Plan, Wanted, choose, fetch, plan
 from harness.registry import detectors as registry
 from harness.registry.suites import GROUPS, all_suites, find_root, parse_selection
 
@@ -43,8 +45,7 @@ def run(args: argparse.Namespace) -> int:
         code = _weights.fetch_files(
             files, folder, accept_unverified=args.accept_unverified, jobs=args.jobs
         )
-    for one in plans:
-        print(_where(one))
+    print("".join(_where(plans)), end="")
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return code or next((problem.exit_code for problem in problems), 0)
@@ -126,8 +127,14 @@ def _bring(todo: Sequence[Plan], jobs: int) -> list[HarnessError]:
         if isinstance(outcome, HarnessError):
             problems.append(outcome)
         else:
-            print(f"{file.target}: fetched, checked against {file.remote.wanted()}")
+            print(f"{file.target}: fetched, {_checked(file.remote)}")
     return problems
+
+
+def _checked(remote: Remote) -> str:
+    if remote.vouched:
+        return f"checked: {remote.wanted()}"
+    return f"not verified: nobody states its sha256; {FETCHED} keeps this one's"
 
 
 def _shown(plans: Sequence[Plan]) -> Iterator[str]:
@@ -144,7 +151,8 @@ def _shown(plans: Sequence[Plan]) -> Iterator[str]:
         yield f"  files      {_amount(todo)}, into {one.root / release.folder}"
         for file in todo[:5]:
             size = f"{file.remote.size:,} bytes" if file.remote.size else "size not known"
-            yield f"    {file.target.name}, {size}, {file.remote.wanted()}"
+            digest = file.remote.wanted() if file.remote.vouched else "sha256 not known"
+            yield f"    {file.target.name}, {size}, {digest}"
         if len(todo) > 5:
             yield f"    and {len(todo) - 5} more"
         if len(one.selection.subsets) < len(suite.subsets):
@@ -153,10 +161,11 @@ def _shown(plans: Sequence[Plan]) -> Iterator[str]:
 
 def _amount(files: Sequence[Wanted]) -> str:
     size = sum(file.remote.size for file in files)
+    unknown = any(not file.remote.size for file in files)
+    said = f"{'at least ' if unknown else ''}{size:,} bytes" if size else "size not known"
     kept = size - sum(file.missing for file in files)
     here = f" ({kept:,} of them are here from an earlier try)" if kept else ""
-    plural = "s" if len(files) > 1 else ""
-    return f"{len(files)} file{plural}, {size:,} bytes{here}"
+    return f"{len(files)} file{'s' if len(files) > 1 else ''}, {said}{here}"
 
 
 def _shown_files(files: Sequence[_weights.File], folder: Path) -> Iterator[str]:
@@ -173,13 +182,12 @@ def _licence(suite: Suite, release: Release) -> str:
     return f"{suite.licence}; {release.licence}" if release.licence else suite.licence
 
 
-def _where(one: Plan) -> str:
-    """Where the suite is read from now: what was there before may go first."""
-    suite = one.selection.suite
-    try:
-        return f"{suite.name}: is read from {find_root(suite, one.root)}"
-    except DataError as error:
-        return f"{suite.name}: {error.message}"
+def _where(plans: Sequence[Plan]) -> Iterator[str]:
+    """Where the suites are read from now: what was there before may go first."""
+    for one in plans:
+        with contextlib.suppress(DataError):  # it did not come, which is told
+            place = find_root(one.selection.suite, one.root)
+            yield f"{one.selection.suite.name}: is read from {place}\n"
 
 
 def _listed(suites: Sequence[Suite]) -> Iterator[str]:
