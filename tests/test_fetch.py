@@ -22,6 +22,7 @@ from harness.commands import _fetch
 from harness.data.suite import PublishedFile, Release, Selection, Suite
 from harness.errors import OutputError, UsageError
 from harness.fetching import download, releases
+from harness.fetching.progress import ByteProgress
 from harness.registry.suites import all_suites, find_root, get_suite, parse_selection
 from tests import program
 from tests.web import REVISION, serving
@@ -187,7 +188,7 @@ def test_the_token_goes_to_the_hub_and_to_no_other(hub, tmp_path, monkeypatch):
 
 def test_too_many_requests_are_waited_for_as_asked(hub, tmp_path, monkeypatch, capsys):
     waited = []
-    monkeypatch.setattr(releases.Progress, "wait", lambda self, seconds, why: waited.append(why))
+    monkeypatch.setattr(ByteProgress, "wait", lambda self, seconds, why: waited.append(why))
     hub.answers = [(429, {"Retry-After": "7"})]
     assert run("gangen", "--data-root", str(tmp_path)) == 0
     assert len(waited) == 1
@@ -197,9 +198,7 @@ def test_too_many_requests_are_waited_for_as_asked(hub, tmp_path, monkeypatch, c
 @pytest.mark.parametrize("headers", [{"Retry-After": "7"}, {}])
 def test_a_busy_store_is_waited_for(hub, tmp_path, monkeypatch, headers):
     waited = []
-    monkeypatch.setattr(
-        releases.Progress, "wait", lambda self, seconds, why: waited.append(seconds)
-    )
+    monkeypatch.setattr(ByteProgress, "wait", lambda self, seconds, why: waited.append(seconds))
     with serving() as store:
         store.files[RESOLVE] = TAR
         store.answers = [(429, headers), (429, headers)]
@@ -264,7 +263,7 @@ def test_without_a_terminal_the_flag_is_named(hub, tmp_path, monkeypatch, capsys
 def test_a_second_fetch_at_the_same_time_leaves_the_first_alone(hub, tmp_path, capsys):
     hub.publish(GANGEN, {"GANGen-Detection.tar": TAR})
     selection = parse_selection("gangen")[0]
-    ready = releases.plan(selection, get_suite("gangen").releases[0], tmp_path)
+    ready = releases.place_order(selection, get_suite("gangen").releases[0], tmp_path)
     hub.gate.clear()
     first = threading.Thread(target=releases.fetch, args=([ready], 1))
     first.start()
@@ -279,7 +278,9 @@ def test_a_second_fetch_at_the_same_time_leaves_the_first_alone(hub, tmp_path, c
 
 
 def test_what_another_process_has_just_fetched_is_not_fetched_twice(hub, tmp_path):
-    ready = releases.plan(parse_selection("gangen")[0], get_suite("gangen").releases[0], tmp_path)
+    ready = releases.place_order(
+        parse_selection("gangen")[0], get_suite("gangen").releases[0], tmp_path
+    )
     assert run("gangen", "--data-root", str(tmp_path)) == 0
     [(_, outcome)] = releases.fetch([ready], 1)
     assert "has just fetched it" in str(outcome)
@@ -370,7 +371,7 @@ def test_plain_addresses_and_only_the_files_of_the_chosen_subsets(web, tmp_path)
         for name, data in content.items()
     ]
     selection, release = one_suite(*files)
-    outcomes = releases.fetch([releases.plan(selection, release, tmp_path)], 2)
+    outcomes = releases.fetch([releases.place_order(selection, release, tmp_path)], 2)
     assert [path.name for _, path in outcomes] == ["attgan.zip", "readme.bin"]
     assert names(tmp_path) == [".fetched.json", "attgan.zip", "readme.bin"]
 
@@ -418,7 +419,7 @@ def test_the_fetched_archive_is_what_the_suite_is_read_from(hub, tmp_path, capsy
     hub.publish(GANGEN, {"GANGen-Detection.zip": made.getvalue()})
     release = get_suite("gangen").releases[0]
     other = Release(**{**vars(release), "files": (PublishedFile(name="GANGen-Detection.zip"),)})
-    found = releases.plan(parse_selection("gangen:stgan")[0], other, tmp_path)
+    found = releases.place_order(parse_selection("gangen:stgan")[0], other, tmp_path)
     releases.fetch([found], 1)
     suite = get_suite("gangen")
     place = find_root(suite, tmp_path)

@@ -12,7 +12,7 @@ from harness.checkpoints.files import mistaken_for
 from harness.checkpoints.presence import by_hand, digits, file_presence
 from harness.errors import WeightsError
 from harness.fetching.download import DownloadError, Remote, accept, download, part_of
-from harness.fetching.progress import Progress
+from harness.fetching.progress import ByteProgress
 
 
 def fetch(
@@ -20,7 +20,7 @@ def fetch(
     folder: Path,
     *,
     accept_unverified: bool = False,
-    progress: Progress | None = None,
+    progress: ByteProgress | None = None,
 ) -> Path:
     """The entry's own file, downloaded into ``folder`` unless it is there already.
 
@@ -52,14 +52,14 @@ def fetch(
             hint=f"move {target} away and fetch again",
         )
     try:
-        with contextlib.nullcontext(progress) if progress else Progress() as bar:
+        with contextlib.nullcontext(progress) if progress else ByteProgress() as bar:
             _bring(weights, target, bar)
     except DownloadError as error:
         raise WeightsError(error.message, hint=error.hint) from error
     return target
 
 
-def _bring(weights: Weights, target: Path, progress: Progress) -> None:
+def _bring(weights: Weights, target: Path, progress: ByteProgress) -> None:
     remote = Remote(
         url=weights.url,
         size=weights.size,

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from harness.checkpoints.presence import digits, file_presence, weights_dir
 from harness.commands import _weights
+from harness.commands._text import release_facts
 from harness.data.suite import Release, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
 from harness.fetching.download import Remote
-from harness.fetching.releases import FETCHED, Plan, Wanted, choose, fetch, plan
+from harness.fetching.releases import FETCHED, Order, Wanted, choose, fetch, place_order
 from harness.registry import detectors as registry
 from harness.registry.suites import GROUPS, all_suites, find_root, parse_selection
 
@@ -32,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
             "nothing is fetched: where to is not said",
             hint=f"python -m harness fetch {' '.join(names)} --data-root FOLDER, or set LFM_DATA",
         )
-    plans, problems = _planned(suites, args)
+    orders, problems = _planned(suites, args)
     folder = weights_dir()
     missing = [file for file in files if not file_presence(file.weights, folder).paths]
-    todo = [plan for plan in plans if not all(file.there for file in plan.files)]
+    todo = [order for order in orders if not all(file.there for file in order.files)]
     if todo or missing:
         print("\n".join([*_shown(todo), *_shown_files(missing, folder)]), flush=True)
         _agree(args.accept_licence)
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         code = _weights.fetch_files(
             files, folder, accept_unverified=args.accept_unverified, jobs=args.jobs
         )
-    print("".join(_where(plans)), end="")
+    print("".join(_where(orders)), end="")
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return code or next((problem.exit_code for problem in problems), 0)
@@ -69,9 +70,9 @@ def _meant(names: Sequence[str]) -> tuple[list[Selection], list[_weights.File]]:
 
 def _planned(
     suites: Sequence[Selection], args: argparse.Namespace
-) -> tuple[list[Plan], list[HarnessError]]:
+) -> tuple[list[Order], list[HarnessError]]:
     """What is to be fetched of each suite, and why nothing is of the others."""
-    plans: list[Plan] = []
+    orders: list[Order] = []
     problems: list[HarnessError] = []
     for selection in suites:
         suite = selection.suite
@@ -79,17 +80,17 @@ def _planned(
             print(f"{suite.name}: nothing to fetch, it is {suite.obtain}")
             continue
         try:
-            found = plan(selection, choose(suite, args.source), args.data_root)
+            found = place_order(selection, choose(suite, args.source), args.data_root)
             _refuse_unverified(found, args.accept_unverified)
-            plans.append(found)
+            orders.append(found)
         except UsageError:
             raise
         except HarnessError as error:
             problems.append(error)
-    return plans, problems
+    return orders, problems
 
 
-def _refuse_unverified(found: Plan, accepted: bool) -> None:
+def _refuse_unverified(found: Order, accepted: bool) -> None:
     for file in found.files:
         if not (file.there or file.remote.vouched or accepted):
             raise DataError(
@@ -121,7 +122,7 @@ def _agree(accepted: bool) -> None:
         raise UsageError("the terms are not accepted: nothing is fetched")
 
 
-def _bring(todo: Sequence[Plan], jobs: int) -> list[HarnessError]:
+def _bring(todo: Sequence[Order], jobs: int) -> list[HarnessError]:
     problems = []
     for file, outcome in fetch(todo, jobs):
         if isinstance(outcome, HarnessError):
@@ -137,9 +138,9 @@ def _checked(remote: Remote) -> str:
     return f"not verified: nobody states its sha256; {FETCHED} keeps this one's"
 
 
-def _shown(plans: Sequence[Plan]) -> Iterator[str]:
+def _shown(orders: Sequence[Order]) -> Iterator[str]:
     """What will come from where, and under which terms."""
-    for one in plans:
+    for one in orders:
         suite, release = one.selection.suite, one.release
         todo = [file for file in one.files if not file.there]
         yield f"{suite.name} ({suite.title}) from {release.page}"
@@ -182,9 +183,9 @@ def _licence(suite: Suite, release: Release) -> str:
     return f"{suite.licence}; {release.licence}" if release.licence else suite.licence
 
 
-def _where(plans: Sequence[Plan]) -> Iterator[str]:
+def _where(orders: Sequence[Order]) -> Iterator[str]:
     """Where the suites are read from now: what was there before may go first."""
-    for one in plans:
+    for one in orders:
         with contextlib.suppress(DataError):  # it did not come, which is told
             place = find_root(one.selection.suite, one.root)
             yield f"{one.selection.suite.name}: is read from {place}\n"
@@ -200,19 +201,3 @@ def _listed(suites: Sequence[Suite]) -> Iterator[str]:
         for number, release in enumerate(suite.releases):
             yield f"  {release.name}{' (the default)' if not number else ''}: {release.page}"
             yield from (f"    {name:<10} {text}" for name, text in release_facts(release).items())
-
-
-def release_facts(release: Release) -> dict[str, str]:
-    """What is known of a source, in words; what is not known is left out, but for the size."""
-    files = [file.name for file in release.files]
-    digest = ", ".join(file.sha256 for file in release.files if file.sha256)
-    facts = {
-        "by": f"{release.publisher} ({release.certainty})",
-        "files": ", ".join(files),
-        "size": release.size or "not known",
-        "sha256": digest,
-        "commit": release.revision,
-        "licence": release.licence,
-        "by hand": release.by_hand,
-    }
-    return {name: text for name, text in facts.items() if text}

@@ -15,7 +15,7 @@ from harness.checkpoints.files import files_of, sha256_of
 from harness.checkpoints.presence import UNVERIFIED, by_hand, digits, file_presence, weights_dir
 from harness.errors import HarnessError, UsageError, unknown_name
 from harness.fetching.download import Remote, part_of
-from harness.fetching.progress import Progress, together
+from harness.fetching.progress import ByteProgress, together
 from harness.fetching.releases import Wanted, check_space
 from harness.registry import detectors as registry
 from harness.results.store import canonical_json
@@ -133,7 +133,7 @@ def fetch_files(files: Sequence[File], folder: Path, *, accept_unverified: bool,
         if weights.size and not weights.archive
     }
     check_space(folder, wanted.values())
-    with Progress(sum(file.remote.size for file in wanted.values()), [*wanted]) as progress:
+    with ByteProgress(sum(file.remote.size for file in wanted.values()), [*wanted]) as progress:
 
         def bring(group: Mapping[Key, Weights]) -> dict[Key, Path | HarnessError]:
             return {
@@ -150,7 +150,7 @@ def fetch_files(files: Sequence[File], folder: Path, *, accept_unverified: bool,
 
 
 def _attempt(
-    weights: Weights, folder: Path, accept_unverified: bool, progress: Progress
+    weights: Weights, folder: Path, accept_unverified: bool, progress: ByteProgress
 ) -> Path | HarnessError:
     try:
         return fetch(weights, folder, accept_unverified=accept_unverified, progress=progress)

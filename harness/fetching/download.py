@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from harness.data.hashing import file_sha256
 from harness.errors import DataError, output_error
-from harness.fetching.progress import Progress
+from harness.fetching.progress import ByteProgress
 from harness.results.lock import BusyError, open_locked
 
 CHUNK = 1 << 18
@@ -113,7 +113,7 @@ def git_blob(path: Path) -> str:
     return digest.hexdigest()
 
 
-def download(remote: Remote, target: Path, progress: Progress) -> str:
+def download(remote: Remote, target: Path, progress: ByteProgress) -> str:
     """Brings a file to ``target``, which must not exist.
 
     What has arrived is kept as ``NAME.part`` and continued by the next call (HTTP ranges); a
@@ -185,7 +185,7 @@ class AskedToWait(Exception):
         self.seconds = seconds
 
 
-def _complete(remote: Remote, part: Path, progress: Progress) -> None:
+def _complete(remote: Remote, part: Path, progress: ByteProgress) -> None:
     """Asks again for the rest as long as each attempt brings some."""
     attempt = 0
     while attempt < ATTEMPTS + _size(part) // PER_ATTEMPT:
@@ -219,7 +219,7 @@ def _complete(remote: Remote, part: Path, progress: Progress) -> None:
     ) from reason
 
 
-def wait_as_asked(url: str, asked: AskedToWait, attempt: int, progress: Progress) -> None:
+def wait_as_asked(url: str, asked: AskedToWait, attempt: int, progress: ByteProgress) -> None:
     """Waits for as long as a server asks, or a little longer each time where it does not say.
 
     Raises:
@@ -236,7 +236,7 @@ def wait_as_asked(url: str, asked: AskedToWait, attempt: int, progress: Progress
     progress.wait(seconds, f"{asked}: waiting {seconds:,.0f} s, as {urlsplit(url).netloc} asks")
 
 
-def _receive(remote: Remote, part: Path, progress: Progress) -> None:
+def _receive(remote: Remote, part: Path, progress: ByteProgress) -> None:
     """One request for what is missing; appends it to ``part``."""
     have = _size(part)
     if remote.size and have > remote.size:

@@ -25,7 +25,7 @@ from harness.fetching.download import (
     retry_after,
     wait_as_asked,
 )
-from harness.fetching.progress import Progress
+from harness.fetching.progress import ByteProgress
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -107,7 +107,7 @@ def _asked(api: Any, release: Release, repo: str, kind: str, revision: str) -> A
     """What the hub says of the repository."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    with Progress() as progress:
+    with ByteProgress() as progress:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return api.repo_info(

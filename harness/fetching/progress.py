@@ -20,7 +20,7 @@ class Stopped(Exception):
     """The command is to end: Ctrl-C, or a disk that takes nothing more."""
 
 
-class Progress:
+class ByteProgress:
     """Bytes of all files, with the time that is left; threads share it.
 
     Args:
@@ -37,7 +37,7 @@ class Progress:
         self._total = total
         self._bar: tqdm[NoReturn] | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ByteProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,7 +99,7 @@ class Progress:
 
 
 def together(
-    tasks: Sequence[Callable[[], Value]], jobs: int, progress: Progress
+    tasks: Sequence[Callable[[], Value]], jobs: int, progress: ByteProgress
 ) -> list[Value | HarnessError]:
     """Runs tasks in threads; one that fails leaves the others alone.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,7 +18,7 @@ from harness.data.suite import PublishedFile, Release, Selection, Suite
 from harness.errors import DataError, HarnessError, OutputError, unknown_name
 from harness.fetching.download import Remote, download, part_of
 from harness.fetching.hub import look_up
-from harness.fetching.progress import Progress, together
+from harness.fetching.progress import ByteProgress, together
 from harness.results.lock import waited_for
 from harness.results.store import canonical_json, write_atomic
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FETCHED = ".fetched.json"
 """In the data root: what was fetched from where. {suite: {source: {...}}}"""
+
+_one_thread = threading.Lock()  # the file's lock is between processes, and is looked at seldom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Order:
     """What fetching a selection of one suite means.
 
     Args:
@@ -89,7 +92,7 @@ def choose(suite: Suite, name: str = "") -> Release:
     return release
 
 
-def plan(selection: Selection, release: Release, root: Path) -> Plan:
+def place_order(selection: Selection, release: Release, root: Path) -> Order:
     """Looks up what a release holds, and which of it is there.
 
     A repository without a published commit is taken as it is at the first fetch; the commit is
@@ -116,7 +119,7 @@ def plan(selection: Selection, release: Release, root: Path) -> Plan:
         target = root / release.folder / parts
         there = _is_there(target, remote, kept.get("files", {}).get(path, {}))
         files.append(Wanted(target=target, remote=remote, there=there))
-    return Plan(
+    return Order(
         selection=selection, release=release, root=root, revision=revision, files=tuple(files)
     )
 
@@ -175,7 +178,7 @@ def check_space(root: Path, files: Iterable[Wanted]) -> None:
         )
 
 
-def fetch(plans: Sequence[Plan], jobs: int) -> list[tuple[Wanted, Path | HarnessError]]:
+def fetch(orders: Sequence[Order], jobs: int) -> list[tuple[Wanted, Path | HarnessError]]:
     """Fetches what is missing of several releases, several files at once.
 
     Returns:
@@ -185,41 +188,41 @@ def fetch(plans: Sequence[Plan], jobs: int) -> list[tuple[Wanted, Path | Harness
         OutputError: it would not fit on the disk.
         OSError: the disk takes nothing more.
     """
-    todo = [(plan, file) for plan in plans for file in plan.files if not file.there]
-    for root in {plan.root for plan, _ in todo}:
-        check_space(root, [file for plan, file in todo if plan.root == root])
-    for each in plans:
+    todo = [(order, file) for order in orders for file in order.files if not file.there]
+    for root in {order.root for order, _ in todo}:
+        check_space(root, [file for order, file in todo if order.root == root])
+    for each in orders:
         _note(each)  # before the first byte: going on means the same commit
     sized = [file for _, file in todo if file.remote.size]
     total = sum(file.remote.size for file in sized)
-    with Progress(total, [part_of(file.target) for file in sized]) as progress:
-        tasks = [partial(_bring, plan, file, progress) for plan, file in todo]
+    with ByteProgress(total, [part_of(file.target) for file in sized]) as progress:
+        tasks = [partial(_bring, order, file, progress) for order, file in todo]
         outcomes = together(tasks, jobs, progress)
     return [(file, outcome) for (_, file), outcome in zip(todo, outcomes, strict=True)]
 
 
-def _bring(plan: Plan, file: Wanted, progress: Progress) -> Path:
+def _bring(order: Order, file: Wanted, progress: ByteProgress) -> Path:
     digest = download(file.remote, file.target, progress)
-    _note(plan, file.target, digest)
+    _note(order, file.target, digest)
     return file.target
 
 
-def _note(plan: Plan, target: Path | None = None, sha256: str = "") -> None:
+def _note(order: Order, target: Path | None = None, sha256: str = "") -> None:
     """Keeps which commit is meant and, of a file that has come, what it is."""
-    path = plan.root / FETCHED
-    with waited_for(plan.root / f"{FETCHED}.lock"):
-        notes = _read(plan.root)
-        entry = _entry(notes, plan.selection.suite, plan.release)
-        if plan.release.repo:
+    path = order.root / FETCHED
+    with _one_thread, waited_for(order.root / f"{FETCHED}.lock"):
+        notes = _read(order.root)
+        entry = _entry(notes, order.selection.suite, order.release)
+        if order.release.repo:
             entry |= {
-                "repository": plan.release.repo,
-                "revision": plan.revision,
-                "revision_is_published_pin": bool(plan.release.revision),
+                "repository": order.release.repo,
+                "revision": order.revision,
+                "revision_is_published_pin": bool(order.release.revision),
             }
         if target is None:
             entry.setdefault("files", {})
         else:
-            inside = target.relative_to(plan.root / plan.release.folder).as_posix()
+            inside = target.relative_to(order.root / order.release.folder).as_posix()
             entry.setdefault("files", {})[inside] = {
                 "sha256": sha256,
                 "size": target.stat().st_size,
