@@ -18,11 +18,13 @@ import pytest
 from PIL import Image
 
 from harness.__main__ import command_line
-from harness.commands import _fetch
+from harness.api import Weights
+from harness.commands import _fetch, _weights
 from harness.data.suite import PublishedFile, Release, Selection, Suite
 from harness.errors import OutputError, UsageError
 from harness.fetching import download, releases
 from harness.fetching.progress import ByteProgress
+from harness.registry import detectors as registry
 from harness.registry.suites import all_suites, find_root, get_suite, parse_selection
 from tests import program
 from tests.web import REVISION, serving
@@ -426,6 +428,74 @@ def test_the_fetched_archive_is_what_the_suite_is_read_from(hub, tmp_path, capsy
     assert str(place).startswith(str(found.files[0].target))
     samples = suite.adapter(suite, found.selection.subsets[0], place)
     assert [sample.label for sample in samples] == [0, 1]
+
+
+def test_a_portal_in_place_of_the_hub_is_said(hub, tmp_path, capsys):
+    hub.files["/api/" + GANGEN] = b"<html>log in</html>"
+    code, said = run_problem(tmp_path, capsys)
+    assert code == 3 and f"{hub.url}: the answer is not one of Hugging Face" in said
+
+
+def test_without_the_extra_it_says_what_to_install(hub, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(UsageError, match="needs the extra remote") as caught:
+        run("gangen", "--data-root", str(tmp_path))
+    assert caught.value.hint == ".venv/bin/pip install -e '.[remote]'"
+
+
+def test_two_suites_of_which_one_is_refused(hub, tmp_path, capsys):
+    assert run("gangen,ufd", "--data-root", str(tmp_path)) == 3
+    assert names(tmp_path) == [".fetched.json", "GANGen-Detection.tar"]
+    assert "no Ojha.tar in it" in capsys.readouterr().err
+    assert list(notes(tmp_path)) == ["gangen"]
+
+
+@pytest.fixture
+def checkpoints(web, monkeypatch, tmp_path):
+    """A detector of two checkpoints, on the server; into an empty folder."""
+    web.files = {"/a.pth": b"\0a" * 1000, "/b.pth": b"\0b" * 1000}
+    weights = [
+        Weights(
+            name=name,
+            filename=f"{name}.pth",
+            url=f"{web.url}/{name}.pth",
+            sha256=hashlib.sha256(web.files[f"/{name}.pth"]).hexdigest(),
+            size=2000,
+            licence=f"terms of {name}",
+            trained_on="ProGAN",
+        )
+        for name in "ab"
+    ]
+    spec = SimpleNamespace(name="one", weights=tuple(weights), pretrained=())
+    monkeypatch.setattr(registry, "detectors", lambda: {"one": spec})
+    monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+def test_checkpoints_come_by_the_same_command(web, checkpoints, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(UsageError, match="no terminal"):
+        run("one:a", licence=False)
+    assert web.requests == []
+    assert run("one:a") == 0
+    said = capsys.readouterr().out
+    assert f"one:a from {web.url}/a.pth\n  licence    terms of a\n" in said
+    assert names(checkpoints) == ["a.pth"]
+    assert run("one") == 0
+    assert "terms of a" not in capsys.readouterr().out  # it is there: nothing to agree to
+    assert names(checkpoints) == ["a.pth", "b.pth"]
+    assert run("one", licence=False) == 0
+    assert web.asked(".pth") == [None, None]
+
+
+def test_weights_fetch_is_the_same_and_looks_at_the_disk(web, checkpoints, monkeypatch):
+    words = command_line("weights").read(["--fetch", "one"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=3999))
+    with pytest.raises(OutputError, match="4,000 bytes are to come, and 3,999 bytes are free"):
+        _weights.run(words)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=4000))
+    assert _weights.run(words) == 0
+    assert names(checkpoints) == ["a.pth", "b.pth"]
 
 
 def test_every_declared_release_can_be_asked_for():

@@ -186,7 +186,9 @@ def _licence(suite: Suite, release: Release) -> str:
 def _where(orders: Sequence[Order]) -> Iterator[str]:
     """Where the suites are read from now: what was there before may go first."""
     for one in orders:
-        with contextlib.suppress(DataError):  # it did not come, which is told
+        if not all(file.target.exists() for file in one.files):
+            continue  # it did not come, which is told
+        with contextlib.suppress(DataError):
             place = find_root(one.selection.suite, one.root)
             yield f"{one.selection.suite.name}: is read from {place}\n"
 

@@ -120,9 +120,15 @@ def _asked(api: Any, release: Release, repo: str, kind: str, revision: str) -> A
             except HfHubHTTPError as error:
                 wait_as_asked(release.page, _meaning(release, revision, error), attempt, progress)
                 last: Exception = error
+            except (ValueError, TypeError, KeyError) as error:  # such as the page of a portal
+                raise DataError(
+                    f"{api.endpoint}: the answer is not one of Hugging Face ({error})",
+                    hint="does this network want a login, or is HF_ENDPOINT another server?",
+                ) from error
             except Exception as error:  # the clients' own kinds differ from version to version
                 ours = isinstance(error, OfflineModeIsEnabled)
-                if not ours and type(error).__module__.partition(".")[0] not in _CLIENTS:
+                client = type(error).__module__.partition(".")[0] in _CLIENTS
+                if not (client or isinstance(error, (ConnectionError, TimeoutError))):
                     raise
                 why = "HF_HUB_OFFLINE is set" if ours else str(error) or type(error).__name__
                 raise DataError(
