@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -15,8 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.source import Source
-from harness.errors import DataError
+from harness.data.remote import is_url, path_of, shown_place
+from harness.data.source import Source, open_binary, openable
+from harness.errors import DataError, UsageError
 
 GROUPS_KEPT = 256 << 20
 """Bytes of row groups of one Parquet file that stay in memory; at least one does."""
@@ -48,7 +49,7 @@ class RowSource(Source):
         return image_bytes(opened(self.file, self.state()).cell(self.row, self.column))
 
     def __str__(self) -> str:
-        return f"{self.file}::row={self.row}"
+        return f"{shown_place(self.file)}::row={self.row}"
 
     @property
     def holder(self) -> str:
@@ -59,24 +60,6 @@ class RowSource(Source):
     def order(self) -> tuple[str, int]:
         """Rows in their own order."""
         return self.file, self.row
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedRowSource(RowSource):
-    """A row that also holds the md5 of its image, which must fit."""
-
-    def read(self) -> bytes:
-        """The cell's bytes.
-
-        Raises:
-            ValueError: they do not have the row's md5.
-        """
-        data = RowSource.read(self)
-        declared = opened(self.file, self.state()).cell(self.row, "md5")
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if declared != found:
-            raise ValueError(f"md5 {found}, its row says {declared}")
-        return data
 
 
 def image_bytes(cell: object) -> bytes:
@@ -96,7 +79,7 @@ def image_bytes(cell: object) -> bytes:
     return cell
 
 
-class Table:
+class ImageTable:
     """A table on disk, of which cells are read at random by several threads.
 
     Attributes:
@@ -120,9 +103,9 @@ class Table:
         raise NotImplementedError
 
 
-class _Parquet(Table):
+class _Parquet(ImageTable):
     def __init__(self, file: str) -> None:
-        self._file = pq.ParquetFile(file, memory_map=True)
+        self._file = pq.ParquetFile(openable(file), memory_map=True)
         self.schema = self._file.schema_arrow
         meta = self._file.metadata
         self.rows = meta.num_rows
@@ -154,17 +137,16 @@ class _Parquet(Table):
         return sum(array.nbytes for array in self._groups.values())
 
 
-class _Arrow(Table):
+class _Arrow(ImageTable):
     """Memory-mapped: what is not asked for is never read."""
 
     def __init__(self, file: str) -> None:
-        path = Path(file)
-        with path.open("rb") as stream:
+        with open_binary(file) as stream:
             is_file = stream.read(len(_FILE_MAGIC)) == _FILE_MAGIC
-            stream.seek(-min(len(_STREAM_END), path.stat().st_size), 2)
+            stream.seek(-min(len(_STREAM_END), stream.seek(0, 2)), 2)
             if not is_file and stream.read() != _STREAM_END:
                 raise ValueError("cut short: no end of stream")
-        source = pa.memory_map(file)
+        source = pa.PythonFile(open_binary(file)) if is_url(file) else pa.memory_map(file)
         opener = pa.ipc.open_file if is_file else pa.ipc.open_stream
         self._table = opener(source).read_all()
         self.schema = self._table.schema
@@ -180,16 +162,16 @@ class _Arrow(Table):
 
 
 @lru_cache(maxsize=32)
-def opened(file: str, _state: str) -> Table:
+def opened(file: str, _state: str) -> ImageTable:
     """A table by its path; opened again when the file's state is another.
 
     Raises:
         OSError, ValueError: it is no such table, or damaged.
     """
-    return (_Parquet if file.lower().endswith(".parquet") else _Arrow)(file)
+    return (_Parquet if path_of(file).lower().endswith(".parquet") else _Arrow)(file)
 
 
-def open_table(file: Path) -> Table:
+def open_table(file: Path | str) -> ImageTable:
     """A table, for listing.
 
     Raises:
@@ -199,5 +181,46 @@ def open_table(file: Path) -> Table:
         return opened(str(file), RowSource(str(file), 0).state())
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(
-            f"{file}: cannot be read as a table: {error}", hint="get the file again"
+            f"{shown_place(str(file))}: cannot be read as a table: {error}",
+            hint="get the file again",
         ) from error
+
+
+def image_columns(schema: pa.Schema) -> list[str]:
+    """Columns that hold encoded images: a struct with bytes, or bytes that are no file's name."""
+    return [f.name for f in schema if _is_image(f.type) and f.name != "path"]
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        index = kind.get_field_index("bytes")
+        return index >= 0 and _is_image(kind.field(index).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def image_column(file: Path | str, asked: str = "") -> str:
+    """The column of a table that holds its images.
+
+    Args:
+        file: the table.
+        asked: its name, where a person gave it.
+
+    Raises:
+        DataError: the file cannot be read.
+        UsageError: there is no such column, or which one it is is not clear.
+    """
+    schema = open_table(file).schema
+    found = image_columns(schema)
+    if asked in found:
+        return asked
+    if not asked and ("image" in found or len(found) == 1):
+        return "image" if "image" in found else found[0]
+    raise column_in_doubt(file, "image", asked, found or schema.names)
+
+
+def column_in_doubt(file: Path | str, what: str, asked: str, names: Sequence[str]) -> UsageError:
+    """That a column's meaning must be said."""
+    said = f"no {what} column {asked}" if asked else f"which column holds the {what} is not clear"
+    return UsageError(
+        f"{shown_place(str(file))}: {said}: {', '.join(names)}", hint=f"--{what}-column NAME"
+    )
