@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -21,7 +22,7 @@ from harness.__main__ import command_line
 from harness.api import Weights
 from harness.commands import _fetch, _weights
 from harness.data.suite import PublishedFile, Release, Selection, Suite
-from harness.errors import OutputError, UsageError
+from harness.errors import DataError, OutputError, UsageError
 from harness.fetching import download, releases
 from harness.fetching.progress import ByteProgress
 from harness.registry import detectors as registry
@@ -158,6 +159,16 @@ def test_a_declared_digest_beats_what_the_hub_says(hub, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "is another file now: 1,024,000 bytes" in said and "expected 20,052,866,587" in said
     assert hub.asked(".zip") == []
+
+
+@pytest.mark.parametrize("stated", [{"size": 1_024_001}, {"sha256": "0" * 64}])
+def test_either_of_a_declared_size_and_digest_is_enough(hub, tmp_path, stated):
+    release = replace(
+        get_suite("gangen").releases[0],
+        files=(PublishedFile(name="GANGen-Detection.tar", **stated),),
+    )
+    with pytest.raises(DataError, match="is another file now"):
+        releases.place_order(parse_selection("gangen")[0], release, tmp_path)
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -420,7 +431,7 @@ def test_the_fetched_archive_is_what_the_suite_is_read_from(hub, tmp_path, capsy
             archive.writestr(f"GANGen-Detection/STGAN/{folder}/a.png", picture.getvalue())
     hub.publish(GANGEN, {"GANGen-Detection.zip": made.getvalue()})
     release = get_suite("gangen").releases[0]
-    other = Release(**{**vars(release), "files": (PublishedFile(name="GANGen-Detection.zip"),)})
+    other = replace(release, files=(PublishedFile(name="GANGen-Detection.zip"),))
     found = releases.place_order(parse_selection("gangen:stgan")[0], other, tmp_path)
     releases.fetch([found], 1)
     suite = get_suite("gangen")
