@@ -28,9 +28,12 @@ def read_bytes(self):
         time.sleep(0.1)
     if self.suffix == ".png" and day == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
-    killer = self.name == {KILLER!r} and self.parent.name == "1_fake" and day == "killer"
+    killer = self.name == {KILLER!r} and self.parent.name == "1_fake"
     if killer and sys._getframe(2).f_code.co_name == "read_bytes":  # not the first look at it
-        os.kill(os.getpid(), signal.SIGKILL)
+        if day == "killer":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if day == "memory":
+            raise MemoryError
     return read(self)
 
 pathlib.Path.read_bytes = read_bytes

@@ -3,16 +3,90 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.__main__ import main
 from harness.cluster.crew import LostError, Seats, deal
 from harness.cluster.session import Cluster, connected
+from harness.errors import BadImageError, HarnessError, UsageError, WeightsMissingError
 
 pytest.importorskip("ray")
+
+
+def said(*flags: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a run with these flags says before it ends as a typing error does."""
+    assert main(["run", "--method", "chance", "--suite", "mini:gan", "--limit", "1", *flags]) == 2
+    return capsys.readouterr().err
+
+
+def test_no_ray(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    text = said("--ray", "--out", str(tmp_path), capsys=capsys)
+    assert "--ray needs the extra 'ray', which is not installed" in text
+    assert ".venv/bin/pip install -e '.[ray]'" in text
+
+
+def test_an_address_where_nobody_listens(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        text = said("--ray", address, "--out", str(tmp_path), capsys=capsys)
+    assert f"--ray {address}: " in text
+    assert "`ray start --head` prints the address" in text
+
+
+def test_an_address_that_answers_and_is_no_cluster(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said within the time that is stated, not when Ray gives up."""
+    monkeypatch.setattr("harness.cluster.session.CONNECT_SECONDS", 1)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        began = time.monotonic()
+        text = said("--ray", address, "--out", str(tmp_path), capsys=capsys)
+    assert time.monotonic() - began < 30
+    assert f"--ray {address}: no cluster answers within 1 s" in text
+
+
+@pytest.mark.parametrize("address", ["here", "host:", ":1", "host:port"])
+def test_what_is_no_address(
+    address: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = said("--ray", address, "--out", str(tmp_path), capsys=capsys)
+    assert "expected HOST:PORT or auto" in text
+
+
+def test_mixed_nodes_without_a_cluster(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = said("--allow-mixed", "--out", str(tmp_path), capsys=capsys)
+    assert "--allow-mixed is for machines of a cluster" in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadImageError("a.png", "is empty"),
+        UsageError("wrong", hint="right"),
+        WeightsMissingError("none", hint="fetch"),
+    ],
+)
+def test_an_error_is_the_same_in_another_process(error: HarnessError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
 
 
 @pytest.fixture(scope="module")

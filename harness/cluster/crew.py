@@ -23,6 +23,8 @@ POLL_SECONDS = 1.0
 """Between two looks for nodes that have joined."""
 WAIT_SECONDS = 300
 """How long a run waits while no worker at all can be dealt to."""
+PATIENCE_SECONDS = 60
+"""How long a part that one node has lost waits for another that is still starting."""
 STARTS = 3
 """How often a worker may end before it is ready once."""
 
@@ -86,7 +88,7 @@ class Dealt(Generic[Part, Answer]):
     lost: int = 0
 
 
-class UnfitError(HarnessError):
+class UnfitNodeError(HarnessError):
     """Raised by a worker: this node must get no work. Its part is dealt to another."""
 
 
@@ -105,6 +107,7 @@ class _Hand:
     starting: bool = True
     about: Any = None
     failures: int = 0
+    is_ready: bool = False
 
 
 @dataclass(eq=False)
@@ -148,16 +151,18 @@ class Crew:
         ray = self.cluster.ray
         idle_since = time.monotonic()
         while True:
-            self._deal_out(deck)
+            idle = time.monotonic() - idle_since
+            self._deal_out(deck, self._living(idle))
             calls = {hand.call: hand for hand in self._hands if hand.call is not None}
             working = any(hand.card is not None for hand in calls.values())
-            if not working and any(hand.call is None for hand in self._hands):
+            free = any(hand.call is None for hand in self._hands)
+            if free and not working and not deck.returned:
                 return  # somebody is idle, nobody works: there was nothing left to take
             if not self._hands:
                 raise self._nobody()
             if working:
                 idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > WAIT_SECONDS:
+            elif idle > WAIT_SECONDS:
                 raise HarnessError(
                     f"no worker is ready within {WAIT_SECONDS} s: the cluster's cores are taken, "
                     "or its nodes are gone",
@@ -169,13 +174,21 @@ class Crew:
                     yield from self._returned(calls[call], deck)
             self._hire()
 
-    def _deal_out(self, deck: Deck[Part]) -> None:
+    def _living(self, idle: float) -> set[str]:
+        """Nodes that can be dealt to, or will be soon."""
+        return {
+            hand.node.id
+            for hand in self._hands
+            if hand.is_ready or (not hand.failures and idle < PATIENCE_SECONDS)
+        }
+
+    def _deal_out(self, deck: Deck[Part], living: set[str]) -> None:
         for hand in self._hands:
             if hand.call is not None:
                 continue
-            card = deck.take(hand.node.id)
+            card = deck.take(hand.node.id, living)
             if card is None:
-                return
+                continue
             hand.card, hand.call = card, hand.actor.work.remote(card.part)
 
     def _returned(self, hand: _Hand, deck: Deck[Part]) -> Iterator[Dealt[Part, Any]]:
@@ -196,7 +209,7 @@ class Crew:
             hand.call = hand.actor.ready.remote()
         elif card is None:
             self._is_ready(hand, answer, error, deck)
-        elif isinstance(error, UnfitError):
+        elif isinstance(error, UnfitNodeError):
             deck.put_back(card)
             self._refuse(hand, error.message, deck)
         elif isinstance(error, MemoryError):
@@ -238,11 +251,12 @@ class Crew:
     def _start(self, hand: _Hand) -> None:
         # Repeated by Ray until the process is there: that it is not yet counts as a failure. What
         # may end the process, building the detectors, is another call, which is not repeated.
-        hand.starting = True
+        hand.starting, hand.is_ready = True, False
         hand.call = hand.actor.is_there.options(max_task_retries=-1).remote()
 
     def _is_ready(self, hand: _Hand, about: Any, error: Exception | None, deck: Deck[Any]) -> None:
         hand.failures = 0
+        hand.is_ready = True
         hand.about = about
         if error is not None:
             reason = error.message if isinstance(error, HarnessError) else "it has no memory"

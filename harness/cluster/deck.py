@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -39,15 +39,23 @@ class Deck(Generic[Part]):
         self._cut = cut
         self._returned: deque[Card[Part]] = deque()
 
-    def take(self, node: str) -> Card[Part] | None:
-        """The next part for a node, None when there is none: rather one that it has not lost."""
+    def take(self, node: str, living: Collection[str] = ()) -> Card[Part] | None:
+        """The next part for a node, None when there is none for it.
+
+        Args:
+            node: it gets a part again that it has lost when every living node has lost it.
+            living: nodes that can be dealt to, now or when they are done with what they have.
+        """
         for card in self._returned:
-            if node not in card.nodes:
+            if node not in card.nodes or card.nodes.issuperset(living):
                 self._returned.remove(card)
                 return card
-        for part in self._fresh:
-            return Card(part)
-        return self._returned.popleft() if self._returned else None
+        return next((Card(part) for part in self._fresh), None)
+
+    @property
+    def returned(self) -> int:
+        """Parts that were lost, or put back, and are not dealt again yet."""
+        return len(self._returned)
 
     def put_back(self, card: Card[Part]) -> None:
         """Takes back a part that nobody is to blame for."""

@@ -27,6 +27,10 @@ LOCAL = "local"
 OBJECT_STORE_BYTES = 100 << 20
 """Of a local cluster: scores are small, and images never travel."""
 
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+_SETTINGS = b"\x04"
+"""How a client of HTTP/2, which Ray speaks, begins, and the kind of frame that answers it."""
+
 _ADDRESS_HINT = (
     "`ray start --head` prints the address (HOST:6379); on that machine `--ray auto` finds it; "
     "`--ray` alone starts a local cluster"
@@ -135,6 +139,7 @@ def _init(ray: ModuleType, address: str, cores: int) -> None:
     if address == LOCAL:
         # Reached from nowhere else: Ray runs what it is sent.
         ray.init(
+            address="local",  # else one that runs here already is joined
             num_cpus=cores,
             object_store_memory=OBJECT_STORE_BYTES,
             _node_ip_address="127.0.0.1",
@@ -154,10 +159,18 @@ def _require_answer(address: str) -> None:
     if not host or not port.isdigit():
         raise UsageError(f"--ray {address!r}: expected HOST:PORT or auto", hint=_ADDRESS_HINT)
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as line:
+            line.settimeout(CONNECT_SECONDS)
+            line.sendall(_HELLO)
+            answer = line.recv(9)
+    except TimeoutError:
+        answer = b""
     except (OSError, OverflowError) as error:
-        reason = str(error) or f"no answer within {CONNECT_SECONDS} s"
-        raise UsageError(f"--ray {address}: {reason}", hint=_ADDRESS_HINT) from error
+        raise UsageError(f"--ray {address}: {error}", hint=_ADDRESS_HINT) from error
+    if answer[3:4] != _SETTINGS and "RAY_USE_TLS" not in os.environ:
+        raise UsageError(
+            f"--ray {address}: no cluster answers within {CONNECT_SECONDS} s", hint=_ADDRESS_HINT
+        )
 
 
 @contextlib.contextmanager

@@ -79,7 +79,9 @@ def _tokens(spec: DetectorSpec, weights: Path) -> list[str]:
 
 def compute(args: argparse.Namespace) -> Compute:
     """The compute settings of the flags that ``_flags.add_compute`` added."""
-    device = resolve_device(args.device)
+    # With --ray the GPUs are the nodes' own, and are looked for there.
+    elsewhere = args.device == "cuda" and getattr(args, "ray", "")
+    device = resolve_device("cpu" if elsewhere else args.device)
     cpu = device.type == "cpu"
     return Compute(
         device=device,

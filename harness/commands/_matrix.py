@@ -172,13 +172,16 @@ def engine(args: argparse.Namespace, asked: Request) -> Iterator[Engine]:
         yield Local(settings.compute, settings.config)
         return
     with connected(args.ray) as cluster:
-        yield Dealing(
-            cluster,
-            dataclasses.replace(settings.compute, workers=args.workers or default_cores(cluster)),
-            args.device,
-            settings.config,
-            allow_mixed=args.allow_mixed,
+        device = args.device
+        if device == "auto":
+            gpus = any(node.gpus for node in cluster.nodes())
+            device = "cuda" if gpus else settings.compute.device.type
+        compute = dataclasses.replace(
+            settings.compute,
+            workers=args.workers or default_cores(cluster),
+            batch_size=args.batch_size or (1 if device == "cpu" else 32),
         )
+        yield Dealing(cluster, compute, device, settings.config, allow_mixed=args.allow_mixed)
 
 
 def counts(matrix: Matrix) -> str:

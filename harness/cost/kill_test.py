@@ -18,14 +18,16 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from harness.cluster.session import LOCAL, connected
-from harness.data.suite import Selection
-from harness.data.synthetic import synthetic_suite
+from harness.data.places import Folder
+from harness.data.sample import Listing
+from harness.data.suite import Selection, Subset, Suite
+from harness.data.synthetic import SyntheticSource, synthetic_suite
 from harness.engine.scorer import Compute, make_job
 from harness.env import CHECKOUT
 from harness.errors import HarnessError
@@ -51,6 +53,7 @@ class KillPlan:
         actors: workers at first.
         actor_kills, driver_kills: how many, spread over the run by chance.
         seed: of that chance.
+        pause: seconds that reading an image takes longer: few images are scored too soon for kills.
         detector: which scores; it must need no weights.
     """
 
@@ -59,6 +62,7 @@ class KillPlan:
     actor_kills: int
     driver_kills: int
     seed: int
+    pause: float = 0.0
     detector: str = "chance"
 
     def moments(self) -> tuple[list[float], list[float]]:
@@ -99,9 +103,40 @@ class KillResult:
         return hit and self.equal and not self.missing and not self.double
 
 
+@dataclass(frozen=True, slots=True)
+class PausedSource(SyntheticSource):
+    """A synthetic image that takes a while.
+
+    Args:
+        pause: seconds.
+    """
+
+    pause: float
+
+    def read(self) -> bytes:
+        """The encoded bytes."""
+        time.sleep(self.pause)
+        return SyntheticSource(self.number).read()
+
+
+def _suite(plan: KillPlan) -> Suite:
+    suite = synthetic_suite(plan.images, CHECKOUT)
+    if not plan.pause:
+        return suite
+    adapter = suite.adapter
+
+    def paused(suite: Suite, subset: Subset, root: Folder) -> Listing:
+        return Listing(
+            replace(sample, source=PausedSource(number, plan.pause))
+            for number, sample in enumerate(adapter(suite, subset, root))
+        )
+
+    return replace(suite, adapter=paused)
+
+
 def score(plan: KillPlan, out: Path, workers: int) -> None:
     """Scores the images: on a local cluster of so many workers, or (0) in this process."""
-    suite = synthetic_suite(plan.images, CHECKOUT)
+    suite = _suite(plan)
     compute = Compute(device=torch.device("cpu"), workers=1)
     settings = Settings(out=out, compute=compute, resampling=None)
     job = make_job(registry.detector(plan.detector), "")
@@ -191,8 +226,8 @@ class _Disturbed:
         workers = max(1, self.plan.actors + (0, -1, 1, -2)[number % 4])
         self.result.workers.append(workers)
         log.info("driver %d with %d workers", number + 1, workers)
-        arguments = [self.plan.images, self.plan.detector, self.out, workers]
-        command = [sys.executable, "-m", "harness.cost.kill_test", *map(str, arguments)]
+        plan = [self.plan.images, self.plan.pause, self.plan.detector, self.out, workers]
+        command = [sys.executable, "-c", _DRIVER, *map(str, plan)]
         with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True) as driver:
             try:
                 while driver.poll() is None:
@@ -239,9 +274,19 @@ class _Disturbed:
         return self._lines / self.plan.images
 
 
-if __name__ == "__main__":
-    images, detector, out, workers = sys.argv[1:]
+def drive() -> None:
+    """A driver: scores what its command line says."""
+    images, pause, detector, out, workers = sys.argv[1:]
     plan = KillPlan(
-        images=int(images), actors=0, actor_kills=0, driver_kills=0, seed=0, detector=detector
+        images=int(images),
+        actors=0,
+        actor_kills=0,
+        driver_kills=0,
+        seed=0,
+        pause=float(pause),
+        detector=detector,
     )
     score(plan, Path(out), int(workers))
+
+
+_DRIVER = "from harness.cost.kill_test import drive; drive()"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from harness.data.adapters import refuse_duplicates, sample_order
 from harness.data.cache import write_table
 from harness.data.folders import say_left_out
-from harness.data.loader import ordered_map
+from harness.data.loader import Outcome, ordered_map
 from harness.data.places import Folder
 from harness.data.sample import UNREADABLE, Listing, Manifest, Sample
 from harness.data.source import UNREAD, Source
@@ -30,11 +30,21 @@ from harness.data.suite import Subset, Suite
 
 log = logging.getLogger(__name__)
 
+Hasher = Callable[[Sequence[Source]], Iterator[Outcome[Source, str]]]
+"""The content hash of each source, in any order; OSError and ValueError mean that it cannot be
+read."""
+
 _SCHEMA = pa.schema([("path", pa.binary()), ("state", pa.string()), ("sha256", pa.string())])
 
 
 def load_manifest(
-    suite: Suite, subset: Subset, root: Folder, out: Path, *, workers: int = 4
+    suite: Suite,
+    subset: Subset,
+    root: Folder,
+    out: Path,
+    *,
+    workers: int = 4,
+    hasher: Hasher | None = None,
 ) -> Manifest:
     """The images of a subset with their content hashes, sorted by label, then id.
 
@@ -46,6 +56,7 @@ def load_manifest(
         root: the suite's own folder, from ``harness.registry.suites.find_root``.
         out: output folder; the hash cache lives in ``<out>/cache``.
         workers: threads that read files.
+        hasher: hashes in their place.
 
     Raises:
         DataError: the subset is absent or two of its images have one id.
@@ -57,7 +68,9 @@ def load_manifest(
         _say(f"{name}: {say_left_out(left_out)}", str(root))
     refuse_duplicates(name, samples)
     cache_file = out / "cache" / "hashes" / f"{suite.name}.parquet"
-    hashed = hash_samples(samples, cache_file, name=name, workers=workers)
+    hashed = hash_samples(
+        samples, cache_file, name=name, hasher=hasher or partial(_by_threads, workers)
+    )
     named = (replace(sample, subset=subset.name) for sample in hashed)
     return Manifest(name, tuple(sorted(named, key=sample_order)), subset.unit, left_out)
 
@@ -68,7 +81,7 @@ def _say(text: str, _root: str) -> None:
 
 
 def hash_samples(
-    samples: Iterable[Sample], cache_file: Path, *, name: str = "", workers: int = 4
+    samples: Iterable[Sample], cache_file: Path, *, name: str = "", hasher: Hasher | None = None
 ) -> list[Sample]:
     """The samples, each with its content hash, in the given order.
 
@@ -76,7 +89,7 @@ def hash_samples(
         samples: those that have a hash already (from Parquet) keep it.
         cache_file: Parquet file, read if there and replaced when something was added.
         name: shown beside the progress bar.
-        workers: threads that read.
+        hasher: hashes what is not remembered; None = some threads.
     """
     samples = list(samples)
     sources = dict.fromkeys(sample.source for sample in samples if not sample.sha256)
@@ -93,7 +106,7 @@ def hash_samples(
             digests[source] = digest if state else UNREADABLE
     todo = [source for source in sources if source not in digests]
     try:
-        for source, digest in _read_all(todo, name, workers):
+        for source, digest in _read_all(todo, name, hasher or partial(_by_threads, 4)):
             digests[source] = digest
     finally:  # what was hashed before an interruption is kept
         fresh = {
@@ -106,15 +119,19 @@ def hash_samples(
     return [s if s.sha256 else replace(s, sha256=digests[s.source]) for s in samples]
 
 
-def _read_all(sources: list[Source], name: str, workers: int) -> Iterator[tuple[Source, str]]:
+def _read_all(sources: list[Source], name: str, hasher: Hasher) -> Iterator[tuple[Source, str]]:
     hidden = not sources
     bar = tqdm(total=len(sources), desc=f"hash {name}", unit="file", leave=False, disable=hidden)
     ordered = sorted(sources, key=lambda source: source.order)
     with bar:
-        for outcome in ordered_map(content_hash, ordered, workers=workers):
+        for outcome in hasher(ordered):
             bar.update()
             unreadable = isinstance(outcome.error, UNREAD)
             yield outcome.item, UNREADABLE if unreadable else outcome.get()
+
+
+def _by_threads(workers: int, sources: Sequence[Source]) -> Iterator[Outcome[Source, str]]:
+    return ordered_map(content_hash, sources, workers=workers)
 
 
 def content_hash(source: Source) -> str:

@@ -23,23 +23,25 @@ from harness.cluster.crew import Crew, Dealt, LostError, Seats
 from harness.cluster.deck import Deck
 from harness.cluster.session import Cluster, Node
 from harness.data.decode import display_name
+from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
+from harness.evaluate.indexing import ClusterHashes
 from harness.evaluate.part import (
     About,
     NodeOrder,
     NodeScorer,
     Part,
+    PartScores,
     PartTask,
-    Scored,
     WeightsOrder,
 )
-from harness.evaluate.work import OpenSubset, Task, Tick
+from harness.evaluate.work import CellWork, OpenSubset, Tick
 
 log = logging.getLogger(__name__)
 
-_Answer = Dealt[Part, dict[int, Scored]]
+_Answer = Dealt[Part, dict[int, PartScores]]
 
 PART_IMAGES = 256
 """Of the largest part: seconds of work, so that what a kill loses is small."""
@@ -70,7 +72,7 @@ class Dealing:
     Args:
         cluster: which.
         compute: where and how on a node: ``workers`` threads a worker; its device is found there.
-        device: as typed: ``auto``, ``cuda``, ...
+        device: ``cpu``, ``cuda`` (one a worker) or ``mps``.
         config: the resolved command line, noted with the scores.
         allow_mixed: take nodes whose versions differ from this process's.
 
@@ -102,10 +104,8 @@ class Dealing:
         self._in_flight: dict[int, _Open] = {}
         self._scored: Counter[str] = Counter()
         self._since = time.monotonic()
-        gpu = device.startswith("cuda") or (
-            device == "auto" and any(node.gpus for node in cluster.nodes())
-        )
-        self.seats = Seats(cores=compute.workers, gpu=gpu)
+        self.seats = Seats(cores=compute.workers, gpu=device == "cuda")
+        self.hasher: Hasher | None = ClusterHashes(cluster, self.seats)
 
     def expect(self, jobs: Sequence[Job], subsets: Sequence[Sequence[Sample]]) -> None:
         """What is going to be scored: nodes are told, and asked for, all of it at once."""
@@ -211,7 +211,9 @@ class Dealing:
         found.out -= len(part.indices)
         self._finish(part.subset, done)
 
-    def _keep(self, task: Task, part: Part, answer: Scored, dealt: _Answer, tick: Tick) -> None:
+    def _keep(
+        self, task: CellWork, part: Part, answer: PartScores, dealt: _Answer, tick: Tick
+    ) -> None:
         places = sorted(answer.scores)
         if places:
             scores = [(part.indices[place], answer.scores[place]) for place in places]

@@ -25,7 +25,7 @@ from harness.evaluate.kept import KeptScores, fail
 from harness.evaluate.plan import Done, PlannedCell, Settings, cell_of, take
 from harness.evaluate.recorder import without_scores
 from harness.evaluate.run_records import RunRecords
-from harness.evaluate.work import Engine, Local, OpenSubset, Task
+from harness.evaluate.work import CellWork, Engine, Local, OpenSubset
 from harness.registry.suites import find_root
 from harness.results.journal import shard_journals
 from harness.results.lock import BusyError, waited_for
@@ -106,7 +106,9 @@ class Matrix:
 
     def _planned(self, suite: Suite, subset: Subset, root: Folder) -> _Planned:
         try:
-            manifest = load_manifest(suite, subset, root, self.settings.out)
+            manifest = load_manifest(
+                suite, subset, root, self.settings.out, hasher=self._engine.hasher
+            )
         except HarnessError as error:
             log.warning("%s/%s: %s", suite.name, subset.name, error.message)
             return _Planned(suite=suite, subset=subset, samples=(), error=error)
@@ -150,7 +152,7 @@ class Matrix:
         if planned.manifest is not None and not planned.error and not planned.cells:
             self._find_cells(planned, planned.manifest)
         self._reuse(planned, bar)
-        tasks: list[Task] = []
+        tasks: list[CellWork] = []
         try:
             for cell in planned.pending.values():
                 if cell.done is None and (task := self._task(cell, planned.samples, bar)):
@@ -188,7 +190,9 @@ class Matrix:
                     path.unlink(missing_ok=True)
             planned.cells.append(cell)
 
-    def _task(self, cell: PlannedCell, samples: Sequence[Sample], bar: tqdm[Any]) -> Task | None:
+    def _task(
+        self, cell: PlannedCell, samples: Sequence[Sample], bar: tqdm[Any]
+    ) -> CellWork | None:
         """The cell with its journal; None while another process writes that."""
         shard = self.settings.shard
         try:
@@ -202,7 +206,7 @@ class Matrix:
             return None
         there = journal.done() if shard is None else journal.done(shard.of(samples))
         self._count_reused(there, bar)
-        return Task(cell=cell, journal=journal)
+        return CellWork(cell=cell, journal=journal)
 
     def _count_reused(self, count: int, bar: tqdm[Any]) -> None:
         self.reused += count
@@ -250,7 +254,7 @@ class Matrix:
             if not task.journal.done(~task.journal.elsewhere):
                 task.journal.delete()
 
-    def _finish(self, task: Task, samples: Sequence[Sample]) -> None:
+    def _finish(self, task: CellWork, samples: Sequence[Sample]) -> None:
         self._kept.remember(task.cell, task.journal, samples)
         if task.error is not None:
             fail(task.cell, task.error)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from harness.cluster.alike import versions
-from harness.cluster.crew import UnfitError
+from harness.cluster.crew import UnfitNodeError
 from harness.data.decode import display_name
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
@@ -47,7 +47,7 @@ class NodeOrder:
     Args:
         weights: the detectors.
         compute: where and how; its device is found on the node.
-        device: as typed: ``auto``, ``cuda``, ...
+        device: ``cpu``, ``cuda`` or ``mps``.
         config: the resolved command line, noted with the scores.
         folder: the driver's working folder, where relative paths begin.
         threads: torch's, of the driver (inside operations, between them).
@@ -131,7 +131,7 @@ class Part:
 
 
 @dataclass(kw_only=True)
-class Scored:
+class PartScores:
     """One detector's answer: places in the part.
 
     Args:
@@ -185,13 +185,13 @@ class NodeScorer:
         """What the driver compares, and notes."""
         return About(versions=versions(), made=self._made)
 
-    def work(self, part: Part) -> dict[int, Scored]:
+    def work(self, part: Part) -> dict[int, PartScores]:
         """The answer of each of the part's tasks.
 
         Raises:
-            UnfitError: an image is not the driver's.
+            UnfitNodeError: an image is not the driver's.
         """
-        answers = {n: Scored(wanted=frozenset(task.wanted)) for n, task in part.tasks.items()}
+        answers = {n: PartScores(wanted=frozenset(task.wanted)) for n, task in part.tasks.items()}
         shares: dict[int, Share] = {}
         for number, task in part.tasks.items():
             try:
@@ -221,7 +221,7 @@ class NodeScorer:
 
 
 def require_same(samples: Sequence[Sample]) -> None:
-    """UnfitError where an image is not readable here, or not the one that the driver listed."""
+    """UnfitNodeError where an image is not readable here, or not the one that the driver listed."""
     for sample in samples:
         if sample.sha256 in ("", UNREADABLE):
             continue
@@ -229,10 +229,10 @@ def require_same(samples: Sequence[Sample]) -> None:
         try:
             data = sample.source.read()
         except (OSError, IndexError, ValueError, HarnessError) as error:
-            raise UnfitError(f"it lacks data that the driver has: {name}: {error}") from None
+            raise UnfitNodeError(f"it lacks data that the driver has: {name}: {error}") from None
         found = hashlib.sha256(data).hexdigest()
         if found != sample.sha256:
-            raise UnfitError(
+            raise UnfitNodeError(
                 f"it has other data: {name} has sha256 {found[:12]}, the driver's has "
                 f"{sample.sha256[:12]}"
             )
@@ -244,9 +244,9 @@ def _job(order: WeightsOrder) -> Job:
     try:
         job = make_job(spec, order.token, order.variant)
     except HarnessError as error:
-        raise UnfitError(f"{order.detector} cannot be set up there: {error}") from error
+        raise UnfitNodeError(f"{order.detector} cannot be set up there: {error}") from error
     if job.weights.sha256 != order.sha256:
-        raise UnfitError(
+        raise UnfitNodeError(
             f"it has other weights of {job.label}: sha256 {job.weights.sha256[:12]}, the driver's "
             f"have {order.sha256[:12]}"
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
@@ -19,7 +20,7 @@ Tick = Callable[..., object]
 
 
 @dataclass(kw_only=True, eq=False)
-class Task:
+class CellWork:
     """A cell that is being scored.
 
     Args:
@@ -44,7 +45,7 @@ class OpenSubset:
     """
 
     samples: Sequence[Sample]
-    tasks: list[Task]
+    tasks: list[CellWork]
     skip_bad: bool
 
     def close(self) -> None:
@@ -59,9 +60,11 @@ class Engine(Protocol):
     Attributes:
         largest_first: in which order it wants the subsets; else as they were asked for.
         progress: what there is to say of it beside the bar.
+        hasher: who hashes images that are not known yet; None = threads of this process.
     """
 
     largest_first: bool
+    hasher: Hasher | None
 
     @property
     def progress(self) -> str: ...  # noqa: D102
@@ -84,6 +87,7 @@ class Local:
 
     largest_first = False
     progress = ""
+    hasher: Hasher | None = None
 
     def __init__(self, compute: Compute, config: Mapping[str, str]) -> None:
         self.compute = compute
@@ -103,7 +107,7 @@ class Local:
                 subset.close()
 
     def _score(self, subset: OpenSubset, tick: Tick) -> None:
-        shares: list[tuple[Task, Share]] = []
+        shares: list[tuple[CellWork, Share]] = []
         for task in subset.tasks:
             if task.journal.done() == len(subset.samples):
                 continue  # merged from shards, or known from other subsets: needs no network
@@ -121,7 +125,7 @@ class Local:
         for task, share in shares:
             task.error = share.error
 
-    def _share(self, task: Task) -> Share:
+    def _share(self, task: CellWork) -> Share:
         return Share(
             scorer=self._scorers.of(task.cell.job),
             preprocess=task.cell.preprocess,

@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from harness.cluster.alike import differences, versions
-from harness.cluster.crew import Dealt, Seats, UnfitError, deal
+from harness.cluster.crew import Dealt, Seats, UnfitNodeError, deal
 from harness.cluster.session import Cluster
 from harness.training.jobs import ONE_THREAD, TAIL, ChildJob, ChildOutcome, say_failed
 from harness.training.progress import parse
@@ -112,12 +112,12 @@ def _token(out: Path) -> Iterator[Path]:
 def _run(order: _Order) -> ChildOutcome:
     """On a node: the job's process from its start to its end."""
     if not order.token.is_file():
-        raise UnfitError(
+        raise UnfitNodeError(
             f"it does not see {order.token.parent}: --out must be a folder that all nodes share"
         )
     other = differences(order.versions, versions()) if order.versions else ""
     if other:
-        raise UnfitError(f"{other}; --allow-mixed takes it all the same")
+        raise UnfitNodeError(f"{other}; --allow-mixed takes it all the same")
     tail: deque[str] = deque(maxlen=TAIL)
     child = subprocess.Popen(
         [*_SUPERVISED, *order.job.command],

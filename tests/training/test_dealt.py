@@ -13,7 +13,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.checkpoints import run_weights
-from harness.cluster.crew import Seats, UnfitError
+from harness.cluster.crew import Seats, UnfitNodeError
 from harness.cluster.session import Cluster, connected
 from harness.training import dealt
 from harness.training.jobs import ChildJob
@@ -124,10 +124,10 @@ def _wait_for(path: Path) -> None:
 
 def test_a_node_that_does_not_see_the_folder_or_is_another_is_refused(tmp_path: Path) -> None:
     order = dealt._Order(number=0, job=job("x", ""), token=tmp_path / "gone", versions={})
-    with pytest.raises(UnfitError, match="--out must be a folder that all nodes share"):
+    with pytest.raises(UnfitNodeError, match="--out must be a folder that all nodes share"):
         dealt._run(order)
     (tmp_path / "there").touch()
     other = {**dealt.versions(), "torch": "0.1"}
     order = dealt._Order(number=0, job=job("x", ""), token=tmp_path / "there", versions=other)
-    with pytest.raises(UnfitError, match=r"torch .* \(here 0\.1\).*--allow-mixed"):
+    with pytest.raises(UnfitNodeError, match=r"torch .* \(here 0\.1\).*--allow-mixed"):
         dealt._run(order)
