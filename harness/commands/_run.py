@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     matrix = Matrix([*asked.jobs, *(twin.job for twin in found)], asked.settings)
     records = matrix.run(asked.selections)
     first = [matrix.record(j, s.suite.name) for s in asked.selections for j in asked.jobs]
-    print(_report([*first, *asked.broken], asked.selections))
+    print(report([*first, *asked.broken], asked.selections))
     if found:
         tables, files = _twins.report(asked, found, matrix)
         print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
@@ -47,7 +47,7 @@ def _shard(asked: _matrix.Request, shard: Shard) -> _matrix.Request:
     return dataclasses.replace(asked, selections=tuple(mine))
 
 
-def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
+def report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
     """One table a suite: ACC/AP of each selected subset and their mean, percent; below it what
     must be said of its numbers.
     """
