@@ -103,6 +103,8 @@ def _lookalikes(found: Lookalikes) -> Iterator[str]:
         if pairs.pairs:
             example = " = ".join(pairs.examples[0])
             yield f"note: {where}{_several(pairs)}{between} look the same, such as {example}"
+    if found.left_out:
+        yield f"note: the search for near duplicates is bounded: {found.left_out}"
 
 
 def _several(pairs: Pairs) -> str:
@@ -124,6 +126,11 @@ def _overlap(overlap: Overlap, *, exact_only: bool) -> Iterator[str]:
     if not (overlap.exact or overlap.near.pairs):
         how = "byte by byte" if exact_only else "exactly or nearly"
         yield f"note: nothing of it is in {overlap.training}, {how}"
+    if overlap.left_out:
+        yield (
+            f"note: the search for near duplicates in {overlap.training} is bounded: "
+            f"{overlap.left_out}"
+        )
     if exact_only:
         yield (
             "note: near duplicates in the training data were not looked for: its images "
