@@ -18,7 +18,7 @@ NEAR = 8
 """Bits in which the hashes of near duplicates differ at most, of 63."""
 WINDOW = 4096
 """Others that an image's hash is compared with at most, in each band."""
-COMPARED = 2_000_000_000
+COMPARED = 4_000_000_000
 """Pairs of hashes that are compared at most; beyond it the window is narrower. About a minute."""
 PARTNERS = 32
 """Candidates of an image whose pixels are compared at most, each pair counted at one of its two."""
@@ -96,7 +96,8 @@ def candidates(hashes: Sequence[tuple[int, int] | None], split: int = 0) -> tupl
         if split:
             useful &= (one < split) != (two < split)
         turns = turned[left] + turned[right]
-        return _pack(np.minimum(one, two), np.maximum(one, two), apart, turns)[useful]
+        pairs = _pack(np.minimum(one, two), np.maximum(one, two), apart, turns)
+        return np.asarray(pairs[useful])
 
     keys = [_key(values, *edges) for edges in pairwise(_EDGES)]
     sizes = np.concatenate([np.bincount(key.astype(np.int64)) for key in keys])
@@ -117,7 +118,7 @@ def candidates(hashes: Sequence[tuple[int, int] | None], split: int = 0) -> tupl
 
 def _key(values: Hashes, low: int, high: int) -> Hashes:
     """The bits from ``low`` to ``high``."""
-    return (values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+    return np.asarray((values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1))
 
 
 def _window(sizes: Places) -> int:
@@ -155,7 +156,9 @@ def _search(
             return
         nearest.compared += len(places)
         apart = np.bitwise_xor(ordered[places], ordered[places + offset])
-        bits = _ONES[apart.view(np.uint16).reshape(-1, 4)].sum(axis=1, dtype=np.int64)
+        # Four counts a hash, added up in the highest byte of a product: quicker than a sum.
+        four = _ONES[apart.view(np.uint16)].view(np.uint32)
+        bits = (four * np.uint32(0x01010101) >> np.uint32(24)).astype(np.int64)
         near = places[bits <= NEAR]
         count[near] += 1
         nearest.add(packed(order[near], order[near + offset], bits[bits <= NEAR]))

@@ -90,8 +90,7 @@ class ThumbnailFile:
         self._count = 0
 
     def keep(self, thumbnail: Thumbnail) -> KeptThumbnail:
-        """Writes one; in the thread of the caller alone."""
-        self._file.seek(self._count * thumbnail.nbytes)
+        """Writes one; all are written before one is read, and by one thread."""
         self._file.write(thumbnail.tobytes())
         self._count += 1
         return KeptThumbnail(self, self._count - 1)

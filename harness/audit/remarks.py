@@ -28,6 +28,8 @@ def remarks(audit: SuiteAudit) -> list[str]:
 
 def _of_subsets(audit: SuiteAudit) -> Iterator[str]:
     for each in audit.subsets:
+        if each.by_file and each.by_file.note and each.by_file.accuracy is not None:
+            yield f"note: {each.subset}: file facts are judged {each.by_file.note}"
         yield from (f"{f.level}: {each.subset}: {f.text}" for f in each.findings)
         for what, found in (
             ("file facts alone", each.by_file),
