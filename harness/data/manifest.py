@@ -124,7 +124,8 @@ def _digests(sources: list[Source], cache_file: Path, name: str, workers: int) -
 
 
 def _read_all(sources: list[Source], name: str, workers: int) -> Iterator[tuple[Source, str]]:
-    bar = tqdm(total=len(sources), desc=f"hash {name}", unit="file", leave=False)
+    hidden = not sources
+    bar = tqdm(total=len(sources), desc=f"hash {name}", unit="file", leave=False, disable=hidden)
     ordered = sorted(sources, key=lambda source: source.order)
     with bar:
         for outcome in ordered_map(content_hash, ordered, workers=workers):

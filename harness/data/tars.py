@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import tarfile
 import zlib
 from bisect import bisect_left
@@ -29,8 +30,6 @@ BEHIND = 256 << 20
 _BLOCK = 512
 # Modules by name: a Python may have been built without some of them.
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
-# lzma raises an error of its own, which is a plain Exception.
-_DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ImportError)
 
 _SCHEMA = pa.schema(
     [
@@ -124,7 +123,7 @@ def _index(path: str, state: str) -> list[_Row]:
         return cast(list[_Row], list(zip(*columns, strict=True)))
     try:
         rows = list(_scan(path))
-    except _DAMAGE as error:
+    except _damage() as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: damaged or cut short: {reason}", hint=AGAIN) from error
     names = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=False)) if rows else {}
@@ -188,7 +187,7 @@ class _Forward:
                 return data
             try:
                 return self._forward(offset, size)
-            except _DAMAGE as error:
+            except _damage() as error:
                 self._stream = None
                 raise ValueError(f"the archive is damaged: {error}") from error
 
@@ -213,6 +212,13 @@ class _Forward:
 @lru_cache(maxsize=4)
 def _reader(path: str, state: str) -> _Forward:
     return _Forward(path, state)
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged archive raises; lzma, where it was loaded, has an error of its own."""
+    known = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ImportError)
+    lzma = sys.modules.get("lzma")
+    return (*known, lzma.LZMAError) if lzma else known
 
 
 def _stream(path: str) -> IO[bytes]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import re
 from pathlib import Path
 from types import ModuleType
@@ -256,7 +257,7 @@ def _parquet(path: Path, rows: list[tuple[str, int, str, bytes]]) -> None:
             "id": columns["id"],
             "label": pa.array(columns["label"], pa.int8()),
             "generator": columns["generator"],
-            "sha256": [f"{number:064x}" for number, _ in enumerate(rows)],
+            "sha256": [hashlib.sha256(image).hexdigest() for image in columns["image"]],
             "photo": [f"photo of {name}" for name in columns["id"]],
             "image": pa.array(columns["image"], pa.binary()),
         }

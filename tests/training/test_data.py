@@ -135,8 +135,9 @@ def test_sizes_that_do_not_meet_are_an_error_naming_the_file(tmp_path: Path) -> 
 
 def test_a_bad_image_is_named(tmp_path: Path, train: Manifest) -> None:
     broken = tmp_path / "broken.png"
-    broken.write_bytes(train.samples[3].path.read_bytes()[:-40])
-    samples = (*train.samples[:3], replace(train.samples[3], path=broken), *train.samples[4:])
+    broken.write_bytes(train.samples[3].source.read()[:-40])
+    bad = replace(train.samples[3], source=FileSource(str(broken)), sha256="")
+    samples = (*train.samples[:3], bad, *train.samples[4:])
     with pytest.raises(BadImageError, match=r"broken\.png"):
         epoch(ImageSet(Manifest("broken", samples)))
 

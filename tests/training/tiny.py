@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.api import FAKE, REAL, DetectorSpec, Recipe, ScoreSpec, TorchDetector
 from harness.data.adapters import sample_order
+from harness.data.hashing import file_sha256
 from harness.data.sample import Manifest, Sample
 from harness.data.source import FileSource
 from harness.training.data import ImageSet
@@ -162,13 +163,13 @@ def write_class_folders(folder: Path, count: int, *, first: int = 0, side: int =
 
 
 def manifest(folder: Path, name: str = "test/train") -> Manifest:
-    """The manifest of such a folder; the hash of an image is only as unique as a test needs."""
+    """The manifest of such a folder."""
     samples = [
         Sample(
             id=f"{path.parent.name}/{path.name}",
             label=label,
             source=FileSource(str(path)),
-            sha256=path.name,
+            sha256=file_sha256(path),
         )
         for label, sub in ((REAL, "0_real"), (FAKE, "1_fake"))
         for path in (folder / sub).iterdir()
