@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from harness.data.adapters import refuse_duplicates, sample_order
-from harness.data.cache import write_table
+from harness.data.cache import write_parts
 from harness.data.folders import say_left_out
 from harness.data.loader import ordered_map
 from harness.data.places import Folder
@@ -32,6 +32,7 @@ from harness.data.suite import Subset, Suite
 log = logging.getLogger(__name__)
 
 _SCHEMA = pa.schema([("path", pa.binary()), ("state", pa.string()), ("sha256", pa.string())])
+_PART = 1 << 14  # rows that are Python's objects at a time
 
 
 def load_manifest(
@@ -113,13 +114,7 @@ def _digests(sources: list[Source], cache_file: Path, name: str, workers: int) -
             if states[source.holder] and digests.get(source, UNREADABLE) != UNREADABLE
         ]
         if fresh:
-            _remember(
-                cache_file,
-                cache,
-                [source.key() for source in fresh],
-                [states[source.holder] for source in fresh],
-                [digests[source] for source in fresh],
-            )
+            write_parts(cache_file, _SCHEMA, _remembered(cache, fresh, states, digests))
     return digests
 
 
@@ -154,17 +149,24 @@ def _cached(sources: list[Source], cache: pa.Table) -> Iterator[tuple[str, str]]
         return
     keys = pa.array((os.fsencode(source.key()) for source in sources), pa.binary())
     found = cache.take(pc.index_in(keys, value_set=cache.column("path").combine_chunks()))
-    for batch in found.select(["state", "sha256"]).to_batches(max_chunksize=1 << 14):
+    for batch in found.select(["state", "sha256"]).to_batches(max_chunksize=_PART):
         for state, digest in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             # An older cache has no states, and an empty one equals none.
             yield state or "", digest or ""
 
 
-def _remember(
-    file: Path, cache: pa.Table, keys: list[str], states: list[str], digests: list[str]
-) -> None:
-    """Adds hashes to the cache. Columns, not rows: a million rows would be a gigabyte."""
-    paths = pa.array(map(os.fsencode, keys), pa.binary())
-    fresh = pa.table([paths, states, digests], schema=_SCHEMA)
-    others = cache.filter(pc.invert(pc.is_in(cache.column("path"), value_set=paths)))
-    write_table(file, pa.concat_tables([others, fresh]).sort_by("path"))
+def _remembered(
+    cache: pa.Table, fresh: list[Source], states: dict[str, str], digests: dict[Source, str]
+) -> Iterator[pa.Table]:
+    """The cache with fresh hashes, in parts: a million rows at once would be a gigabyte."""
+    if len(cache):
+        paths = pa.array((os.fsencode(source.key()) for source in fresh), pa.binary())
+        yield cache.filter(pc.invert(pc.is_in(cache.column("path"), value_set=paths)))
+    for start in range(0, len(fresh), _PART):
+        part = fresh[start : start + _PART]
+        columns = [
+            [os.fsencode(source.key()) for source in part],
+            [states[source.holder] for source in part],
+            [digests[source] for source in part],
+        ]
+        yield pa.table(columns, schema=_SCHEMA)
