@@ -7,6 +7,7 @@ another person is detail, once a crop or a resize has been undone.
 from __future__ import annotations
 
 import tempfile
+import weakref
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,7 @@ class ThumbnailFile:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed with this object
+        weakref.finalize(self, self._file.close)
         self._count = 0
 
     def keep(self, thumbnail: Thumbnail) -> KeptThumbnail:

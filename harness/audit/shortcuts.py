@@ -103,7 +103,7 @@ def judge(
             [facts[i] for i in drawn],
             {name: [values[i] for i in drawn] for name, values in (more or {}).items()},
         )
-        return replace(some, note=some.note or f"of {JUDGED:,} images drawn from {len(fake):,}")
+        return replace(some, note=some.note or f"by {JUDGED:,} images drawn from {len(fake):,}")
     if min(int(fake.sum()), int((fake == 0).sum())) < FOLDS:
         return Shortcut(note=f"fewer than {FOLDS} readable images of a class")
     further = more or {}
