@@ -8,7 +8,10 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 Images = Mapping[str, bytes]
@@ -74,6 +77,50 @@ def add(archive: tarfile.TarFile, name: str, data: bytes, **fields: object) -> N
     archive.addfile(info, io.BytesIO(data))
 
 
+def labels(images: Images) -> list[int]:
+    """Of the images, by their class folder."""
+    return [int(name.startswith("1_fake")) for name in images]
+
+
+def parquet(images: Images, place: Path) -> Path:
+    """``PLACE.parquet``, in small row groups, with the images as Hugging Face keeps them."""
+    path = place.with_name(f"{place.name}.parquet")
+    cells = [{"bytes": data, "path": name} for name, data in images.items()]
+    table = pa.table({"image": cells, "label": labels(images)})
+    pq.write_table(table, path, row_group_size=3)
+    return path
+
+
+def arrow(images: Images, place: Path) -> Path:
+    """A folder as ``datasets`` saves it, in two shards, with names of the classes."""
+    datasets.disable_progress_bars()
+    features = datasets.Features(
+        {
+            "image": datasets.Image(decode=False),
+            "label": datasets.ClassLabel(names=["fake", "real"]),
+            # save_to_disk keeps only the last part of an image's own path.
+            "file_name": datasets.Value("string"),
+        }
+    )
+    rows = {
+        "image": [{"bytes": data, "path": name} for name, data in images.items()],
+        "label": [1 - label for label in labels(images)],
+        "file_name": [*images],
+    }
+    datasets.Dataset.from_dict(rows, features).save_to_disk(str(place), num_shards=2)
+    return place
+
+
+def shards(images: Images, place: Path) -> Path:
+    """A tar of samples as WebDataset reads them, with labels in ``.cls``."""
+    path = place.with_name(f"{place.name}.tar")
+    with tarfile.open(path, "w:") as archive:
+        for name, label in zip(images, labels(images), strict=True):
+            add(archive, f"{name.rpartition('.')[0]}.cls", str(label).encode())
+            add(archive, name, images[name])
+    return path
+
+
 FORMS: dict[str, Callable[[Images, Path], Path]] = {
     "folder": folder,
     "zip": zipped,
@@ -81,6 +128,9 @@ FORMS: dict[str, Callable[[Images, Path], Path]] = {
     "tar": tarred,
     "tar.gz": lambda images, place: tarred(images, place, "gz"),
     "tar.xz": lambda images, place: tarred(images, place, "xz"),
+    "Parquet": parquet,
+    "Arrow": arrow,
+    "WebDataset": shards,
 }
 """Each writes the images as a set whose folder would be ``place``, and returns what is given to
 ``--images``."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.ablation.spec import AblationSpec, RowOptions
 from harness.api import DetectorSpec
-from harness.data.own import own_suite
+from harness.data.own import own_selections
 from harness.data.suite import Selection
 from harness.engine.scorer import make_job
 from harness.errors import UsageError, unknown_name
@@ -70,8 +70,7 @@ def selections_of(spec: AblationSpec) -> list[Selection]:
         raise UsageError("say what to test on", hint="--suite NAME or --images DIR (one of them)")
     if spec.suite:
         return parse_selection(spec.suite)
-    suite = own_suite(Path(spec.images))
-    return [Selection(suite=suite, subsets=suite.subsets)]
+    return own_selections([spec.images])
 
 
 def training_data(spec: AblationSpec, out: Path) -> TrainingData:
@@ -93,7 +92,7 @@ def training_data(spec: AblationSpec, out: Path) -> TrainingData:
             "training data: give either --train-suite, or both --train-data and --val-data",
             hint="--train-suite mini-train",
         )
-    return datasets.own(Path(spec.train_data), Path(spec.val_data), out)
+    return datasets.own(spec.train_data, spec.val_data, out)
 
 
 def plan(spec: AblationSpec, data: TrainingData, out: Path) -> list[Trial]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.audit.suite import TrainingImages
 from harness.checkpoints import run_weights
 from harness.checkpoints.files import sha256_of
+from harness.data.remote import is_url
 from harness.data.sample import Manifest
 from harness.errors import DataError, UsageError, printable
 from harness.training import datasets
@@ -22,21 +23,22 @@ def declared_images(name: str, data_root: Path | None, out: Path) -> TrainingIma
     return _of_manifest(datasets.declared(name, data_root=data_root, cache=out).train)
 
 
-def images_in(place: Path, data_root: Path | None, out: Path) -> TrainingImages:
+def images_in(given: str, data_root: Path | None, out: Path) -> TrainingImages:
     """The images of a training run, or of one's own folder or list.
 
     Raises:
         HarnessError: none of these, or a run that neither lists its images nor was made of a
             declared set that is at hand.
     """
+    place = Path(given)
     if (place / run_weights.RECORD).is_file():
         return _of_run(place, data_root, out)
-    if not place.exists():
+    if not (place.exists() or is_url(given) or "{" in given):
         raise UsageError(
             f"--train-data {place}: no such folder or file",
             hint="give a training run's folder, or a folder with 0_real and 1_fake",
         )
-    return _of_manifest(datasets.own(place, place, out).train)
+    return _of_manifest(datasets.own(given, given, out).train)
 
 
 def _of_manifest(manifest: Manifest) -> TrainingImages:

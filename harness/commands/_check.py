@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             "check needs --suite or --images", hint="python -m harness check --suite mini"
         )
     selections = parse_selection(args.suite) if args.suite else []
-    selections += own_selections(args.images)
+    selections += own_selections(args.images, _flags.columns(args))
     folder = args.to or args.out / "audit"
     against = _training(args, folder)
     audits, absent = [], []

@@ -6,9 +6,14 @@ import argparse
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from harness.data.remote import shown_place
 from harness.errors import printable
 from harness.results.records import Resampling
+
+if TYPE_CHECKING:
+    from harness.data.columns import Columns
 
 OUT = Path("runs")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -81,7 +86,8 @@ def resampling(args: argparse.Namespace) -> Resampling | None:
 
 def text(value: object) -> str:
     """A flag's value as records keep it; several are joined by commas."""
-    return printable(",".join(map(str, value)) if isinstance(value, list) else value)
+    values = value if isinstance(value, list) else [value]
+    return printable(",".join(shown_place(str(each)) for each in values))
 
 
 def count(text: str) -> int:
@@ -179,6 +185,45 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
     add_resampling(parser)
 
 
+def add_images(parser: argparse._ActionsContainer) -> None:
+    """``--images``: one's own data."""
+    parser.add_argument(
+        "--images",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="own data: a folder or archive with 0_real/1_fake below, a list (CSV or Parquet: "
+        "path, label, group, unit), a table of images (Parquet files, a saved Hugging Face data "
+        "set), WebDataset shards (test-{000..007}.tar), or a URL; may be given several times",
+    )
+
+
+COLUMN_FLAGS = ("image_column", "label_column", "group_column", "fake_label")
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """``--image-column``, ``--label-column``, ``--group-column``, ``--fake-label``."""
+    group = parser.add_argument_group("tables of images, where names leave a doubt")
+    group.add_argument("--image-column", default="", help="holds the encoded images")
+    group.add_argument("--label-column", default="", help="says which are fake")
+    group.add_argument("--group-column", default="", help="names the subset")
+    group.add_argument(
+        "--fake-label", default="", metavar="VALUE", help="means fake; every other value real"
+    )
+
+
+def columns(args: argparse.Namespace) -> Columns:
+    """What the flags of :func:`add_columns` say."""
+    from harness.data.columns import Columns  # here: it imports pyarrow
+
+    return Columns(
+        image=args.image_column,
+        label=args.label_column,
+        group=args.group_column,
+        fake=args.fake_label,
+    )
+
+
 def add_contents(parser: argparse.ArgumentParser) -> None:
     """The flags that say which detectors see which images, and what they run on."""
     parser.add_argument("--method", required=True, help=METHOD_HELP)
@@ -187,14 +232,8 @@ def add_contents(parser: argparse.ArgumentParser) -> None:
         default="",
         help="suites, comma-separated, or a group: paper, mini, mini:gan, forensynths:biggan",
     )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        action="append",
-        default=[],
-        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet list (path, label, "
-        "group, unit); may be given several times",
-    )
+    add_images(parser)
+    add_columns(parser)
     add_weights(parser)
     parser.add_argument(
         "--limit",

@@ -97,7 +97,7 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
     """
     selections = _chosen(args)
     if args.images:
-        return own_selections(args.images), []
+        return own_selections(args.images, _flags.columns(args)), []
     present: list[Selection] = []
     absent: list[HarnessError] = []
     for selection in selections:

@@ -12,7 +12,7 @@ import torch
 
 from harness.api import DetectorSpec
 from harness.checkpoints.run_weights import known_variant
-from harness.commands._flags import OUT, require_writable
+from harness.commands._flags import COLUMN_FLAGS, OUT, columns, require_writable
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
 from harness.registry import detectors as registry
@@ -119,7 +119,7 @@ def _data(args: argparse.Namespace) -> TrainingData:
         )
     if args.out is None:
         raise UsageError("own training data needs --out RUN: the folder for the trained weights")
-    return datasets.own(args.train_data, args.val_data, OUT)
+    return datasets.own(args.train_data, args.val_data, OUT, columns(args))
 
 
 def _tasks(
@@ -216,7 +216,10 @@ def _child_command(task: Task, args: argparse.Namespace, workers: int) -> list[s
         command += ["--train-suite", args.train_suite, "--out", str(args.out or OUT)]
         command += ["--data-root", str(args.data_root)] if args.data_root else []
     else:
-        command += ["--train-data", str(args.train_data), "--val-data", str(args.val_data)]
+        command += ["--train-data", args.train_data, "--val-data", args.val_data]
+        for name in COLUMN_FLAGS:
+            if getattr(args, name):
+                command += ["--" + name.replace("_", "-"), getattr(args, name)]
         command += ["--out", str(task.folder)]
     if training.variant:
         command += ["--variant", training.variant]

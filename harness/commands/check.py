@@ -12,13 +12,7 @@ HELP = "look at a test set before any detector runs: counts, damage, duplicates,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", help="for example ufd, paper, mini:gan, forensynths:biggan")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        action="append",
-        default=[],
-        help="own data: a folder with 0_real and 1_fake, or a CSV / Parquet of path,label,group",
-    )
+    _flags.add_images(parser)
     parser.add_argument(
         "--deep", action="store_true", help="decode every image (headers hide truncated files)"
     )
@@ -38,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument(
         "--train-data",
-        type=Path,
         metavar="DIR",
         help="with --audit: look for the images of a training run (its folder; where they are not "
         "at hand, for equal files by the run's list), or of one's own folder or list",
@@ -46,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     audit.add_argument(
         "--to", type=Path, help="with --audit: folder of the files (default: OUT/audit)"
     )
+    _flags.add_columns(parser)
     _flags.add_data_root(parser)
     _flags.add_out(parser)
 

@@ -44,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a declared training set: mini-train, forensynths-train",
     )
-    data.add_argument("--train-data", type=Path, metavar="DIR", help="holds 0_real and 1_fake")
-    data.add_argument("--val-data", type=Path, metavar="DIR", help="likewise; never a test set")
+    data.add_argument("--train-data", metavar="DIR", help="own images, as --images of run")
+    data.add_argument("--val-data", metavar="DIR", help="likewise; never a test set")
+    _flags.add_columns(parser)
     data.add_argument(
         "--on-bad-image",
         choices=("error", "skip"),

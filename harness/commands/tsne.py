@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from harness.commands import _flags
 
@@ -14,12 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", required=True, help=_flags.METHOD_HELP)
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--suite", default="", help="one suite or a part of it: mini, mini:gan")
-    data.add_argument(
-        "--images",
-        type=Path,
-        action="append",
-        help="own data: a folder with 0_real/1_fake below, or a CSV/Parquet manifest",
-    )
+    _flags.add_images(data)
+    _flags.add_columns(parser)
     _flags.add_weights(parser)
     parser.add_argument("--preprocess", default="", help="override the published geometry")
     parser.add_argument(

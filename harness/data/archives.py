@@ -17,9 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.data import tars, zips
-from harness.data.hashing import file_state
 from harness.data.places import Folder, FolderEntry, is_kept
-from harness.data.source import FileSource, Source
+from harness.data.remote import shown_place
+from harness.data.source import FileSource, Source, state_of
 from harness.errors import DataError, printable
 
 log = logging.getLogger(__name__)
@@ -92,10 +92,10 @@ class ArchiveFolder(Folder):
     """The top of an archive; it is opened when something is asked of it.
 
     Args:
-        path: of the archive.
+        path: of the archive; a URL as text.
     """
 
-    path: Path
+    path: Path | str
     is_archive = True
 
     def entries(self) -> list[FolderEntry]:
@@ -117,19 +117,19 @@ class ArchiveFolder(Folder):
         return self._top().refused
 
     def __str__(self) -> str:
-        return printable(self.path)
+        return printable(shown_place(str(self.path)))
 
     def _top(self) -> Tree:
         try:
-            return _opened(str(self.path), file_state(self.path))
+            return _opened(str(self.path), state_of(str(self.path)))
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be opened: {error.strerror or error}") from error
+            raise DataError(f"{self}: cannot be opened: {error.strerror or error}") from error
 
 
 @lru_cache(maxsize=64)
 def _opened(path: str, state: str) -> Tree:
     """The members of an archive, as a folder."""
-    tree = Tree(path)
+    tree = Tree(shown_place(path))
     read = zips.members if path.casefold().endswith(".zip") else tars.members
     for member in read(path, state):
         tree.add(member.name, member.source, member.refused)

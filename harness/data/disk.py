@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.archives import ArchiveFolder
+from harness.data.df_arrow import DfArrowFolder, is_df_arrow
 from harness.data.places import Folder, FolderEntry, archive_stem, is_kept
 from harness.data.source import FileSource
 from harness.errors import DataError, printable
@@ -52,7 +53,7 @@ class DiskFolder(Folder):
 
 def _entry(name: str, path: str, is_folder: bool, folders: set[str]) -> FolderEntry:
     if is_folder:
-        return FolderEntry(name, FileSource(path), DiskFolder(Path(path)))
+        return FolderEntry(name, FileSource(path), folder_at(Path(path)))
     stem = archive_stem(name)
     if not stem or stem.casefold() in folders:
         return FolderEntry(name, FileSource(path))
@@ -68,8 +69,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def folder_at(path: Path) -> Folder:
-    """The folder that a path names: one on disk, or an archive's top."""
-    return ArchiveFolder(path) if is_archive(path) else DiskFolder(path)
+    """The folder that a path names: one on disk, an archive's top, or a table of paths."""
+    if is_archive(path):
+        return ArchiveFolder(path)
+    return DfArrowFolder(path) if is_df_arrow(path) else DiskFolder(path)
 
 
 def is_archive(path: Path) -> bool:

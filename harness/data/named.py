@@ -1,19 +1,24 @@
-"""Images that a person names: a file, a folder, an archive, or a member of one."""
+"""Images that a person names: a file, a folder, an archive, a member, a row, a URL."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.archives import ArchiveFolder
 from harness.data.disk import folder_at, is_archive
-from harness.data.folders import FoundFile, find_folder, is_image, walk_files
-from harness.data.places import Folder
+from harness.data.folders import FoundFile, walk_files
+from harness.data.places import archive_stem
+from harness.data.remote import is_url, shown_place
 from harness.data.source import FileSource, Source
+from harness.data.tables import ENDINGS, RowSource, image_column
 from harness.errors import DataError, UsageError, printable
 
 INSIDE = "::"
 """Between a file and what is meant in it: ``photos.zip::inner/a.png``."""
+
+_ROW = re.compile(r"row=(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,50 +38,109 @@ def images_at(name: str) -> Named:
     """The images that a name on the command line stands for.
 
     Args:
-        name: a file, a folder, an archive, or ``ARCHIVE::MEMBER``.
+        name: a file, a folder, an archive, ``ARCHIVE::MEMBER``, ``TABLE::row=N``, or a URL of one.
 
     Raises:
         UsageError: it does not exist, or there is no image below it.
-        DataError: a folder or archive cannot be listed.
+        DataError: a folder or archive cannot be listed, or has no such member.
     """
     path = Path(name)
-    if path.is_dir() or is_archive(path):
-        files = list(walk_files(folder_at(path)))
+    remote_archive = is_url(name) and bool(archive_stem(name)) and INSIDE not in name
+    if remote_archive or (not is_url(name) and (path.is_dir() or is_archive(path))):
+        top = ArchiveFolder(name) if remote_archive else folder_at(path)
+        files = list(walk_files(top))
         images = tuple(file for file in files if file.is_image)
         left_out = tuple(file.id for file in files if not file.is_image)
         if not images:
-            raise UsageError(f"{name}: no image below this folder", hint="name a picture")
+            raise UsageError(f"{top}: no image below this folder", hint="name a picture")
         return Named(files=images, left_out=left_out)
-    if INSIDE not in name and not path.exists():
+    if INSIDE not in name and not is_url(name) and not path.exists():
         raise UsageError(f"{name}: no such file or folder")
-    source = source_at(name)
-    return Named(files=(FoundFile(printable(Path(str(source)).name), source),))
+    source = Places("").source(name, "")
+    return Named(files=(FoundFile(printable(str(source).rpartition("/")[2]), source),))
 
 
-def source_at(name: str, base: Path | None = None) -> Source:
-    """One image, as lists and messages write it.
+class Places:
+    """Reads places as lists and messages write them; each archive is listed once.
 
     Args:
-        name: a file, or ``ARCHIVE::MEMBER``.
-        base: the folder that it is relative to; None = the working folder.
-
-    Raises:
-        DataError: the archive cannot be read, or has no such member.
+        base: the folder (or URL) that they are relative to; "" = the working folder.
     """
-    holder, inside, member = name.partition(INSIDE)
-    path = (base or Path()) / holder
-    if not inside or (base is not None and (base / name).exists()):
-        return FileSource(str((base or Path()) / name))
-    if not is_archive(path):
-        raise DataError(f"{name}: {path} is no archive that can be read")
-    return _member(ArchiveFolder(path), member, name)
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self._archives: dict[str, dict[str, Source] | DataError] = {}
+        self._columns: dict[str, str] = {}
+
+    def source(self, place: str, where: str) -> Source:
+        """Where an image is.
+
+        Args:
+            place: a file, ``ARCHIVE::MEMBER``, ``TABLE::row=N``, or a URL of one.
+            where: what an error begins with, "" = the place.
+
+        Raises:
+            DataError: it is in nothing that can be read in place, or a table has no image column.
+        """
+        holder, inside, member = place.partition(INSIDE)
+        if not inside or (not is_url(place) and Path(self._full(place)).exists()):
+            return FileSource(self._full(place))
+        full, about = self._full(holder), where or shown_place(place)
+        row = _ROW.fullmatch(member)
+        if row and full.lower().endswith(ENDINGS):
+            if full not in self._columns:
+                self._columns[full] = image_column(full)
+            return RowSource(full, int(row[1]), self._columns[full])
+        if not archive_stem(full):
+            raise DataError(
+                f"{about}: {shown_place(holder)} is no archive or table that is read in place",
+                hint="ARCHIVE.zip::MEMBER, ARCHIVE.tar::MEMBER or TABLE.parquet::row=N",
+            )
+        return self._member(full, member, about)
+
+    def _full(self, place: str) -> str:
+        if is_url(place) or place.startswith("/") or not self.base:
+            return place
+        return f"{self.base}/{place}" if is_url(self.base) else str(Path(self.base) / place)
+
+    def _member(self, archive: str, member: str, about: str) -> Source:
+        if archive not in self._archives:
+            self._archives[archive] = _members(archive)
+        found = self._archives[archive]
+        if isinstance(found, DataError):
+            return Unreachable(archive, member, found.message)
+        if member not in found:
+            raise DataError(f"{about}: {shown_place(archive)} has no file {printable(member)}")
+        return found[member]
 
 
-def _member(folder: Folder | None, member: str, name: str) -> Source:
-    *parents, last = member.split("/")
-    for parent in parents:
-        folder = find_folder(folder, parent) if folder else None
-    files = {entry.name: entry.source for entry in folder.entries()} if folder else {}
-    if last not in files or not is_image(last):
-        raise DataError(f"{name}: the archive has no image {printable(member)}")
-    return files[last]
+def _members(archive: str) -> dict[str, Source] | DataError:
+    try:
+        return {file.id: file.source for file in walk_files(ArchiveFolder(archive))}
+    except DataError as error:
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable(Source):
+    """A member of an archive that cannot be opened: whatever reads it is told why."""
+
+    archive: str
+    name: str
+    reason: str
+
+    def read(self) -> bytes:
+        """Nothing.
+
+        Raises:
+            DataError: always; it is of the whole archive, and no bad image to be passed over.
+        """
+        raise DataError(self.reason)
+
+    def __str__(self) -> str:
+        return f"{shown_place(self.archive)}::{self.name}"
+
+    @property
+    def holder(self) -> str:
+        """The archive."""
+        return self.archive

@@ -1,4 +1,4 @@
-"""One's own images as suites: a folder with class folders below, or a CSV / Parquet list.
+"""One's own images as suites: class folders, tables, shards, or a list.
 
 Their names are made from where they lie, in a name space that no declared suite can enter.
 """
@@ -10,73 +10,160 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Container, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from harness.api import FAKE, REAL
-from harness.data.adapters import (
-    list_classes,
-    refuse_duplicates,
-    refuse_empty,
-    sample_order,
-)
+from harness.api import REAL
+from harness.data.adapters import list_classes, refuse_empty, sample_order
+from harness.data.archives import ArchiveFolder
+from harness.data.columns import Columns, TableFile, shard_name, table_files, table_samples
 from harness.data.disk import folder_at, is_archive
 from harness.data.folders import FolderLayout, layout, say_left_out
+from harness.data.lists import list_samples
 from harness.data.places import Folder, archive_stem
+from harness.data.remote import is_url, shown_place
 from harness.data.sample import Listing, Sample
-from harness.data.source import FileSource
 from harness.data.suite import OWN, Selection, Subset, Suite
-from harness.errors import DataError, UsageError, printable
+from harness.data.tables import ENDINGS
+from harness.data.webdataset import TarShard, expand, read_shard, shard_samples
+from harness.errors import DataError, printable
 
 log = logging.getLogger(__name__)
 
 DEEPEST = 64
 """Levels of folders below an own folder in which class folders are looked for."""
 
-UNIT_COLUMNS = ("unit", "photo", "video")
-"""Columns of a list that name what images share which are not independent; the first one there."""
 
-_LABEL_WORDS = {"0": REAL, "real": REAL, "1": FAKE, "fake": FAKE}
-
-
-def own_name(path: Path) -> str:
+def own_name(place: str | Path) -> str:
     """What one's own data is called: ``own-NAME-DIGEST``, fit for a file's name.
 
     NAME is the folder's or list's own; DIGEST is of the absolute path behind all links, so that
-    ``a/test`` and ``b/test`` differ, and a folder has the same name however it is typed.
+    ``a/test`` and ``b/test`` differ, and a folder has the same name however it is typed. An archive
+    or a table has the name of the folder that it could be unpacked to.
+
+    Args:
+        place: a path, a pattern of shards, or a URL.
     """
-    place = path.resolve()
-    if is_archive(place):  # as good as the folder that it unpacks to, down to the name
-        place = place.with_name(archive_stem(place.name))
-        stem = place.name
-    else:
-        stem = place.name if place.is_dir() else place.stem
-    digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
-    readable = re.sub(r"[^\w.-]+", "-", printable(stem)).strip("-.")[:40]
+    text = str(place)
+    full = shown_place(text) if is_url(text) else str(Path(_first(text)).resolve())
+    folder, _, name = full.rpartition("/")
+    stem = archive_stem(name)
+    if stem:
+        name = shard_name(stem) if _first(text) != text else stem
+    elif name.lower().endswith(ENDINGS) and not is_url(text) and table_files(Path(full)):
+        name = name.rpartition(".")[0]
+    digest = hashlib.sha256(os.fsencode(f"{folder}/{name}")).hexdigest()[:8]
+    shorter = name if Path(full).is_dir() else Path(name).stem if not stem else name
+    readable = re.sub(r"[^\w.-]+", "-", printable(shorter)).strip("-.")[:40]
     return "-".join(filter(None, (OWN.rstrip("-"), readable, digest)))
 
 
-def own_suite(path: Path) -> Suite:
-    """What ``--images`` names: a folder (:func:`images_suite`) or a list (:func:`list_suite`)."""
-    if not path.exists():
+def own_suite(place: str | Path, columns: Columns | None = None) -> Suite:
+    """What ``--images`` names.
+
+    Args:
+        place: a folder or an archive with class folders, WebDataset shards (one, several as
+            ``test-{000..007}.tar``, or a folder of them), a table of images (Parquet files, a data
+            set as Hugging Face saves it), or a list of images; also by URL.
+        columns: what its columns mean, where their names do not say it.
+
+    Raises:
+        DataError: it is absent, or is nothing of that.
+    """
+    columns = columns or Columns()
+    text, path = str(place), Path(place)
+    if _first(text) != text:
+        shards = [read_shard(name) for name in expand(text)]
+        return _listed(text, shard_samples(shards, columns), "the shards")
+    if not is_url(text) and not path.exists():
         raise DataError(
-            f"{path}: no such file or folder",
+            f"{place}: no such file or folder",
             hint="give a folder with 0_real and 1_fake, or a CSV / Parquet of path,label,group",
         )
-    return images_suite(path) if path.is_dir() or is_archive(path) else list_suite(path)
+    shards = _shards(text)
+    if shards:
+        return _listed(text, shard_samples(shards, columns), "the shards")
+    if not is_url(text) and (files := _tables(path)):
+        return _listed(text, table_samples(files, columns), "the table")
+    if archive_stem(text.partition("?")[0]) or path.is_dir():
+        return images_suite(place)
+    return list_suite(text)
 
 
-def own_selections(paths: Sequence[Path]) -> list[Selection]:
+def own_selections(places: Sequence[str | Path], columns: Columns | None = None) -> list[Selection]:
     """All of each own folder or list; one that is named twice is there once."""
-    suites = {suite.name: suite for suite in map(own_suite, paths)}
+    suites = {suite.name: suite for suite in (own_suite(each, columns) for each in places)}
     return [Selection(suite=suite, subsets=suite.subsets) for suite in suites.values()]
 
 
-def images_suite(path: Path) -> Suite:
+def _shards(place: str) -> list[TarShard]:
+    """The shards that a tar, or a folder of tars, is; none where labels lie in class folders."""
+    path = Path(place)
+    names = [place]
+    if path.is_dir():
+        tars = [each for each in path.iterdir() if is_archive(each) and ".tar" in each.name]
+        names = [str(each) for each in sorted(tars)]
+    if not names or not all(".tar" in name or ".tgz" in name for name in names):
+        return []
+    try:
+        first = read_shard(names[0])
+    except DataError:  # whoever reads it as an archive of class folders says the same
+        return []
+    return [first, *map(read_shard, names[1:])] if first.labelled else []
+
+
+def _tables(path: Path) -> list[TableFile]:
+    """The files of a table of images; none of a folder that has class folders."""
+    files = table_files(path)
+    if path.is_dir() and files and any(file.file.suffix == ".parquet" for file in files):
+        return [] if layout(folder_at(path), DEEPEST).classes else files
+    return files
+
+
+def _listed(place: str, samples: Sequence[Sample], kind: str, unit: str = "") -> Suite:
+    """A suite of samples that were listed, a subset for each of theirs."""
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.subset, []).append(sample)
+
+    def adapter(suite: Suite, subset: Subset, root: Folder) -> list[Sample]:
+        return sorted(groups[subset.name], key=sample_order)
+
+    full = place if is_url(place) else str(Path(_first(place)).resolve())
+    return Suite(
+        name=own_name(place),
+        title=printable(own_title(place)),
+        subsets=tuple(
+            _own_subset(name, {sample.label for sample in members}, unit)
+            for name, members in groups.items()
+        ),
+        adapter=adapter,
+        folders=(full,),
+        licence="your own data",
+        obtain=f"{kind} {printable(shown_place(place))}",
+    )
+
+
+def _first(place: str) -> str:
+    """The first of the shards that a pattern stands for; what exists is no pattern."""
+    return place if "{" not in place or Path(place).exists() else expand(place)[0]
+
+
+def own_title(place: str) -> str:
+    """The last part of a place, without an ending."""
+    name = shown_place(place).rstrip("/").rpartition("/")[2]
+    return archive_stem(name) or (name if Path(place).is_dir() else Path(name).stem)
+
+
+def list_suite(place: str | Path) -> Suite:
+    """A suite out of a list; see :func:`harness.data.lists.list_samples`."""
+    text = str(place) if is_url(str(place)) else str(Path(place).resolve())
+    groups, unit = list_samples(text)
+    samples = [sample for members in groups.values() for sample in members]
+    return _listed(text, samples, "the list", unit)
+
+
+def images_suite(place: str | Path) -> Suite:
     """A suite out of somebody's own folder, or an archive of one.
 
     ``0_real`` / ``1_fake`` may lie at any depth. All in one place: one subset, named after the
@@ -87,9 +174,9 @@ def images_suite(path: Path) -> Suite:
     Raises:
         DataError: the folder cannot be listed or has no class folder anywhere below.
     """
-    path = path.resolve()
-    folder = folder_at(path)
-    name = archive_stem(path.name) if is_archive(path) else path.name
+    path = str(place) if is_url(str(place)) else str(Path(place).resolve())
+    folder = ArchiveFolder(path) if is_url(path) else folder_at(Path(path))
+    name = own_title(path)
     found = layout(folder, DEEPEST)
     labels: dict[str, set[int]] = defaultdict(set)
     for each in found.classes:
@@ -120,7 +207,7 @@ def images_suite(path: Path) -> Suite:
         title=printable(name) or "images",
         subsets=tuple(_own_subset(name, labels[place]) for name, place in places.items()),
         adapter=adapter,
-        folders=(str(path),),
+        folders=(path,),
         licence="your own data",
         obtain=f"the folder {folder}",
         left_out=tuple(f.id for f in found.strays if _nearest(f.id, labels) is None),
@@ -154,117 +241,3 @@ def _named(places: Sequence[str], own: str, folder: Folder) -> dict[str, str]:
         if named.setdefault(name, place) != place:
             raise DataError(f"{folder}: two of its folders are called {name}", hint="rename one")
     return named
-
-
-def list_suite(file: Path) -> Suite:
-    """A suite out of a CSV or Parquet file of columns path, label and, if wished, group and unit.
-
-    A label is 0, 1, real or fake; relative paths are relative to the file; each group is a subset,
-    in the order of first appearance. A unit (also called ``photo`` or ``video``) names what images
-    share that are not independent. Whether the images exist is found out when they are read.
-
-    Raises:
-        DataError: the file cannot be read, a column or a cell is missing, a label is unknown, or a
-            path is listed twice in a group.
-    """
-    file = file.resolve()
-    rows = _rows(file)
-    unit = next((name for name in UNIT_COLUMNS if name in rows[0]), "")
-    groups: dict[str, list[Sample]] = {}
-    for number, row in enumerate(rows, start=1):
-        group = printable(row.get("group") or file.stem)
-        sample = _sample(file, f"{file}, row {number}", row, unit)
-        groups.setdefault(group, []).append(replace(sample, subset=group))
-    for name, samples in groups.items():
-        refuse_duplicates(f"{file}, group {name}", samples)
-    _refuse_one_place(file, groups)
-
-    def adapter(suite: Suite, subset: Subset, root: Folder) -> list[Sample]:
-        return sorted(groups[subset.name], key=sample_order)
-
-    return Suite(
-        name=own_name(file),
-        title=printable(file.stem),
-        subsets=tuple(
-            _own_subset(name, {sample.label for sample in samples}, unit)
-            for name, samples in groups.items()
-        ),
-        adapter=adapter,
-        folders=(str(file),),
-        licence="your own data",
-        obtain=f"the list {printable(file)}",
-    )
-
-
-def _sample(file: Path, where: str, row: Mapping[str, str | None], unit: str) -> Sample:
-    """A row's image.
-
-    Raises:
-        DataError: says in which row what is wrong.
-    """
-    for name in ("path", "label"):
-        if not row[name]:
-            raise DataError(f"{where}: no {name}")
-    for name, value in row.items():
-        if "\0" in (value or ""):
-            raise DataError(
-                f"{where}: the {name} holds a NUL character",
-                hint="save the list as plain UTF-8 text (not UTF-16)",
-            )
-    path, word = row["path"] or "", row["label"] or ""
-    label = _LABEL_WORDS.get(word.strip().lower())
-    if label is None:
-        raise DataError(f"{where}: label {word!r}; expected 0, 1, real or fake")
-    return Sample(
-        id=printable(path),
-        label=label,
-        source=FileSource(str(file.parent / path)),
-        unit=printable(row.get(unit) or ""),
-    )
-
-
-def _refuse_one_place(file: Path, groups: Mapping[str, Sequence[Sample]]) -> None:
-    """Group ``a`` with path ``b/c`` and group ``a/b`` with path ``c`` would share a place."""
-    seen: dict[str, str] = {}
-    for samples in groups.values():
-        for sample in samples:
-            if seen.setdefault(sample.place, sample.subset) != sample.subset:
-                raise DataError(
-                    f"{file}: {sample.place} is an image of group {seen[sample.place]} and one of "
-                    f"group {sample.subset}",
-                    hint="rename one of the groups",
-                )
-
-
-def _rows(file: Path) -> list[dict[str, str | None]]:
-    """The rows of a list as text; a cell without value is None (Parquet) or "" (CSV)."""
-    import pandas as pd  # here: it takes a while to import
-
-    try:
-        if file.suffix.lower() == ".csv":
-            import pandas as pd  # here: it takes half a second, and few name such a file
-
-            frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-            columns, rows = list(frame.columns), frame.to_dict("records")
-        elif file.suffix.lower() == ".parquet":
-            table = pq.read_table(file)
-            columns, rows = table.column_names, table.to_pylist()
-        else:
-            raise UsageError(f"{file}: a list of images is a .csv or a .parquet file")
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{file}: cannot be read as a list of images: {error}") from error
-    missing = {"path", "label"} - {*map(str, columns)}
-    if missing or not rows:
-        found = ", ".join(map(str, columns)) or "none"
-        wanted = f"no column {' and no column '.join(sorted(missing))}" if missing else "no rows"
-        raise DataError(
-            f"{file}: {wanted}; columns found: {found}; needed: path, label [, group] [, unit]"
-        )
-    return [{str(key): _text(value) for key, value in row.items()} for row in rows]
-
-
-def _text(value: object) -> str | None:
-    """A cell as text. Bytes are a name as the file system has it, UTF-8 or not."""
-    if value is None or value != value:  # NaN
-        return None
-    return os.fsdecode(value) if isinstance(value, bytes) else str(value)

@@ -1,7 +1,7 @@
 """Where an image's encoded bytes are: a file, a member of an archive, a row of a table, a URL.
 
 Everything behind it (hash, decode, audit, training, pages) asks a :class:`Source` for bytes and
-knows no more of it.
+knows no more of it. A file may be named by a path or by a URL everywhere here.
 """
 
 from __future__ import annotations
@@ -10,19 +10,28 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from harness.data import remote
 from harness.data.hashing import file_state
+
+LARGEST = 1 << 30
+"""Bytes of the largest image file that is read out of an archive."""
+
+AGAIN = "get the archive again, or unpack what can be unpacked by hand"
 
 
 class Source(ABC):
     """Where one image is. Small, comparable, and the same in another process.
 
     Attributes:
+        kind: what holds it, in a word.
         forward_only: reading in another order than :attr:`order` begins from the start each time.
     """
 
     __slots__ = ()
     forward_only = False
+    kind = "file"
 
     @abstractmethod
     def read(self) -> bytes:
@@ -49,12 +58,13 @@ class Source(ABC):
 
     def key(self) -> str:
         """Its name in caches: the same from every working folder."""
-        return os.path.abspath(str(self))  # noqa: PTH100  # a place inside a file is no path
+        text = str(self)
+        return text if remote.is_url(text) else os.path.abspath(text)  # noqa: PTH100  # no path
 
     def state(self) -> str:
         """What tells without reading that the holder is unchanged, "" when it cannot be reached."""
         try:
-            return file_state(Path(self.holder))
+            return state_of(self.holder)
         except (OSError, ValueError):
             return ""
 
@@ -64,28 +74,24 @@ class FileSource(Source):
     """A file of its own.
 
     Args:
-        path: as the file system has it.
+        path: as the file system has it, or a URL.
     """
 
     path: str
 
     def read(self) -> bytes:
         """The file's bytes."""
+        if remote.is_url(self.path):
+            return remote.read_url(self.path)
         return Path(self.path).read_bytes()
 
     def __str__(self) -> str:
-        return self.path
+        return remote.shown_place(self.path)
 
     @property
     def holder(self) -> str:
         """The file itself."""
         return self.path
-
-
-LARGEST = 1 << 30
-"""Bytes of the largest image file that is read out of an archive."""
-
-AGAIN = "get the archive again, or unpack what can be unpacked by hand"
 
 
 @dataclass(frozen=True)
@@ -101,3 +107,41 @@ class Member:
     name: str
     source: Source | None
     refused: str = ""
+
+
+def state_of(place: str) -> str:
+    """What tells that a file is unchanged; OSError where it cannot be reached."""
+    return remote.url_state(place) if remote.is_url(place) else file_state(Path(place))
+
+
+def open_binary(place: str) -> IO[bytes]:
+    """Opens a file to read and seek in; OSError where that is not possible."""
+    return remote.open_url(place) if remote.is_url(place) else Path(place).open("rb")
+
+
+def openable(place: str) -> str | IO[bytes]:
+    """What libraries that open paths by themselves are given."""
+    return remote.open_url(place) if remote.is_url(place) else place
+
+
+def read_range(place: str, start: int, size: int) -> bytes:
+    """A part of a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it ends before.
+    """
+    if remote.is_url(place):
+        data = remote.read_url(place, start, start + size) if size else b""
+    else:
+        with Path(place).open("rb") as file:
+            file.seek(start)
+            data = file.read(size)
+    return whole(data, size)
+
+
+def whole(data: bytes, size: int) -> bytes:
+    """The data; ValueError where it is not as long as it should be."""
+    if len(data) != size:
+        raise ValueError(f"ends after {len(data):,} of {size:,} bytes")
+    return data

@@ -12,14 +12,23 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock
 from typing import IO, cast
 
 import pyarrow as pa
 
 from harness.data.cache import Cache
-from harness.data.source import AGAIN, LARGEST, Member, Source
+from harness.data.remote import shown_place
+from harness.data.source import (
+    AGAIN,
+    LARGEST,
+    Member,
+    Source,
+    open_binary,
+    openable,
+    read_range,
+    whole,
+)
 from harness.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -58,15 +67,15 @@ class TarSource(Source):
     offset: int
     size: int
 
+    kind = "tar"
+
     def read(self) -> bytes:
         """The member's bytes."""
         _refuse_large(self.size)
-        with Path(self.archive).open("rb") as file:
-            file.seek(self.offset)
-            return _whole(file.read(self.size), self.size)
+        return read_range(self.archive, self.offset, self.size)
 
     def __str__(self) -> str:
-        return f"{self.archive}::{self.name}"
+        return f"{shown_place(self.archive)}::{self.name}"
 
     @property
     def holder(self) -> str:
@@ -106,7 +115,7 @@ def members(path: str, state: str) -> Iterator[Member]:
         log.warning(
             "%s is compressed: it is read from its beginning, in its own order; unpacking it is "
             "faster",
-            path,
+            shown_place(path),
         )
     kind = PackedTarSource if packed else TarSource
     for raw, offset, size, refused in _index(path, state):
@@ -125,7 +134,9 @@ def _index(path: str, state: str) -> list[_Row]:
         rows = list(_scan(path))
     except _damage() as error:
         reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: damaged or cut short: {reason}", hint=AGAIN) from error
+        raise DataError(
+            f"{shown_place(path)}: damaged or cut short: {reason}", hint=AGAIN
+        ) from error
     names = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=False)) if rows else {}
     _indices.write(path, state, pa.table({n: names.get(n, ()) for n in _SCHEMA.names}, _SCHEMA))
     return rows
@@ -200,7 +211,7 @@ class _Forward:
             stream.seek(place)
             self._keep(place, stream.read(length))
         stream.seek(offset)
-        return _whole(stream.read(size), size)
+        return whole(stream.read(size), size)
 
     def _keep(self, place: int, data: bytes) -> None:
         self._behind[place] = data
@@ -224,13 +235,13 @@ def _damage() -> tuple[type[Exception], ...]:
 def _stream(path: str) -> IO[bytes]:
     module = _compression(path)
     if module is None:
-        return Path(path).open("rb")
-    return cast(IO[bytes], importlib.import_module(module).open(path, "rb"))
+        return open_binary(path)
+    return cast(IO[bytes], importlib.import_module(module).open(openable(path), "rb"))
 
 
 def _compression(path: str) -> str | None:
     """The module that unpacks a file, by its first bytes; None for one that is not compressed."""
-    with Path(path).open("rb") as file:
+    with open_binary(path) as file:
         start = file.read(6)
     return next(
         (opener for magic, opener in _COMPRESSIONS.items() if start.startswith(magic)), None
@@ -240,9 +251,3 @@ def _compression(path: str) -> str | None:
 def _refuse_large(size: int) -> None:
     if size > LARGEST:
         raise ValueError(f"has {size:,} bytes; at most {LARGEST:,} are read")
-
-
-def _whole(data: bytes, size: int) -> bytes:
-    if len(data) != size:
-        raise ValueError(f"ends after {len(data):,} of {size:,} bytes")
-    return data

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from harness.data.source import AGAIN, LARGEST, Member, Source
+from harness.data.remote import shown_place
+from harness.data.source import AGAIN, LARGEST, Member, Source, openable
 from harness.errors import DataError
 
 _DOS, _UNIX, _NTFS = 0, 3, 10
@@ -29,6 +30,8 @@ class ZipSource(Source):
     name: str
     offset: int
 
+    kind = "zip"
+
     def read(self) -> bytes:
         """The member's bytes, checked against its CRC and declared size."""
         archive = _archive(self.archive, self.state())
@@ -45,7 +48,7 @@ class ZipSource(Source):
             raise ValueError(str(error)) from error
 
     def __str__(self) -> str:
-        return f"{self.archive}::{self.name}"
+        return f"{shown_place(self.archive)}::{self.name}"
 
     @property
     def holder(self) -> str:
@@ -88,6 +91,8 @@ def _name(info: zipfile.ZipInfo) -> str:
 @lru_cache(maxsize=16)
 def _archive(path: str, _state: str) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        return zipfile.ZipFile(openable(path))
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise DataError(f"{path}: no whole zip archive: {error}", hint=AGAIN) from error
+        raise DataError(
+            f"{shown_place(path)}: no whole zip archive: {error}", hint=AGAIN
+        ) from error

@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from harness.data.adapters import subset_folder
+from harness.data.archives import ArchiveFolder
 from harness.data.disk import folder_at
 from harness.data.folders import find_folder
 from harness.data.places import Folder, archive_stem
+from harness.data.remote import is_url
 from harness.data.suite import OWN, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
 
@@ -164,6 +166,8 @@ def _absent(suite: Suite, data_root: Path | None) -> DataError:
 
 def _places(suite: Suite, data_root: Path | None) -> list[Folder]:
     """Where the suite's folder is there, the likeliest first."""
+    if any(map(is_url, suite.folders)):
+        return [ArchiveFolder(folder) for folder in suite.folders]
     absolute = [Path(folder) for folder in suite.folders if Path(folder).is_absolute()]
     if data_root is None or absolute:
         return [folder_at(path) for path in absolute if path.exists()]

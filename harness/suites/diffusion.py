@@ -45,7 +45,13 @@ SUITE = Suite(
         ),
     ),
     adapter=folder_adapter,
-    folders=("DiffusionForensics", "diffusion_forensics", "dire_bedroom_imagenet", "DIRE"),
+    folders=(
+        "DiffusionForensics",
+        "diffusion_forensics",
+        "dire_bedroom_imagenet",
+        "DIRE",
+        "DF-arrow/DiffusionForensics",
+    ),
     known_extras=(
         "dalle2",
         "diff-projectedgan",

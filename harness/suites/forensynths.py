@@ -53,6 +53,7 @@ SUITE = Suite(
         "CNN_synth_testset",
         "CNNDetection",
         "CNNDetection/test",
+        "DF-arrow/ForenSynths",
     ),
     known_extras=("crn", "imle", "san", "seeingdark", "whichfaceisreal"),
     licence="CC-BY-NC-SA-4.0; the reals keep their own terms (LSUN, ImageNet, COCO, CelebA, FF++)",

@@ -39,7 +39,12 @@ SUITE = Suite(
         )
     ),
     adapter=folder_adapter,
-    folders=("GANGen-Detection", "GANGen_Detection", "GANGen"),
+    folders=(
+        "GANGen-Detection",
+        "GANGen_Detection",
+        "GANGen",
+        "DF-arrow/GANGen-Detection",
+    ),
     # The first upload (before February 2024) held a tenth GAN and broken folders: numbers made
     # with it are not comparable.
     known_extras=("GANimation",),

@@ -39,7 +39,7 @@ SUITE = Suite(
         _subset("ldm_200_cfg", "LDM_200_cfg", "ldm"),
     ),
     adapter=folder_adapter,
-    folders=("UniversalFakeDetect", "Ojha", "diffusion_datasets"),
+    folders=("UniversalFakeDetect", "Ojha", "diffusion_datasets", "DF-arrow/Ojha"),
     licence="none stated for the images (code: MIT); LAION and ImageNet terms apply to the reals",
     citation="Ojha et al., Towards Universal Fake Image Detectors, CVPR 2023",
     obtain=(

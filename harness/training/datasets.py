@@ -10,10 +10,11 @@ from pathlib import Path
 
 from harness.api import FAKE, REAL
 from harness.data.adapters import folder_adapter, sample_order
-from harness.data.disk import folder_at
+from harness.data.columns import Columns
 from harness.data.manifest import load_manifest
 from harness.data.own import own_suite
 from harness.data.places import Folder
+from harness.data.remote import is_url, shown_place
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.errors import DataError, unknown_name
@@ -136,23 +137,28 @@ def declared(
     return DECLARED[name](data_root or (Path(given) if given else None), cache)
 
 
-def own(train: Path, val: Path, cache: Path) -> TrainingData:
+def own(
+    train: str | Path, val: str | Path, cache: Path, columns: Columns | None = None
+) -> TrainingData:
     """A user's own data, named after its folder and, because folders share names, its contents.
 
     Args:
-        train, val: a folder with ``0_real`` and ``1_fake`` anywhere below (several such places are
-            pooled), or a CSV / Parquet manifest.
+        train, val: whatever ``harness.data.own.own_suite`` takes; several places are pooled.
         cache: output folder whose ``cache/`` remembers content hashes.
+        columns: what the columns of tables mean, where their names do not say it.
 
     Raises:
         DataError: no images, or one class only in the training data.
     """
-    name = "/".join(train.resolve().parts[-2:])  # short, and the same on another machine
+    place = str(train) if is_url(str(train)) else str(Path(train).resolve())
+    # Short, and the same on another machine.
+    name = "/".join(shown_place(place).split("/")[-2:])
     sets = []
-    for part, place in (("train", train), ("val", val)):
-        samples = _pooled(own_suite(place), folder_at(place), cache)
+    for part, given in (("train", train), ("val", val)):
+        suite = own_suite(given, columns)
+        samples = _pooled(suite, find_root(suite, None), cache)
         if not samples:
-            raise DataError(f"{place}: no images")
+            raise DataError(f"{given}: no images")
         sets.append(Manifest(f"{name}/{part}", tuple(samples)))
     contents = hashlib.sha256("".join(manifest.digest for manifest in sets).encode()).hexdigest()
     data = TrainingData(name=f"{name}#{contents[:8]}", train=sets[0], val=sets[1])

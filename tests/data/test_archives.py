@@ -22,7 +22,7 @@ from harness.data.archives import ArchiveFolder
 from harness.data.disk import folder_at
 from harness.data.folders import walk_files
 from harness.data.manifest import load_manifest
-from harness.data.named import images_at, source_at
+from harness.data.named import images_at
 from harness.data.sample import UNREADABLE
 from harness.data.source import Source
 from harness.data.suite import Subset, Suite
@@ -179,8 +179,8 @@ def test_one_member_is_named_as_messages_write_it(tmp_path: Path) -> None:
     assert file.source.read() == IMAGES["1_fake/0.png"]
     assert str(file.source) == f"{path}::1_fake/0.png"
     assert len(images_at(str(path)).files) == 6
-    with pytest.raises(DataError, match=r"has no image 1_fake/9\.png"):
-        source_at(f"{path}::1_fake/9.png")
+    with pytest.raises(DataError, match=r"has no file 1_fake/9\.png"):
+        images_at(f"{path}::1_fake/9.png")
     with pytest.raises(UsageError, match=r"none\.zip: no such file"):
         images_at(str(tmp_path / "none.zip"))
 

@@ -88,7 +88,7 @@ def test_own_manifest_needs_no_groups_and_takes_absolute_paths(tmp_path: Path) -
         ("path,label\na.png,maybe\n", "row 1: label 'maybe'; expected 0, 1, real or fake"),
         ("path,group\na.png,x\n", "no column label; columns found: path, group"),
         ("path,label\n", "no rows"),
-        ("", "cannot be read as a list of images"),
+        ("", "cannot be read as a"),
         ("path,label\na.png,0\na.png,1\n", "group mine: a.png is listed twice"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_manifest_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_parquet_manifest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(DataError, match="cannot be read as a list of images"):
+    with pytest.raises(DataError, match="cannot be read as a"):
         own_suite(tmp_path / "mine.parquet")
 
 
