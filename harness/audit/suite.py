@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from harness.api import FileHeader
-from harness.audit.duplicates import Duplicates, find_duplicates, places_of
+from harness.audit.duplicates import Duplicates, Places, find_duplicates
 from harness.audit.findings import (
     CLASS_NAMES,
     Finding,
@@ -241,11 +241,15 @@ def _content(sample: Sample) -> str:
 
 def _audited(subset: Subset, manifest: Manifest, looks: Looks, root: Folder) -> SubsetAudit:
     """What headers and folders say of a subset."""
-    seen = {sample.id: looks[_content(sample)] for sample in manifest.samples}
-    headers = {name: each.header if isinstance(each, Look) else each for name, each in seen.items()}
+    headers: dict[str, FileHeader | BadImageError] = {}
+    notes: dict[str, str] = {}
+    for sample in manifest.samples:
+        seen = looks[_content(sample)]
+        headers[sample.id] = seen.header if isinstance(seen, Look) else seen
+        if isinstance(seen, Look) and seen.note:
+            notes[sample.id] = seen.note
     folder = str(subset_folder(subset, root) or "")
     audit = audit_subset(subset, manifest, headers, folder=folder)
-    notes = {n: each.note for n, each in seen.items() if isinstance(each, Look) and each.note}
     more = []
     if notes:
         first = min(notes)
@@ -295,18 +299,24 @@ def _extras(suite: Suite, root: Folder) -> tuple[tuple[str, ...], tuple[str, ...
 
 def _contents(manifests: Mapping[str, Manifest], looks: Looks) -> list[Content]:
     """Every readable content once for each label that it bears."""
-    return [
-        Content(
-            places=tuple(f"{subset}/{name}" for subset, ids in found.items() for name in ids),
-            subsets=frozenset(found),
-            label=label,
-            sha256=content,
-            hashes=seen.hashes,
-            thumbnail=seen.thumbnail,
+    holders: dict[frozenset[str], frozenset[str]] = {}  # of millions of contents a few
+    contents = []
+    for content, label, found in Places(manifests):
+        seen = looks[content]
+        if not isinstance(seen, Look):
+            continue
+        subsets = frozenset(found)
+        contents.append(
+            Content(
+                places=tuple(f"{subset}/{name}" for subset, ids in found.items() for name in ids),
+                subsets=holders.setdefault(subsets, subsets),
+                label=label,
+                sha256=content,
+                hashes=seen.hashes,
+                thumbnail=seen.thumbnail,
+            )
         )
-        for (content, label), found in places_of(manifests).items()
-        if isinstance(seen := looks[content], Look)
-    ]
+    return contents
 
 
 def _training(against: TrainingImages, out: Path, workers: int) -> Sequence[Content]:

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     for step in STEPS:
         found.append(measure(args.scale // step, plan, COMMANDS if args.commands else ()))
         if step > 1:  # an interrupt of the longest loses no other
-            log.info("%s", as_text(found[-1:]))
+            log.info("%s", canonical_json(as_values(found[-1:])))
     if args.json:
         print(canonical_json({**as_values(found), "environment": environment()}), end="")
     else:

@@ -14,12 +14,14 @@ from harness.audit import candidates as search
 from harness.audit import lookalikes, shortcuts
 from harness.audit import suite as audited
 from harness.audit.candidates import PARTNERS, candidates
+from harness.audit.duplicates import Places, find_duplicates
 from harness.audit.likeness import ThumbnailFile, thumbnail
 from harness.audit.remarks import remarks
 from harness.audit.suite import SuiteAudit, audit_suite
 from harness.data.own import own_suite
+from harness.data.sample import UNREADABLE, Manifest, Sample
 from harness.data.suite import Selection
-from harness.data.synthetic import synthetic_suite
+from harness.data.synthetic import SyntheticSource, synthetic_suite
 from harness.registry.suites import find_root
 
 Hashes = list[tuple[int, int] | None]
@@ -109,6 +111,34 @@ def test_pixels_are_compared_of_the_nearest_and_the_others_counted(
     assert "the pixels of " in found.left_out
     (line,) = [line for line in remarks(_audit(copies, tmp_path / "out")) if "bounded" in line]
     assert line == f"note: the search for near duplicates is bounded: {found.left_out}"
+
+
+def test_contents_and_their_places_are_those_of_the_naive_loop() -> None:
+    generator = np.random.default_rng(3)
+    for _ in range(30):
+        manifests = {}
+        for name in ("a", "b", "c"):
+            samples = [
+                Sample(
+                    id=f"{label}/{number}",
+                    label=label,
+                    source=SyntheticSource(number),
+                    sha256=str(generator.choice(["x", "y", "z", UNREADABLE, f"{name}{number}"])),
+                )
+                for label in (0, 1)
+                for number in range(int(generator.integers(0, 5)))
+            ]
+            manifests[name] = Manifest(name, tuple(samples))
+        naive: dict[tuple[str, int], dict[str, list[str]]] = {}
+        for name, manifest in manifests.items():
+            for sample in manifest.samples:
+                if sample.sha256 != UNREADABLE:
+                    lists = naive.setdefault((sample.sha256, sample.label), {})
+                    lists.setdefault(name, []).append(sample.id)
+        found = [((content, label), places) for content, label, places in Places(manifests)]
+        assert found == list(naive.items())
+        both = {content for content, label in naive if {(content, 0), (content, 1)} <= {*naive}}
+        assert len(find_duplicates(manifests).both_classes) == len(both)
 
 
 def test_thumbnails_on_disk_give_the_same_audit(
