@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.data import tars, zips
 from harness.data.places import Folder, FolderEntry, is_kept
-from harness.data.remote import shown_place
+from harness.data.remote import path_of, shown_place
 from harness.data.source import FileSource, Source, state_of
 from harness.errors import DataError, printable
 
@@ -130,7 +130,7 @@ class ArchiveFolder(Folder):
 def _opened(path: str, state: str) -> Tree:
     """The members of an archive, as a folder."""
     tree = Tree(shown_place(path))
-    read = zips.members if path.casefold().endswith(".zip") else tars.members
+    read = zips.members if path_of(path).casefold().endswith(".zip") else tars.members
     for member in read(path, state):
         tree.add(member.name, member.source, member.refused)
     if tree.refused:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.api import FAKE, REAL
+from harness.data.remote import is_url, path_of, shown_place
 from harness.data.sample import Sample
 from harness.data.tables import (
     ENDINGS,
@@ -66,32 +67,33 @@ class Columns:
 class TableFile:
     """One file of a set: what its ids begin with, and the subset that it is of."""
 
-    file: Path
+    file: str
     name: str
     subset: str
 
 
-def table_files(path: Path) -> list[TableFile]:
-    """The files of a table of images, in order; none where a path is no such table.
+def table_files(place: str) -> list[TableFile]:
+    """The files of a table of images, in order; none where a path (or URL) is no such table.
 
     A Parquet file without an image column is a list of images, and no table of them.
     """
-    if path.is_file():
-        if path.suffix.lower() not in ENDINGS or not image_columns(open_table(path).schema):
+    path = Path(path_of(place))
+    if is_url(place) or path.is_file():
+        if path.suffix.lower() not in ENDINGS or not image_columns(open_table(place).schema):
             return []
-        return [TableFile(file=path, name=path.stem, subset=path.stem)]
+        return [TableFile(file=place, name=path.stem, subset=path.stem)]
     if (path / _DICT).is_file():
         splits = json.loads((path / _DICT).read_text(encoding="utf-8"))["splits"]
-        return [replace(f, subset=s) for s in splits for f in table_files(path / s)]
+        return [replace(f, subset=s) for s in splits for f in table_files(str(path / s))]
     if (path / _DATASET).is_file():
         return [
-            TableFile(file=file, name=file.stem, subset=path.name)
+            TableFile(file=str(file), name=file.stem, subset=path.name)
             for file in sorted(path.glob("*.arrow"))
         ]
     found = sorted(path.rglob("*.parquet")) if path.is_dir() else []
     return [
         TableFile(
-            file=file,
+            file=str(file),
             name=file.relative_to(path).with_suffix("").as_posix(),
             subset=shard_name(file.stem) or path.name,
         )
@@ -126,7 +128,7 @@ def table_samples(files: Sequence[TableFile], columns: Columns) -> list[Sample]:
 def _with_rows(
     files: Sequence[TableFile], samples: Sequence[Sample]
 ) -> Iterator[tuple[TableFile, int, Sample]]:
-    by_file = {str(each.file): each for each in files}
+    by_file = {each.file: each for each in files}
     for sample in samples:
         assert isinstance(sample.source, RowSource)
         yield by_file[sample.source.file], sample.source.row, sample
@@ -148,7 +150,7 @@ def _of_file(each: TableFile, columns: Columns) -> Iterator[Sample]:
         yield Sample(
             id=printable(name),
             label=labels[row],
-            source=RowSource(str(each.file), row, image),
+            source=RowSource(each.file, row, image),
             unit=_text(cells[unit][row]) if unit else "",
             subset=(_text(cells[group][row]) if group else "") or each.subset,
         )
@@ -159,7 +161,7 @@ def _named(
     asked: str,
     obvious: Sequence[str],
     table: ImageTable,
-    file: Path,
+    file: str,
     *,
     needed: bool = True,
 ) -> str:
@@ -187,19 +189,19 @@ def _paths(table: ImageTable, image: str) -> list[str | None]:
 
 
 def _labels(
-    file: Path, column: str, cells: Sequence[Any], names: Sequence[str], fake: str
+    file: str, column: str, cells: Sequence[Any], names: Sequence[str], fake: str
 ) -> list[int]:
     """The label of each row; ``names`` are those of the classes, where the table has some."""
     known: dict[Any, int] = {}
     found = []
     for row, cell in enumerate(cells):
         if cell not in known:
-            place = f"{file}::row={row}"
+            place = f"{shown_place(file)}::row={row}"
             known[cell] = label_of(place, _named_class(cell, names), fake)
         found.append(known[cell])
     if fake and FAKE not in known.values():
         values = ", ".join(sorted({_named_class(cell, names) for cell in known}))
-        raise UsageError(f"{file}: no {column} is {fake!r}; there are {values}")
+        raise UsageError(f"{shown_place(file)}: no {column} is {fake!r}; there are {values}")
     return found
 
 

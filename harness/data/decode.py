@@ -36,6 +36,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from harness.api import FileHeader
 from harness.data.sample import UNREADABLE, Sample
+from harness.data.source import UNREAD
 from harness.errors import BadImageError, DataError, printable
 
 DECODE_VERSION = 1
@@ -71,7 +72,7 @@ def read_bytes(sample: Sample) -> bytes:
     name = display_name(sample)
     try:
         data = sample.source.read()
-    except (OSError, IndexError, ValueError) as error:
+    except UNREAD as error:
         raise BadImageError(name, f"cannot be read: {error}") from error
     if sample.sha256 and hashlib.sha256(data).hexdigest() != sample.sha256:
         raise DataError(

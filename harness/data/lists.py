@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from harness.data.adapters import refuse_duplicates
 from harness.data.columns import UNITS, WORDS
 from harness.data.named import Places
-from harness.data.remote import shown_place
+from harness.data.remote import is_url, path_of, shown_place
 from harness.data.sample import Sample
 from harness.data.source import openable
 from harness.errors import DataError, UsageError, printable
@@ -35,8 +35,8 @@ def list_samples(place: str) -> tuple[dict[str, list[Sample]], str]:
     rows = _rows(place)
     name = shown_place(place)
     unit = next((each for each in UNITS if each in rows[0]), "")
-    places = Places(place.rpartition("/")[0])
-    stem = name.rpartition("/")[2].rpartition(".")[0]
+    places = Places((place.partition("?")[0] if is_url(place) else place).rpartition("/")[0])
+    stem = path_of(place).rpartition("/")[2].rpartition(".")[0]
     groups: dict[str, list[Sample]] = {}
     for number, row in enumerate(rows, start=1):
         group = printable(row.get("group") or stem)
@@ -90,16 +90,16 @@ def _refuse_one_place(name: str, groups: Mapping[str, Sequence[Sample]]) -> None
 
 def _rows(place: str) -> list[dict[str, str | None]]:
     """The rows of a list as text; a cell without value is None (Parquet) or "" (CSV)."""
-    ending, name = place.lower(), shown_place(place)
+    ending, name = path_of(place).lower(), shown_place(place)
     try:
-        if ending.partition("?")[0].endswith(".csv"):
+        if ending.endswith(".csv"):
             import pandas as pd  # here: it takes half a second, and few name such a file
 
             frame = pd.read_csv(
                 openable(place), dtype=str, keep_default_na=False, encoding="utf-8-sig"
             )
             columns, rows = list(frame.columns), frame.to_dict("records")
-        elif ending.partition("?")[0].endswith(".parquet"):
+        elif ending.endswith(".parquet"):
             table = pq.read_table(openable(place))
             columns, rows = table.column_names, table.to_pylist()
         else:

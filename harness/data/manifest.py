@@ -26,7 +26,7 @@ from harness.data.folders import say_left_out
 from harness.data.loader import ordered_map
 from harness.data.places import Folder
 from harness.data.sample import UNREADABLE, Listing, Manifest, Sample
-from harness.data.source import Source
+from harness.data.source import UNREAD, Source
 from harness.data.suite import Subset, Suite
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _read_all(sources: list[Source], name: str, workers: int) -> Iterator[tuple[
     with bar:
         for outcome in ordered_map(content_hash, ordered, workers=workers):
             bar.update()
-            unreadable = isinstance(outcome.error, (OSError, ValueError))
+            unreadable = isinstance(outcome.error, UNREAD)
             yield outcome.item, UNREADABLE if unreadable else outcome.get()
 
 

@@ -10,7 +10,7 @@ from harness.data.archives import ArchiveFolder
 from harness.data.disk import folder_at, is_archive
 from harness.data.folders import FoundFile, walk_files
 from harness.data.places import archive_stem
-from harness.data.remote import is_url, shown_place
+from harness.data.remote import is_url, path_of, shown_place
 from harness.data.source import FileSource, Source
 from harness.data.tables import ENDINGS, RowSource, image_column
 from harness.errors import DataError, UsageError, printable
@@ -45,7 +45,7 @@ def images_at(name: str) -> Named:
         DataError: a folder or archive cannot be listed, or has no such member.
     """
     path = Path(name)
-    remote_archive = is_url(name) and bool(archive_stem(name)) and INSIDE not in name
+    remote_archive = is_url(name) and bool(archive_stem(path_of(name))) and INSIDE not in name
     if remote_archive or (not is_url(name) and (path.is_dir() or is_archive(path))):
         top = ArchiveFolder(name) if remote_archive else folder_at(path)
         files = list(walk_files(top))
@@ -87,11 +87,11 @@ class Places:
             return FileSource(self._full(place))
         full, about = self._full(holder), where or shown_place(place)
         row = _ROW.fullmatch(member)
-        if row and full.lower().endswith(ENDINGS):
+        if row and path_of(full).lower().endswith(ENDINGS):
             if full not in self._columns:
                 self._columns[full] = image_column(full)
             return RowSource(full, int(row[1]), self._columns[full])
-        if not archive_stem(full):
+        if not archive_stem(path_of(full)):
             raise DataError(
                 f"{about}: {shown_place(holder)} is no archive or table that is read in place",
                 hint="ARCHIVE.zip::MEMBER, ARCHIVE.tar::MEMBER or TABLE.parquet::row=N",

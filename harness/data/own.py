@@ -21,7 +21,7 @@ from harness.data.disk import folder_at, is_archive
 from harness.data.folders import FolderLayout, layout, say_left_out
 from harness.data.lists import list_samples
 from harness.data.places import Folder, archive_stem
-from harness.data.remote import is_url, shown_place
+from harness.data.remote import is_url, path_of, shown_place
 from harness.data.sample import Listing, Sample
 from harness.data.suite import OWN, Selection, Subset, Suite
 from harness.data.tables import ENDINGS
@@ -45,12 +45,12 @@ def own_name(place: str | Path) -> str:
         place: a path, a pattern of shards, or a URL.
     """
     text = str(place)
-    full = shown_place(text) if is_url(text) else str(Path(_first(text)).resolve())
+    full = path_of(text) if is_url(text) else str(Path(_first(text)).resolve())
     folder, _, name = full.rpartition("/")
     stem = archive_stem(name)
     if stem:
         name = shard_name(stem) if _first(text) != text else stem
-    elif name.lower().endswith(ENDINGS) and not is_url(text) and table_files(Path(full)):
+    elif name.lower().endswith(ENDINGS) and table_files(text if is_url(text) else full):
         name = name.rpartition(".")[0]
     digest = hashlib.sha256(os.fsencode(f"{folder}/{name}")).hexdigest()[:8]
     shorter = name if Path(full).is_dir() else Path(name).stem if not stem else name
@@ -83,9 +83,9 @@ def own_suite(place: str | Path, columns: Columns | None = None) -> Suite:
     shards = _shards(text)
     if shards:
         return _listed(text, shard_samples(shards, columns), "the shards")
-    if not is_url(text) and (files := _tables(path)):
+    if files := _tables(text):
         return _listed(text, table_samples(files, columns), "the table")
-    if archive_stem(text.partition("?")[0]) or path.is_dir():
+    if archive_stem(path_of(text)) or path.is_dir():
         return images_suite(place)
     return list_suite(text)
 
@@ -100,10 +100,10 @@ def _shards(place: str) -> list[TarShard]:
     """The shards that a tar, or a folder of tars, is; none where labels lie in class folders."""
     path = Path(place)
     names = [place]
-    if path.is_dir():
+    if not is_url(place) and path.is_dir():
         tars = [each for each in path.iterdir() if is_archive(each) and ".tar" in each.name]
         names = [str(each) for each in sorted(tars)]
-    if not names or not all(".tar" in name or ".tgz" in name for name in names):
+    if not names or not all(".tar" in path_of(name) or ".tgz" in path_of(name) for name in names):
         return []
     try:
         first = read_shard(names[0])
@@ -112,10 +112,10 @@ def _shards(place: str) -> list[TarShard]:
     return [first, *map(read_shard, names[1:])] if first.labelled else []
 
 
-def _tables(path: Path) -> list[TableFile]:
+def _tables(place: str) -> list[TableFile]:
     """The files of a table of images; none of a folder that has class folders."""
-    files = table_files(path)
-    if path.is_dir() and files and any(file.file.suffix == ".parquet" for file in files):
+    files, path = table_files(place), Path(place)
+    if path.is_dir() and files and any(file.file.endswith(".parquet") for file in files):
         return [] if layout(folder_at(path), DEEPEST).classes else files
     return files
 
@@ -151,7 +151,7 @@ def _first(place: str) -> str:
 
 def own_title(place: str) -> str:
     """The last part of a place, without an ending."""
-    name = shown_place(place).rstrip("/").rpartition("/")[2]
+    name = path_of(place).rstrip("/").rpartition("/")[2]
     return archive_stem(name) or (name if Path(place).is_dir() else Path(name).stem)
 
 

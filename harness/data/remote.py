@@ -35,6 +35,11 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
 
 
+def path_of(place: str) -> str:
+    """A path as it is; a URL without its secrets and its query."""
+    return shown(place).partition("?")[0] if is_url(place) else place
+
+
 def shown_place(place: str) -> str:
     """A path as it is; a URL as :func:`shown`."""
     return shown(place) if is_url(place) else place

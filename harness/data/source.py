@@ -21,6 +21,10 @@ LARGEST = 1 << 30
 AGAIN = "get the archive again, or unpack what can be unpacked by hand"
 
 
+UNREAD = (OSError, LookupError, ValueError)
+"""What reading an image raises when it cannot be read."""
+
+
 class Source(ABC):
     """Where one image is. Small, comparable, and the same in another process.
 
@@ -38,7 +42,7 @@ class Source(ABC):
         """The encoded bytes, whole.
 
         Raises:
-            OSError, ValueError: they cannot be read; the message says why.
+            OSError, LookupError, ValueError: they cannot be read; the message says why.
         """
 
     @abstractmethod

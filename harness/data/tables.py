@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.remote import is_url, shown_place
+from harness.data.remote import is_url, path_of, shown_place
 from harness.data.source import Source, open_binary, openable
 from harness.errors import DataError, UsageError
 
@@ -187,7 +187,7 @@ def opened(file: str, _state: str) -> ImageTable:
     Raises:
         OSError, ValueError: it is no such table, or damaged.
     """
-    return (_Parquet if file.lower().endswith(".parquet") else _Arrow)(file)
+    return (_Parquet if path_of(file).lower().endswith(".parquet") else _Arrow)(file)
 
 
 def open_table(file: Path | str) -> ImageTable:
