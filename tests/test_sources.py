@@ -69,6 +69,7 @@ def test_every_source_gives_the_same_digest_and_bytes(
     for was, result in zip(results, now, strict=True):
         assert result["manifest"] == was["manifest"]
         assert result["skipped"] == was["skipped"] == ["1_fake/broken.png"]
+        assert bool(result["source"]) == (form != "folder")
 
 
 def test_another_byte_is_another_digest(

@@ -8,6 +8,7 @@ any other: ``SUBSET/CLASS/FILE`` behind which lie rows.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from harness.data.archives import Tree
 from harness.data.folders import class_of
 from harness.data.hashing import file_state
 from harness.data.places import Folder, FolderEntry
-from harness.data.tables import CheckedRowSource, ImageTable, RowSource, open_table
+from harness.data.tables import ImageTable, RowSource, open_table, opened
 from harness.errors import DataError, printable
 
 MAPPING, TEST, STATE = "mapping.json", "test.json", "state.json"
@@ -29,6 +30,28 @@ RESERVED = frozenset({"all", "real", "fake"})
 
 _SPLITS = frozenset({"train", "val", "test"})
 _FOLDERS = ("0_real", "1_fake")
+
+
+@dataclass(frozen=True, slots=True)
+class DfArrowRow(RowSource):
+    """A row; where its table has a column ``md5``, the image must fit it."""
+
+    kind = "DF-arrow"
+
+    def read(self) -> bytes:
+        """The cell's bytes.
+
+        Raises:
+            ValueError: they do not have the row's md5.
+        """
+        data = RowSource.read(self)
+        table = opened(self.file, self.state())
+        if "md5" in table.schema.names:
+            declared = table.cell(self.row, "md5")
+            found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            if declared != found:
+                raise ValueError(f"md5 {found}, its row says {declared}")
+        return data
 
 
 def is_df_arrow(folder: Path) -> bool:
@@ -108,8 +131,7 @@ def _source(
         raise DataError(f"{path / MAPPING}: no row of {image_path}, which {TEST} lists")
     for file, start, table in shards:
         if start <= row < start + table.rows:
-            kind = CheckedRowSource if "md5" in table.schema.names else RowSource
-            return kind(file, row - start)
+            return DfArrowRow(file, row - start)
     raise DataError(
         f"{path / MAPPING}: {image_path} is row {row}; the shards have "
         f"{sum(table.rows for *_, table in shards)}"

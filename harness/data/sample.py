@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.data.source import Source
+from harness.data.remote import path_of
+from harness.data.source import FileSource, Source
+from harness.errors import printable
 
 UNREADABLE = "unreadable"
 """Stands for the hash of an image that cannot be read: the manifest still has a digest, and reading
@@ -87,6 +89,22 @@ class Manifest:
                 raise ValueError(f"{self.name}: {sample.id} has no content hash")
             lines.append(f"{sample.id}\t{sample.label}\t{sample.sha256}\n")
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def source(self) -> str:
+        """What holds the images, in words, where that is not plain files: ``zip biggan.zip``."""
+        holders = dict.fromkeys((s.source.kind, s.source.holder) for s in self.samples)
+        named: dict[str, list[str]] = {}
+        for kind, holder in holders:
+            named.setdefault(kind, []).append(path_of(holder).rpartition("/")[2])
+        parts = []
+        for kind, names in named.items():
+            if kind != FileSource.kind:
+                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+                parts.append(printable(f"{kind} {min(names)}{more}"))
+            elif len(named) > 1:
+                parts.append("files")
+        return ", ".join(parts)
 
     @property
     def n_real(self) -> int:

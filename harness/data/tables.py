@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -61,24 +60,6 @@ class RowSource(Source):
     def order(self) -> tuple[str, int]:
         """Rows in their own order."""
         return self.file, self.row
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedRowSource(RowSource):
-    """A row that also holds the md5 of its image, which must fit."""
-
-    def read(self) -> bytes:
-        """The cell's bytes.
-
-        Raises:
-            ValueError: they do not have the row's md5.
-        """
-        data = RowSource.read(self)
-        declared = opened(self.file, self.state()).cell(self.row, "md5")
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if declared != found:
-            raise ValueError(f"md5 {found}, its row says {declared}")
-        return data
 
 
 def image_bytes(cell: object) -> bytes:

@@ -65,7 +65,11 @@ class RunRecords:
         record = self.of(cell.job, cell.suite)
         result, made = self._recorder.scored(record, not_scored(cell.subset), predictions)
         seen = seen_in_training(cell.job.loaded, samples, cell.subset)
-        return dataclasses.replace(result, seen=seen, left_out=cell.manifest.left_out), made
+        source = "" if cell.suite.embedded else cell.manifest.source
+        result = dataclasses.replace(
+            result, seen=seen, left_out=cell.manifest.left_out, source=source
+        )
+        return result, made
 
     def add(self, job: Job, suite: Suite, result: SubsetResult, made: Iterable[Made]) -> None:
         """Puts a result into its record and writes that, with what others have added since."""

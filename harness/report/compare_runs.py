@@ -281,6 +281,9 @@ def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:
                 f"other manifest: {subset} {mine.manifest[:12] or 'none'}, "
                 f"there {theirs.manifest[:12] or 'none'}"
             )
+            if mine.source != theirs.source:
+                places = f"{mine.source or 'files'}, there {theirs.source or 'files'}"
+                reasons.append(f"images read from elsewhere: {subset} {places}")
         counts, there = (mine.n_real, mine.n_fake), (theirs.n_real, theirs.n_fake)
         if counts != there:
             reasons.append(f"other counts: {subset} real, fake {counts}, there {there}")

@@ -171,6 +171,8 @@ class SubsetResult:
         skipped: ids of unreadable images left out (``--on-bad-image skip``).
         left_out: files in its folders that are of no kind that is read.
         group: the subset's group (mini), "" otherwise.
+        source: what its images were read from, in words (``zip biggan.zip``, ``DF-arrow``); "" for
+            plain files and the embedded suite.
         seen: what of it was in the training data, as far as that is known: ``generator progan``,
             ``12 images``; "" for a subset of which nothing was.
     """
@@ -194,6 +196,7 @@ class SubsetResult:
     error: str = ""
     group: str = ""
     seen: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,7 +208,9 @@ def _images(record: RunRecord) -> str:
     scored = [result for result in record.subsets if result.metrics]
     reals, fakes = sum(r.n_real for r in scored), sum(r.n_fake for r in scored)
     subsets = f"{len(scored)} of {len(record.subsets)} subsets, shared ones in each"
-    return f"{reals:,} real and {fakes:,} fake in {subsets}"
+    sources = ", ".join(dict.fromkeys(result.source or "files" for result in scored))
+    read = "" if sources in ("", "files") else f"; read from {sources}"
+    return f"{reals:,} real and {fakes:,} fake in {subsets}{read}"
 
 
 def _intervals(record: RunRecord) -> str:

@@ -64,6 +64,7 @@ def test_the_papers_suite_reads_it_like_the_unpacked_folders(tmp_path: Path, pla
     for subset in ("biggan", "cyclegan"):
         ours = manifest(tmp_path / "arrow", subset)
         assert ours.digest == manifest(tmp_path / "files", subset).digest
+        assert ours.source.startswith("DF-arrow data-")
         assert (ours.n_real, ours.n_fake) == ((4, 4) if subset == "biggan" else (2, 2))
     with pytest.raises(DataError, match="no folder stargan"):
         manifest(tmp_path / "arrow", "stargan")
