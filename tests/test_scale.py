@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from harness.__main__ import main
-from harness.commands import _run
+from harness.commands import _bench_scale, _run
+from harness.commands._bench_scale import COMMANDS
 from harness.cost import scale
 from harness.cost.scale import (
     BOOTSTRAP,
-    COMMANDS,
     SCORING,
     STAGES,
     ScalePlan,
@@ -47,7 +47,7 @@ def here(make: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Calla
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scale, "process", here)
+    monkeypatch.setattr(_bench_scale, "process", here)
 
 
 def test_synthetic_images_follow_from_their_number() -> None:

@@ -50,7 +50,7 @@ class Duplicates:
     scored: Mapping[str, int]
 
 
-class Places:
+class ContentPlaces:
     """Where every content lies that can be read, under each label that it bears.
 
     Only contents that lie in several places are kept: a million distinct ones cost little.
@@ -100,7 +100,7 @@ def find_duplicates(manifests: Mapping[str, Manifest]) -> Duplicates:
     Args:
         manifests: subset name -> hashed manifest, in order.
     """
-    places = Places(manifests)
+    places = ContentPlaces(manifests)
     scored = Counter(CLASS_NAMES[s.label] for m in manifests.values() for s in m.samples)
     within: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     across: Counter[tuple[int, tuple[str, ...]]] = Counter()
@@ -128,7 +128,7 @@ def find_duplicates(manifests: Mapping[str, Manifest]) -> Duplicates:
     )
 
 
-def _where(places: Places, digest: str) -> tuple[str, ...]:
+def _where(places: ContentPlaces, digest: str) -> tuple[str, ...]:
     return tuple(
         f"{subset}/{name}"
         for label in CLASS_NAMES

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from harness.api import FileHeader
-from harness.audit.duplicates import Duplicates, Places, find_duplicates
+from harness.audit.duplicates import ContentPlaces, Duplicates, find_duplicates
 from harness.audit.findings import (
     CLASS_NAMES,
     Finding,
@@ -301,7 +301,7 @@ def _contents(manifests: Mapping[str, Manifest], looks: Looks) -> list[Content]:
     """Every readable content once for each label that it bears."""
     holders: dict[frozenset[str], frozenset[str]] = {}  # of millions of contents a few
     contents = []
-    for content, label, found in Places(manifests):
+    for content, label, found in ContentPlaces(manifests):
         seen = looks[content]
         if not isinstance(seen, Look):
             continue

@@ -5,32 +5,48 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from harness.audit.suite import audit_suite
 from harness.commands import _run, _text
 from harness.commands.bench import SCALE_METHOD
-from harness.cost.scale import (
-    COMMANDS,
-    MIB,
-    SCORING,
-    STAGES,
-    Cost,
-    ScalePlan,
-    ScaleResult,
-    measure,
-)
+from harness.cost.bench import process
+from harness.cost.scale import MIB, SCORING, STAGES, ScalePlan, ScaleResult, ScaleRun
 from harness.data.synthetic import SIDE
-from harness.env import environment, load_average, usable_cores
+from harness.env import environment, load_average, peak_memory, usable_cores
 from harness.errors import UsageError
+from harness.registry.suites import find_root
+from harness.results.comparison import Contender, compare
+from harness.results.paths import TABLES
 from harness.results.records import Resampling
-from harness.results.store import canonical_json
+from harness.results.store import canonical_json, load_records
+from harness.site import record_page
+from harness.site.renderer import PageRenderer
 
 log = logging.getLogger(__name__)
 
 STEPS = (100, 10, 1)
 """What the number of images is divided by."""
-Measured = list[tuple[ScaleResult, dict[str, Cost]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandCost:
+    """Seconds of a command on the same images, and the peak memory of its process in bytes."""
+
+    seconds: float
+    peak: int | None
+
+
+COMMANDS = ("check", "check --deep", "check --audit", "compare", "report")
+"""Commands that are measured after a run; of ``report`` the pages of its records."""
+
+
+Measured = list[tuple[ScaleResult, dict[str, CommandCost]]]
 _UNUSED = ("images", "n", "preprocess", "memory", "workers")
 _LEGEND = (
     "driver: resident memory of the run's process in MiB, at its start (everything imported, "
@@ -120,7 +136,7 @@ def _seconds(result: ScaleResult) -> list[str]:
     ]
 
 
-def _commands(found: Sequence[tuple[int, Mapping[str, Cost]]]) -> str:
+def _commands(found: Sequence[tuple[int, Mapping[str, CommandCost]]]) -> str:
     if not found:
         return ""
     rows = [
@@ -135,3 +151,63 @@ def _commands(found: Sequence[tuple[int, Mapping[str, Cost]]]) -> str:
 
 def _mib(value: float | None) -> str:
     return "-" if value is None else f"{value / MIB:.0f}"
+
+
+def measure(
+    count: int, plan: ScalePlan, commands: Sequence[str] = ()
+) -> tuple[ScaleResult, dict[str, CommandCost]]:
+    """A run of ``count`` images and commands after it, each in a process of its own.
+
+    Raises:
+        HarnessError: a detector cannot be set up or a cell failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        with process(ScaleRun, (count, plan, out)) as ask:
+            result: ScaleResult = ask("result")
+        found = {}
+        for name in commands:
+            with process(ScaleCommand, (name, count, plan, out)) as ask:
+                found[name] = ask("cost")
+        return result, found
+
+
+class ScaleCommand:
+    """A command on the images and records of a :class:`ScaleRun`.
+
+    Args:
+        name: of :data:`COMMANDS`.
+        count, plan, out: of the run.
+    """
+
+    def __init__(self, name: str, count: int, plan: ScalePlan, out: Path) -> None:
+        self.name, self.out, self.plan = name, out, plan
+        self.selection = ScaleRun(count, plan, out).selection
+
+    def cost(self) -> CommandCost:
+        """Runs it."""
+        start = time.perf_counter()
+        if self.name == "compare":
+            self._compare()
+        elif self.name == "report":
+            records, renderer = load_records(self.out), PageRenderer(TABLES / "templates")
+            record_page.write(self.out, self.out / "pages", records, renderer)
+        else:
+            self._check()
+        return CommandCost(seconds=time.perf_counter() - start, peak=peak_memory())
+
+    def _compare(self) -> None:
+        sides = [Contender(name=r.detector, records=(r,)) for r in load_records(self.out)]
+        if len(sides) > 1:
+            compare(self.out, sides, Resampling(resamples=self.plan.resamples))
+
+    def _check(self) -> None:
+        root = find_root(self.selection.suite, None)
+        depths = {"check": "headers", "check --deep": "pixels", "check --audit": "audit"}
+        audit_suite(
+            self.selection,
+            root,
+            self.out,
+            depth=depths[self.name],  # type: ignore[arg-type]
+            workers=usable_cores(),
+        )

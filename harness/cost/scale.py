@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.audit.suite import audit_suite
-from harness.cost.bench import process
 from harness.cost.bench_loops import UNTRAINED, load
 from harness.data.sample import Manifest
 from harness.data.suite import Selection
@@ -33,15 +30,10 @@ from harness.evaluate.matrix import Matrix
 from harness.evaluate.plan import Settings
 from harness.evaluate.run_records import RunRecords
 from harness.registry.detectors import detector
-from harness.registry.suites import find_root
 from harness.results import intervals
-from harness.results.comparison import Contender, compare
-from harness.results.paths import TABLES
 from harness.results.predictions import Journal
 from harness.results.records import Resampling, RunRecord
 from harness.results.store import load_records
-from harness.site import record_page
-from harness.site.renderer import PageRenderer
 
 MIB = 1 << 20
 SCORING, PLANNING, TABLE, BOOTSTRAP = "scoring", "planning", "table", "bootstrap"
@@ -111,37 +103,6 @@ class ScaleResult:
     def beside_scoring(self) -> float:
         """Share of the time that is not scoring."""
         return 1 - self.seconds[SCORING] / self.total
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Seconds of a command on the same images, and the peak memory of its process in bytes."""
-
-    seconds: float
-    peak: int | None
-
-
-COMMANDS = ("check", "check --deep", "check --audit", "compare", "report")
-"""Commands that are measured after a run; of ``report`` the pages of its records."""
-
-
-def measure(
-    count: int, plan: ScalePlan, commands: Sequence[str] = ()
-) -> tuple[ScaleResult, dict[str, Cost]]:
-    """A run of ``count`` images and commands after it, each in a process of its own.
-
-    Raises:
-        HarnessError: a detector cannot be set up or a cell failed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        with process(ScaleRun, (count, plan, out)) as ask:
-            result: ScaleResult = ask("result")
-        found = {}
-        for name in commands:
-            with process(ScaleCommand, (name, count, plan, out)) as ask:
-                found[name] = ask("cost")
-        return result, found
 
 
 class Stages:
@@ -263,47 +224,6 @@ class ScaleRun:
             manifest=stages.manifest,
             bootstrap=stages.bootstrap or None,
             seconds=stages.seconds,
-        )
-
-
-class ScaleCommand:
-    """A command on the images and records of a :class:`ScaleRun`.
-
-    Args:
-        name: of :data:`COMMANDS`.
-        count, plan, out: of the run.
-    """
-
-    def __init__(self, name: str, count: int, plan: ScalePlan, out: Path) -> None:
-        self.name, self.out, self.plan = name, out, plan
-        self.selection = ScaleRun(count, plan, out).selection
-
-    def cost(self) -> Cost:
-        """Runs it."""
-        start = time.perf_counter()
-        if self.name == "compare":
-            self._compare()
-        elif self.name == "report":
-            records, renderer = load_records(self.out), PageRenderer(TABLES / "templates")
-            record_page.write(self.out, self.out / "pages", records, renderer)
-        else:
-            self._check()
-        return Cost(seconds=time.perf_counter() - start, peak=peak_memory())
-
-    def _compare(self) -> None:
-        sides = [Contender(name=r.detector, records=(r,)) for r in load_records(self.out)]
-        if len(sides) > 1:
-            compare(self.out, sides, Resampling(resamples=self.plan.resamples))
-
-    def _check(self) -> None:
-        root = find_root(self.selection.suite, None)
-        depths = {"check": "headers", "check --deep": "pixels", "check --audit": "audit"}
-        audit_suite(
-            self.selection,
-            root,
-            self.out,
-            depth=depths[self.name],  # type: ignore[arg-type]
-            workers=usable_cores(),
         )
 
 

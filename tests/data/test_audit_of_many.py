@@ -14,7 +14,7 @@ from harness.audit import candidates as search
 from harness.audit import lookalikes, shortcuts
 from harness.audit import suite as audited
 from harness.audit.candidates import PARTNERS, candidates
-from harness.audit.duplicates import Places, find_duplicates
+from harness.audit.duplicates import ContentPlaces, find_duplicates
 from harness.audit.likeness import ThumbnailFile, thumbnail
 from harness.audit.remarks import remarks
 from harness.audit.suite import SuiteAudit, audit_suite
@@ -135,7 +135,7 @@ def test_contents_and_their_places_are_those_of_the_naive_loop() -> None:
                 if sample.sha256 != UNREADABLE:
                     lists = naive.setdefault((sample.sha256, sample.label), {})
                     lists.setdefault(name, []).append(sample.id)
-        found = [((content, label), places) for content, label, places in Places(manifests)]
+        found = [((content, label), places) for content, label, places in ContentPlaces(manifests)]
         assert found == list(naive.items())
         both = {content for content, label in naive if {(content, 0), (content, 1)} <= {*naive}}
         assert len(find_duplicates(manifests).both_classes) == len(both)
