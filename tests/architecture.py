@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.engine", "harness.site"),
     ("harness.registry", "harness.figures"),
     ("baselines", "harness.suites", "harness.checkpoints", "harness.report"),
+    ("harness.fetching",),
     ("lfm", "harness.data", "harness.results", "harness.env"),
     ("harness.api", "harness.errors", "harness.metrics", "harness.toml"),
 )

@@ -127,6 +127,8 @@ ELSEWHERE = {
     "python -m harness weights --fetch safe --accept-unverified": (
         "needs the network; tests/test_download.py fetches such a file"
     ),
+    "python -m harness fetch gangen --data-root /data": "needs the network; tests/test_fetch.py",
+    "python -m harness fetch lfm:released": "needs the network; tests/test_fetch.py",
     "python -m harness demo": "serves until it is stopped; tests/demo runs it",
     "python -m harness bench --method lfm,npr,gap,safe,cnndetection --rounds 3": (
         "eight minutes; that of one detector is the small form"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,9 @@ class Files(ThreadingHTTPServer):
     Attributes:
         ranges: whether it knows ranges.
         fail: answers of 500 still to give.
+        cut: answers still to break off in the middle.
+        slow: answers still to hold back for so long that the other side gives up.
+        redirect: where every file is sent on to, with its name; "" = nowhere.
         sent: bytes sent so far.
         queries: query strings that were asked with.
     """
@@ -25,6 +29,9 @@ class Files(ThreadingHTTPServer):
         self.root = root
         self.ranges = True
         self.fail = 0
+        self.cut = 0
+        self.slow = 0
+        self.redirect = ""
         self.sent = 0
         self.queries: list[str] = []
 
@@ -52,6 +59,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.fail > 0:
             self.server.fail -= 1
             return self._head(500, 0)
+        if self.server.slow > 0:
+            self.server.slow -= 1
+            time.sleep(1.0)
+        if self.server.redirect and not parts.path.startswith("/moved/"):
+            self.send_response(302)
+            self.send_header("Location", self.server.redirect.format(parts.path))
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
         file = self.server.root / unquote(parts.path).lstrip("/")
         if not file.is_file():
             return self._head(404, 0)
@@ -65,7 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
             data = part
         else:
             self._head(200, len(data))
-        if body:
+        if body and self.server.cut > 0:
+            self.server.cut -= 1
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+        elif body:
             self.server.sent += len(data)
             self.wfile.write(data)
         return None

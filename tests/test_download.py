@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from harness.api import Weights
-from harness.checkpoints import fetch as download
 from harness.checkpoints.fetch import fetch
 from harness.checkpoints.presence import by_hand
 from harness.errors import WeightsError, output_error
+from harness.fetching import download
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB: four chunks
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from harness.api import Weights
 from harness.data.hashing import file_sha256, file_state
 from harness.errors import WeightsError
+from harness.fetching.download import describe_text
 from harness.results.records import WeightsRef
 
 FILE_TYPES = (".pth", ".pt", ".safetensors")
@@ -31,7 +32,6 @@ _FOREIGN = re.compile(r"GLOBAL ([\w.]+)")  # so torch names what it does not loa
 SAVE_AGAIN = "save only the state dict: torch.save(network.state_dict(), PATH)"
 
 _HEAD = 1024  # bytes that are looked at
-_SHOWN = 60  # characters of a text that are quoted
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"7z\xbc\xaf\x27\x1c": "7z",
@@ -243,7 +243,7 @@ def mistaken_for(path: Path) -> str:
         return f"a {packed} archive, to be unpacked"
     if zipfile.is_zipfile(path):
         return _zip_mistaken(path)
-    return _text_mistaken(head)
+    return describe_text(head)
 
 
 def _zip_mistaken(path: Path) -> str:
@@ -256,25 +256,6 @@ def _zip_mistaken(path: Path) -> str:
     if any(name.endswith(("data.pkl", "constants.pkl")) for name in names):
         return ""
     return f"a zip archive of {len(names)} files ({', '.join(names[:5])}), to be unpacked"
-
-
-def _text_mistaken(head: bytes) -> str:
-    try:
-        text = head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data":  # a character cut by the limit is still text
-            return ""
-        text = head[: error.start].decode("utf-8-sig")
-    if not all(char.isprintable() or char.isspace() for char in text):
-        return ""
-    start = text.strip()
-    if start.lower().startswith(("<!doctype", "<html", "<?xml", "<head", "<script")):
-        return "a web page, such as a server sends in place of a file"
-    if start.startswith("version https://git-lfs"):
-        return "a pointer of git LFS, not the file that it points to (git lfs pull gets it)"
-    line = start.splitlines()[0] if start else ""
-    shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
-    return f"text: {shown!r}"
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from harness.api import DetectorSpec, HasModule, Weights
 from harness.checkpoints.files import files_of
 from harness.checkpoints.presence import digits, presence, weights_dir
 from harness.commands import _text
+from harness.commands._text import release_facts
 from harness.data.suite import Suite
 from harness.errors import DataError, unknown_name
 from harness.registry import detectors as registry
@@ -108,6 +109,10 @@ def suite_facts(suite: Suite, data_root: Path | None) -> dict[str, Any]:
         "licence": suite.licence,
         "citation": suite.citation,
         "obtain": suite.obtain,
+        "sources": [
+            {"name": release.name, "page": release.page, **release_facts(release)}
+            for release in suite.releases
+        ],
         "subsets": [
             {
                 "name": subset.name,

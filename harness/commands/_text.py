@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.api import Recipe
+from harness.data.suite import Release
 from harness.report import layout
 from harness.report.layout import signed
 
@@ -80,3 +81,19 @@ def between(low: float | None, high: float | None, *, sign: bool = False) -> str
 def points(value: float | None) -> str:
     """A difference of fractions as ``+2.1`` points, or a dash."""
     return "-" if value is None else signed(100 * value, 1)
+
+
+def release_facts(release: Release) -> dict[str, str]:
+    """What is known of a source, in words; what is not known is left out, but for the size."""
+    files = [file.name for file in release.files]
+    digest = ", ".join(file.sha256 for file in release.files if file.sha256)
+    facts = {
+        "by": f"{release.publisher} ({release.certainty})",
+        "files": ", ".join(files),
+        "size": release.size or "not known",
+        "sha256": digest,
+        "commit": release.revision,
+        "licence": release.licence,
+        "by hand": release.by_hand,
+    }
+    return {name: text for name, text in facts.items() if text}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.api import DetectorSpec, Weights
@@ -13,8 +14,17 @@ from harness.checkpoints.fetch import fetch
 from harness.checkpoints.files import files_of, sha256_of
 from harness.checkpoints.presence import UNVERIFIED, by_hand, digits, file_presence, weights_dir
 from harness.errors import HarnessError, UsageError, unknown_name
+from harness.fetching.download import Remote, part_of
+from harness.fetching.progress import ByteProgress, together
+from harness.fetching.releases import Wanted, check_space
 from harness.registry import detectors as registry
 from harness.results.store import canonical_json
+
+JOBS = 4
+"""Files at once."""
+
+Key = tuple[str, str]
+"""A file's name and sha256: what tells one published file from another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +44,14 @@ class File:
 
 def run(args: argparse.Namespace) -> int:
     folder = weights_dir()
-    code = _fetch_all(_chosen(args.fetch), folder, args)
+    code = 0
+    if args.fetch:
+        taken = (
+            _every_verified(args.accept_unverified)
+            if args.fetch == "all"
+            else [file for name in args.fetch.split(",") for file in chosen(name)]
+        )
+        code = fetch_files(taken, folder, accept_unverified=args.accept_unverified, jobs=JOBS)
     files = _known()
     if args.json:
         print(canonical_json([_row(file, folder) for file in files]), end="")
@@ -64,45 +81,98 @@ def _files(spec: DetectorSpec, only: str = "") -> list[File]:
     return list(found.values())
 
 
-def _chosen(text: str | None) -> list[File]:
-    if not text:
-        return []
-    if text == "all":
-        return _known()
-    chosen = []
-    for name in text.split(","):
-        detector, _, checkpoint = name.strip().partition(":")
-        spec = registry.detector(detector)
-        named = [entry.name for entry in (*spec.weights, *spec.pretrained)]
-        if not named:
-            raise UsageError(
-                f"{detector} has no published checkpoint",
-                hint="python -m harness weights lists those there are",
-            )
-        if checkpoint and checkpoint not in named:
-            raise unknown_name(f"checkpoint of {detector}", checkpoint, named)
-        chosen += _files(spec, checkpoint)
-    return chosen
+def chosen(name: str) -> list[File]:
+    """The files that ``DETECTOR`` or ``DETECTOR:CHECKPOINT`` means.
+
+    Raises:
+        UsageError: there is no such detector or checkpoint, or it has none.
+    """
+    detector, _, checkpoint = name.strip().partition(":")
+    spec = registry.detector(detector)
+    named = [entry.name for entry in (*spec.weights, *spec.pretrained)]
+    if not named:
+        raise UsageError(
+            f"{detector} has no published checkpoint",
+            hint="python -m harness weights lists those there are",
+        )
+    if checkpoint and checkpoint not in named:
+        raise unknown_name(f"checkpoint of {detector}", checkpoint, named)
+    return _files(spec, checkpoint)
 
 
-def _fetch_all(chosen: Iterable[File], folder: Path, args: argparse.Namespace) -> int:
-    """Fetches each file once and says for each detector what became of it."""
+def _every_verified(accept_unverified: bool) -> list[File]:
+    """All files but those that only ``--accept-unverified`` takes; says which those are."""
+    taken = []
+    for file in _known():
+        if file.weights.sha256 or accept_unverified:
+            taken.append(file)
+        else:
+            said = f"{file.label}: {file.weights.filename}: skipped, sha256 not known"
+            print(said, file=sys.stderr)
+    return taken
+
+
+def fetch_files(files: Sequence[File], folder: Path, *, accept_unverified: bool, jobs: int) -> int:
+    """Fetches each file once, several at once, and says for each detector what became of it.
+
+    Returns:
+        The exit code: that of the first file that did not come, else 0.
+
+    Raises:
+        OutputError: they would not fit on the disk.
+    """
+    groups: dict[str, dict[Key, Weights]] = {}
+    for file in files:  # one after another where they come out of one archive
+        groups.setdefault(file.weights.url, {})[_key(file)] = file.weights
+    missing = [weights for weights in _different(files) if not file_presence(weights, folder).paths]
+    wanted = {
+        part_of(folder / weights.filename): Wanted(
+            target=folder / weights.filename, remote=Remote(url=weights.url, size=weights.size)
+        )
+        for weights in missing
+        if weights.size and not weights.archive
+    }
+    check_space(folder, wanted.values())
+    with ByteProgress(sum(file.remote.size for file in wanted.values()), [*wanted]) as progress:
+
+        def bring(group: Mapping[Key, Weights]) -> dict[Key, Path | HarnessError]:
+            return {
+                key: _attempt(weights, folder, accept_unverified, progress)
+                for key, weights in group.items()
+            }
+
+        found = together([partial(bring, group) for group in groups.values()], jobs, progress)
+    outcomes: dict[Key, Path | HarnessError] = {}
+    for group in found:
+        assert not isinstance(group, HarnessError)  # each file's own is kept in its place
+        outcomes |= group
+    return _tell(files, outcomes)
+
+
+def _attempt(
+    weights: Weights, folder: Path, accept_unverified: bool, progress: ByteProgress
+) -> Path | HarnessError:
+    try:
+        return fetch(weights, folder, accept_unverified=accept_unverified, progress=progress)
+    except HarnessError as error:
+        return error
+
+
+def _key(file: File) -> Key:
+    return file.weights.filename, file.weights.sha256
+
+
+def _different(files: Iterable[File]) -> list[Weights]:
+    return list({_key(file): file.weights for file in files}.values())
+
+
+def _tell(files: Iterable[File], outcomes: Mapping[Key, Path | HarnessError]) -> int:
     code = 0
-    outcomes: dict[tuple[str, str], Path | HarnessError] = {}
-    for file in chosen:
-        key = file.weights.filename, file.weights.sha256
-        if args.fetch == "all" and not (file.weights.sha256 or args.accept_unverified):
-            print(f"{file.label}: {key[0]}: skipped, sha256 not known", file=sys.stderr)
-            continue
-        if key not in outcomes:
-            try:
-                outcomes[key] = fetch(
-                    file.weights, folder, accept_unverified=args.accept_unverified
-                )
-            except HarnessError as error:
-                outcomes[key] = error
-                code = code or error.exit_code
-        print(f"{file.label}: {outcomes[key]}{_marked(file, outcomes[key])}", file=sys.stderr)
+    for file in files:
+        outcome = outcomes[_key(file)]
+        if isinstance(outcome, HarnessError):
+            code = code or outcome.exit_code
+        print(f"{file.label}: {outcome}{_marked(file, outcome)}", file=sys.stderr)
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +13,8 @@ import pyarrow.parquet as pq
 from harness.data.adapters import refuse_duplicates
 from harness.data.columns import UNITS, WORDS
 from harness.data.named import Places
-from harness.data.remote import is_url, path_of, shown_place
+from harness.data.remote import is_url, path_of, read_url, shown_place
 from harness.data.sample import Sample
-from harness.data.source import openable
 from harness.errors import DataError, UsageError, printable
 
 
@@ -96,11 +96,11 @@ def _rows(place: str) -> list[dict[str, str | None]]:
             import pandas as pd  # here: it takes half a second, and few name such a file
 
             frame = pd.read_csv(
-                openable(place), dtype=str, keep_default_na=False, encoding="utf-8-sig"
+                _whole(place), dtype=str, keep_default_na=False, encoding="utf-8-sig"
             )
             columns, rows = list(frame.columns), frame.to_dict("records")
         elif ending.endswith(".parquet"):
-            table = pq.read_table(openable(place))
+            table = pq.read_table(_whole(place))
             columns, rows = table.column_names, table.to_pylist()
         else:
             raise UsageError(f"{name}: a list of images is a .csv or a .parquet file")
@@ -114,6 +114,11 @@ def _rows(place: str) -> list[dict[str, str | None]]:
             f"{name}: {wanted}; columns found: {found}; needed: path, label [, group] [, unit]"
         )
     return [{str(key): _text(value) for key, value in row.items()} for row in rows]
+
+
+def _whole(place: str) -> str | io.BytesIO:
+    """A list by URL is fetched whole: not every server sends parts of files."""
+    return io.BytesIO(read_url(place)) if is_url(place) else place
 
 
 def _text(value: object) -> str | None:

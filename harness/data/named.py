@@ -82,6 +82,11 @@ class Places:
         Raises:
             DataError: it is in nothing that can be read in place, or a table has no image column.
         """
+        if is_url(self.base) and (place.startswith("/") or place.lower().startswith("file:")):
+            raise DataError(
+                f"{where or place}: {printable(place)} is a file of this machine, in a list by URL",
+                hint="download the list, look at what it names, and give the file",
+            )
         holder, inside, member = place.partition(INSIDE)
         if not inside or (not is_url(place) and Path(self._full(place)).exists()):
             return FileSource(self._full(place))

@@ -11,6 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.api import REAL
@@ -18,7 +19,7 @@ from harness.data.adapters import list_classes, refuse_empty, sample_order
 from harness.data.archives import ArchiveFolder
 from harness.data.columns import Columns, TableFile, shard_name, table_files, table_samples
 from harness.data.disk import folder_at, is_archive
-from harness.data.folders import FolderLayout, layout, say_left_out
+from harness.data.folders import FolderLayout, class_of, layout, say_left_out
 from harness.data.lists import list_samples
 from harness.data.places import Folder, archive_stem
 from harness.data.remote import is_url, path_of, shown_place
@@ -44,15 +45,16 @@ def own_name(place: str | Path) -> str:
     Args:
         place: a path, a pattern of shards, or a URL.
     """
-    text = str(place)
-    full = path_of(text) if is_url(text) else str(Path(_first(text)).resolve())
+    text, first = str(place), _first(str(place))
+    full = path_of(first) if is_url(text) else str(Path(first).resolve())
     folder, _, name = full.rpartition("/")
     stem = archive_stem(name)
     if stem:
-        name = shard_name(stem) if _first(text) != text else stem
+        name = shard_name(stem) if first != text else stem
     elif name.lower().endswith(ENDINGS) and table_files(text if is_url(text) else full):
         name = name.rpartition(".")[0]
-    digest = hashlib.sha256(os.fsencode(f"{folder}/{name}")).hexdigest()[:8]
+    query = shown_place(first).removeprefix(full) if is_url(text) else ""
+    digest = hashlib.sha256(os.fsencode(f"{folder}/{name}{query}")).hexdigest()[:8]
     shorter = name if Path(full).is_dir() else Path(name).stem if not stem else name
     readable = re.sub(r"[^\w.-]+", "-", printable(shorter)).strip("-.")[:40]
     return "-".join(filter(None, (OWN.rstrip("-"), readable, digest)))
@@ -73,8 +75,7 @@ def own_suite(place: str | Path, columns: Columns | None = None) -> Suite:
     columns = columns or Columns()
     text, path = str(place), Path(place)
     if _first(text) != text:
-        shards = [read_shard(name) for name in expand(text)]
-        return _listed(text, shard_samples(shards, columns), "the shards")
+        return _shards_suite(text, [read_shard(name) for name in expand(text)], columns)
     if not is_url(text) and not path.exists():
         raise DataError(
             f"{place}: no such file or folder",
@@ -82,7 +83,7 @@ def own_suite(place: str | Path, columns: Columns | None = None) -> Suite:
         )
     shards = _shards(text)
     if shards:
-        return _listed(text, shard_samples(shards, columns), "the shards")
+        return _shards_suite(text, shards, columns)
     if files := _tables(text):
         return _listed(text, table_samples(files, columns), "the table")
     if archive_stem(path_of(text)) or path.is_dir():
@@ -102,14 +103,29 @@ def _shards(place: str) -> list[TarShard]:
     names = [place]
     if not is_url(place) and path.is_dir():
         tars = [each for each in path.iterdir() if is_archive(each) and ".tar" in each.name]
+        if any(each.is_dir() and class_of(each.name) is not None for each in path.iterdir()):
+            tars = []  # class folders with an archive beside them, which is named as not read
         names = [str(each) for each in sorted(tars)]
     if not names or not all(".tar" in path_of(name) or ".tgz" in path_of(name) for name in names):
         return []
-    try:
-        first = read_shard(names[0])
-    except DataError:  # whoever reads it as an archive of class folders says the same
-        return []
-    return [first, *map(read_shard, names[1:])] if first.labelled else []
+    shards = [read_shard(name) for name in names]
+    return shards if any(shard.labelled for shard in shards) else []
+
+
+def _shards_suite(place: str, shards: Sequence[TarShard], columns: Columns) -> Suite:
+    samples, broken = shard_samples(shards, columns)
+    suite = _listed(place, samples, "the shards")
+
+    def adapter(of: Suite, subset: Subset, root: Folder) -> list[Sample]:
+        if subset.name in broken:
+            raise broken[subset.name]
+        return suite.adapter(of, subset, root)
+
+    if not samples:
+        nothing = DataError(f"{printable(shown_place(place))}: no image in the shards")
+        raise next(iter(broken.values()), nothing)
+    subsets = (*suite.subsets, *(_own_subset(name, set()) for name in broken))
+    return replace(suite, subsets=subsets, adapter=adapter)
 
 
 def _tables(place: str) -> list[TableFile]:

@@ -134,14 +134,13 @@ def read_range(place: str, start: int, size: int) -> bytes:
     Raises:
         OSError: the file cannot be read.
         ValueError: it ends before.
+        DataError: the part of a URL does not come.
     """
     if remote.is_url(place):
-        data = remote.read_url(place, start, start + size) if size else b""
-    else:
-        with Path(place).open("rb") as file:
-            file.seek(start)
-            data = file.read(size)
-    return whole(data, size)
+        return remote.read_range(place, start, size)
+    with Path(place).open("rb") as file:
+        file.seek(start)
+        return whole(file.read(size), size)
 
 
 def whole(data: bytes, size: int) -> bytes:

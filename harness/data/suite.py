@@ -59,6 +59,85 @@ class Subset:
         return self.group != "controls"
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedFile:
+    """A file of a release, or all files of one folder of it.
+
+    Args:
+        name: its name; in a repository a path, or a pattern (``ForenSynths/*``). One without a
+            folder is found in whatever folder of the repository it lies.
+        url: where it is published, if not in a repository.
+        size: bytes, 0 where nobody states them exactly.
+        sha256: hex digest, "" where nobody states it.
+        subsets: whose images it holds; () = those of all.
+    """
+
+    name: str
+    url: str = ""
+    size: int = 0
+    sha256: str = ""
+    subsets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One place where a suite is published.
+
+    Args:
+        name: as typed after ``fetch --source``.
+        publisher: who put it there, in words.
+        page: what a person opens to see it.
+        size: of all of it, in words; "" where nobody states it.
+        certainty: how sure it is that its files are what is said here.
+        files: what is fetched; () where only a person can.
+        repo: the Hugging Face repository that holds the files, ``models/...`` or
+            ``datasets/...``.
+        revision: the published commit of that repository; "" where none is published.
+        folder: below the data root, where the files are put.
+        licence: what this publisher states, where it is not what the suite's licence says.
+        by_hand: what a person does to get it, where nothing else can.
+    """
+
+    name: str
+    publisher: str
+    page: str
+    size: str = ""
+    certainty: Certainty
+    files: tuple[PublishedFile, ...] = ()
+    repo: str = ""
+    revision: str = ""
+    folder: str = ""
+    licence: str = ""
+    by_hand: str = ""
+
+
+def dfbenchmark(file: str, size: str) -> Release:
+    """The mirror ``nebula/dfbenchmark``: one tar a suite."""
+    return Release(
+        name="dfbenchmark",
+        publisher="a mirror, not the authors",
+        page="https://huggingface.co/datasets/nebula/dfbenchmark",
+        size=size,
+        certainty="third party",
+        files=(PublishedFile(name=file),),
+        repo="datasets/nebula/dfbenchmark",
+    )
+
+
+def df_arrow(folder: str) -> Release:
+    """The mirror ``nebula/DF-arrow``: one folder of Arrow files a suite."""
+    return Release(
+        name="df-arrow",
+        publisher="a mirror, not the authors",
+        page="https://huggingface.co/datasets/nebula/DF-arrow",
+        certainty="third party",
+        files=(PublishedFile(name=f"{folder}/*"),),
+        repo="datasets/nebula/DF-arrow",
+        folder="DF-arrow",
+        licence="labelled Apache-2.0 by the uploader, who does not own the images",
+    )
+
+
 Adapter = Callable[["Suite", Subset, Folder], "list[Sample]"]
 
 OWN = "own-"
@@ -82,6 +161,7 @@ class Suite:
         aliases: other accepted names.
         left_out: files in own data that are not read and belong to no subset, as ids.
         embedded: the data is committed in this repository; no data root is needed.
+        releases: where it is published; the first is fetched unless another one is asked for.
     """
 
     name: str
@@ -96,6 +176,7 @@ class Suite:
     aliases: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     embedded: bool = False
+    releases: tuple[Release, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

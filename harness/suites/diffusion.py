@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.data.adapters import folder_adapter
-from harness.data.suite import Subset, Suite
+from harness.data.suite import Release, Subset, Suite, df_arrow, dfbenchmark
 
 
 def _subset(name: str, title: str, n_real: int, n_fake: int, folders: tuple[str, ...]) -> Subset:
@@ -65,10 +65,29 @@ SUITE = Suite(
     licence="none stated for the data; LSUN and ImageNet terms apply to the reals",
     citation="Wang et al., DIRE for Diffusion-Generated Image Detection, ICCV 2023",
     obtain=(
+        "python -m harness fetch diffusion --data-root D (a mirror's tar); or by hand: "
         "https://drive.google.com/drive/folders/1jZE4hg6SxRvKaPYO_yyMeJN_DOcqGMEf (README of NPR "
         "and LFM; the folder 1tKsOU-6FDdstrrKLPYuZ7RpQwtOSHxUD of NPR's download script has other "
-        "reals: say which one you used), or DiffusionForensics.tar (12.1 GB) of "
-        "https://huggingface.co/datasets/nebula/dfbenchmark; unpack it as "
-        "<data root>/DiffusionForensics/{adm,ddpm,...}"
+        "reals: say which one you used), as <data root>/DiffusionForensics/{adm,ddpm,...}"
+    ),
+    releases=(
+        dfbenchmark("DiffusionForensics.tar", "12.1 GB"),
+        df_arrow("DiffusionForensics"),
+        Release(
+            name="drive",
+            publisher="the authors of NPR and LFM (their README)",
+            page="https://drive.google.com/drive/folders/1jZE4hg6SxRvKaPYO_yyMeJN_DOcqGMEf",
+            certainty="documented",
+            by_hand="open the page and put its folders adm, ddpm, ... into "
+            "<data root>/DiffusionForensics",
+        ),
+        Release(
+            name="drive-script",
+            publisher="the authors of NPR (their download script); other reals than in drive",
+            page="https://drive.google.com/drive/folders/1tKsOU-6FDdstrrKLPYuZ7RpQwtOSHxUD",
+            certainty="documented",
+            by_hand="open the page and put its folders adm, ddpm, ... into "
+            "<data root>/DiffusionForensics; say in a publication that it is this one",
+        ),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.data.adapters import folder_adapter
-from harness.data.suite import Subset, Suite
+from harness.data.suite import Release, Subset, Suite, dfbenchmark
 
 
 def _subset(name: str, title: str, folder: str, generator: str = "") -> Subset:
@@ -26,8 +26,20 @@ SUITE = Suite(
     licence="none stated",
     citation="Tan et al., NPR, CVPR 2024; published beside the code, not described in the paper",
     obtain=(
-        "https://drive.google.com/drive/folders/14f0vApTLiukiPvIHukHDzLujrvJpDpRq, or "
-        "Diffusion1kStep.tar (3.31 GB) of https://huggingface.co/datasets/nebula/dfbenchmark; "
-        "unpack it as <data root>/Diffusion1kStep/{DALLE,ddpm,...}"
+        "python -m harness fetch diffusion1k --data-root D (a mirror's tar); or by hand: "
+        "https://drive.google.com/drive/folders/14f0vApTLiukiPvIHukHDzLujrvJpDpRq, as "
+        "<data root>/Diffusion1kStep/{DALLE,ddpm,...}"
+    ),
+    releases=(
+        # Also seen as Diffusion1kStep.tar.gz.
+        dfbenchmark("Diffusion1kStep.tar*", "3.31 GB"),
+        Release(
+            name="drive",
+            publisher="the authors of NPR and LFM",
+            page="https://drive.google.com/drive/folders/14f0vApTLiukiPvIHukHDzLujrvJpDpRq",
+            certainty="documented",
+            by_hand="open the page and put its folders DALLE, ddpm, ... into "
+            "<data root>/Diffusion1kStep",
+        ),
     ),
 )

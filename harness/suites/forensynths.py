@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.data.adapters import folder_adapter
-from harness.data.suite import Subset, Suite
+from harness.data.suite import PublishedFile, Release, Subset, Suite, df_arrow
 
 
 def _subset(name: str, title: str, n_real: int, n_fake: int) -> Subset:
@@ -59,8 +59,44 @@ SUITE = Suite(
     licence="CC-BY-NC-SA-4.0; the reals keep their own terms (LSUN, ImageNet, COCO, CelebA, FF++)",
     citation="Wang et al., CNN-generated images are surprisingly easy to spot, CVPR 2020",
     obtain=(
+        "python -m harness fetch forensynths --data-root D; or by hand: "
         "https://huggingface.co/sywang/CNNDetection: CNN_synth_testset.zip (20,052,866,587 bytes, "
-        "sha256 d87eeff4eb6d1061f57620aa1bd54e699a18cc9860fcdc6a55bf4cf643008d85); unpack it as "
-        "<data root>/ForenSynths/{progan,stylegan,...}"
+        "sha256 d87eeff4eb6d1061f57620aa1bd54e699a18cc9860fcdc6a55bf4cf643008d85), as it is or "
+        "unpacked as <data root>/ForenSynths/{progan,stylegan,...}"
+    ),
+    releases=(
+        Release(
+            name="authors",
+            publisher="the authors",
+            page="https://huggingface.co/sywang/CNNDetection",
+            size="20.1 GB",
+            certainty="documented",
+            files=(
+                PublishedFile(
+                    name="CNN_synth_testset.zip",
+                    size=20_052_866_587,
+                    sha256="d87eeff4eb6d1061f57620aa1bd54e699a18cc9860fcdc6a55bf4cf643008d85",
+                ),
+            ),
+            repo="models/sywang/CNNDetection",
+        ),
+        df_arrow("ForenSynths"),
+        Release(
+            name="dfbenchmark",
+            publisher="a mirror, not the authors",
+            page="https://huggingface.co/datasets/nebula/dfbenchmark",
+            certainty="third party",
+            by_hand="download the two parts of ForenSynths (their names end in aa and ab), join "
+            "them in this order (cat PART_aa PART_ab > ForenSynths.tar) and put the result into "
+            "the data root",
+        ),
+        Release(
+            name="baidu",
+            publisher="the authors of NPR and LFM",
+            page="https://pan.baidu.com/s/1l-rXoVhoc8xJDl20Cdwy4Q",
+            certainty="documented",
+            by_hand="open the page (password ft8b) and put the folders progan, stylegan, ... into "
+            "<data root>/ForenSynths",
+        ),
     ),
 )

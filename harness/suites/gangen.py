@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.data.adapters import folder_adapter
-from harness.data.suite import Subset, Suite
+from harness.data.suite import Release, Subset, Suite, df_arrow, dfbenchmark
 
 
 def _subset(folder: str) -> Subset:
@@ -54,8 +54,20 @@ SUITE = Suite(
         "github chuangchuangtan/GANGen-Detection"
     ),
     obtain=(
+        "python -m harness fetch gangen --data-root D (a mirror's tar); or by hand: "
         "https://drive.google.com/drive/folders/11E0Knf9J1qlv2UuTnJSOFUjIIi90czSj (one tar.gz a "
-        "GAN), or GANGen-Detection.tar (2.18 GB) of https://huggingface.co/datasets/nebula/"
-        "dfbenchmark; unpack it as <data root>/GANGen-Detection/{AttGAN,BEGAN,...}"
+        "GAN), as <data root>/GANGen-Detection/{AttGAN,BEGAN,...}"
+    ),
+    releases=(
+        dfbenchmark("GANGen-Detection.tar", "2.18 GB"),
+        df_arrow("GANGen-Detection"),
+        Release(
+            name="drive",
+            publisher="the authors",
+            page="https://drive.google.com/drive/folders/11E0Knf9J1qlv2UuTnJSOFUjIIi90czSj",
+            certainty="documented",
+            by_hand="open the page and put the nine tar.gz, one a GAN, into "
+            "<data root>/GANGen-Detection, as they are or (faster) unpacked",
+        ),
     ),
 )

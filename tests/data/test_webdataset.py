@@ -13,7 +13,7 @@ from harness.data.columns import Columns
 from harness.data.own import own_suite
 from harness.data.sample import Sample
 from harness.data.webdataset import expand
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.registry.suites import find_root
 from tests.sources import add, picture
 
@@ -118,3 +118,62 @@ def test_braces() -> None:
     assert expand("a-{08..11}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
     assert expand("{a,b}-{0..1}.tar") == ["a-0.tar", "a-1.tar", "b-0.tar", "b-1.tar"]
     assert expand("plain.tar") == ["plain.tar"]
+
+
+def test_a_caption_beside_a_label_is_no_label(tmp_path: Path) -> None:
+    path = shard(tmp_path / "a.tar",
+                 ("1.txt", "a cat"), ("1.json", '{"label": 1.0}'), ("1.png", picture(1)),
+                 ("2.txt", "real"), ("2.json", '{"width": 24}'), ("2.png", picture(2)))  # fmt: skip
+    assert {s.id: s.label for s in samples(path)["a"]} == {"1.png": 1, "2.png": 0}
+    path = shard(tmp_path / "b.tar", ("1.txt", "real"), ("1.json", '{"kind": "sd"}'),
+                 ("1.png", picture(1)))  # fmt: skip
+    assert [s.label for s in samples(path, Columns(label="kind", fake="sd"))["b"]] == [1]
+
+
+def test_captions_in_class_folders_are_no_labels(tmp_path: Path) -> None:
+    path = shard(tmp_path / "a.tar", ("0_real/1.png", picture(1)), ("0_real/1.txt", "a cat"),
+                 ("1_fake/1.png", picture(2)), ("1_fake/1.json", '{"width": 24}'))  # fmt: skip
+    assert {s.id: s.label for s in samples(path)["a"]} == {"0_real/1.png": 0, "1_fake/1.png": 1}
+
+
+def test_class_folders_beside_a_shard_are_not_passed_over(tmp_path: Path) -> None:
+    shard(tmp_path / "set/x.tar", ("1.cls", "1"), ("1.png", picture(1)))
+    (tmp_path / "set/0_real").mkdir()
+    (tmp_path / "set/0_real/2.png").write_bytes(picture(2))
+    assert [[s.id for s in found] for found in samples(tmp_path / "set").values()] == [
+        ["0_real/2.png"]
+    ]
+
+
+def test_one_name_twice_in_a_shard_is_an_error(tmp_path: Path) -> None:
+    path = shard(tmp_path / "a.tar", ("1.cls", "1"), ("1.png", picture(1)), ("1.png", picture(2)))
+    with pytest.raises(DataError, match=r"a\.tar: 1\.png is in it twice"):
+        samples(path)
+
+
+def test_a_damaged_shard_is_an_error_of_its_subset_alone(tmp_path: Path) -> None:
+    for name, first in (("good", 0), ("bad", 2)):
+        for number in range(2):
+            key = first + number
+            members = [(f"{key}.cls", "1"), (f"{key}.png", picture(key))]
+            shard(tmp_path / f"s/{name}-{number:04d}.tar", *members)
+    bad = tmp_path / "s/bad-0000.tar"
+    bad.write_bytes(bad.read_bytes()[:700])
+    suite = own_suite(tmp_path / "s")
+    root = find_root(suite, None)
+    subsets = {subset.name: subset for subset in suite.subsets}
+    assert sorted(subset.name for subset in suite.subsets) == ["bad", "good"]
+    assert [s.id for s in suite.adapter(suite, subsets["good"], root)] == ["0.png", "1.png"]
+    with pytest.raises(DataError, match=r"bad-0000\.tar: damaged or cut short"):
+        suite.adapter(suite, subsets["bad"], root)
+
+
+@pytest.mark.parametrize("pattern", ["a-{3..0}.tar", "a-{{0,1},2}.tar"])
+def test_braces_that_stand_for_nothing_are_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match="its braces stand for no names"):
+        expand(pattern)
+
+
+def test_a_shard_that_is_absent_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a-0\.tar: cannot be opened"):
+        samples(str(tmp_path / "a-{0..1}.tar"))

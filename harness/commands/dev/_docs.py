@@ -9,6 +9,7 @@ from harness.api import DetectorSpec, Weights
 from harness.checkpoints.presence import digits
 from harness.commands import _text
 from harness.commands._list import parameters
+from harness.commands._text import release_facts
 from harness.data.suite import Suite
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
@@ -89,6 +90,9 @@ def _suites() -> Iterator[str]:
         names = ", ".join([suite.name, *suite.aliases])
         yield f"\n## {names}: {suite.title}\n"
         yield f"- {suite.citation}\n- licence: {suite.licence}\n- obtain: {suite.obtain}"
+        for release in suite.releases:
+            facts = "; ".join(f"{name}: {text}" for name, text in release_facts(release).items())
+            yield f"- source `{release.name}`: {release.page}; {facts}"
         if suite.known_extras:
             yield f"- in releases, not scored: {', '.join(suite.known_extras)}"
         yield from _subsets(suite)
