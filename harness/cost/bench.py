@@ -306,7 +306,7 @@ def process(make: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Ca
         here.send(method)
         try:
             failed, value = here.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise HarnessError(f"bench: the process of {make.__name__} died") from None
         if failed:
             raise value
@@ -324,7 +324,7 @@ def _serve(connection: Connection, make: Callable[..., Any], arguments: tuple[An
     while True:
         try:
             method = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         try:
             if subject is None:
