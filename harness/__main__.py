@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 
 def command_names() -> list[str]:
-    """What can be typed after ``python -m harness``: ``run``, ..., and ``dev bench``, ..."""
+    """What can be typed after ``python -m harness``: ``run``, ..., and ``dev docs``, ..."""
     return [*_public(commands), *(f"dev {name}" for name in _public(dev))]
 
 
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def named(words: list[str]) -> tuple[str, list[str]]:
-    """The command that is typed (``run``, ``dev bench``; "dev " where none is), its words."""
+    """The command that is typed (``run``, ``dev docs``; "dev " where none is), its words."""
     group = words[:1] == ["dev"]
     rest = words[group:]
     return ("dev " if group else "") + "".join(rest[:1]), rest[1:]

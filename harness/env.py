@@ -86,6 +86,24 @@ def peak_memory() -> int | None:
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def current_memory() -> int | None:
+    """Bytes of this process's resident memory; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status.read_text(), re.MULTILINE)
+    return 1024 * int(found.group(1)) if found else None
+
+
+def forget_peak_memory() -> bool:
+    """Makes :func:`peak_memory` begin anew; whether the system can do that (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
 def load_average() -> float | None:
     """How many processes wanted to compute in the last minute; None where nobody tells."""
     try:

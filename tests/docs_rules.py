@@ -86,7 +86,8 @@ RULES = (
     Rule(match=r"^compare ", add=("--resamples", "200"), why="2,000 resamples"),
     Rule(match=r"^dev coverage\b", add=("--repeats", "2", "--resamples", "20", "--workers", "1"),
          why="half a minute of simulations"),
-    Rule(match=r"^dev bench ", add=("--n", "4", "--rounds", "1",
+    Rule(match=r"^bench --scale ", slow=True, why="three processes that import torch"),
+    Rule(match=r"^bench (?!--scale)", add=("--n", "4", "--rounds", "1",
                                 "--method", "lfm:weights/stand-in.safetensors"), slow=True,
          why="640 images; its loops are processes, to which the stand-in must be named"),
     Rule(match=r"^cost (?!.*--repeats)", add=("--repeats", "1"), why="ten timed calls"),
@@ -129,10 +130,10 @@ ELSEWHERE = {
     "python -m harness fetch gangen --data-root /data": "needs the network; tests/test_fetch.py",
     "python -m harness fetch lfm:released": "needs the network; tests/test_fetch.py",
     "python -m harness demo": "serves until it is stopped; tests/demo runs it",
-    "python -m harness dev bench --method lfm,npr,gap,safe,cnndetection --rounds 3": (
+    "python -m harness bench --method lfm,npr,gap,safe,cnndetection --rounds 3": (
         "eight minutes; that of one detector is the small form"
     ),
-    "python -m harness dev bench --memory": "20,000 images, minutes",
+    "python -m harness bench --memory": "20,000 images, minutes",
     "python -m harness train --method lfm --train-suite mini-train --measure": (
         "measures for half a minute; tests/training/test_throughput.py"
     ),

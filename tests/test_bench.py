@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.dev._bench import report, summary
+from harness.commands._bench import report, summary
 from harness.cost import bench as module_under_test
 from harness.cost.bench import BenchResult, Plan, bench, synthetic_images
 from harness.cost.bench_loops import UNTRAINED, OurLoop, PlainLoop, Work
@@ -44,13 +44,13 @@ def here(make: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Calla
 @pytest.fixture(scope="module")
 def result(work: Work) -> BenchResult:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module_under_test, "_process", here)
+        patch.setattr(module_under_test, "process", here)
         runtimes = ("torch", "torch-public", "none")
         return bench(work, Plan(rounds=2, workers=2, runtimes=runtimes, memory_counts=(3,)))
 
 
 def test_loop_in_a_process_of_its_own(work: Work) -> None:
-    with module_under_test._process(PlainLoop, (work, 2)) as ask:
+    with module_under_test.process(PlainLoop, (work, 2)) as ask:
         lap = ask("lap")
     assert lap.scores == pytest.approx(PlainLoop(work, 0).lap().scores, abs=TOLERANCE / 10)
     assert lap.seconds > 0
@@ -122,7 +122,7 @@ def test_several_detectors_as_one_table(result: BenchResult) -> None:
 def test_a_large_network_is_measured_on_fewer_images(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module_under_test, "_process", here)
+    monkeypatch.setattr(module_under_test, "process", here)
     monkeypatch.setattr(module_under_test, "FEWEST_IMAGES", 2)
     plan = Plan(rounds=1, workers=1, runtimes=(), lap_gflop=1e-9, detailed=False)
     small = bench(work, plan)

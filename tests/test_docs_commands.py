@@ -27,7 +27,7 @@ from harness.commands import _sources
 from harness.registry import detectors as registry
 from harness.registry import suites
 from harness.training import datasets
-from tests import docs_rules
+from tests import docs_rules, sources
 from tests.conftest import CHECKOUT, marked, noise, write_images
 from tests.docs_rules import ELSEWHERE, RULES, Command, commands, folders, is_slow, small
 
@@ -80,9 +80,24 @@ def _write_what_the_documents_show() -> None:
         elif fence.name:
             Path(fence.name).parent.mkdir(parents=True, exist_ok=True)
             Path(fence.name).write_text(fence.text, encoding="utf-8")
+    _pack(Path("photos"))
     Path("holiday").mkdir()
     for number, name in enumerate(("photo.jpg", "holiday/beach.jpg", "holiday/hill.jpg")):
         Image.fromarray(noise(number)).save(name)
+
+
+def _pack(folder: Path) -> None:
+    """The reader's photos once more, as the archives and tables that the documents show."""
+    images = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.png"))
+    }
+    sources.zipped(images, folder)
+    sources.parquet(images, folder)
+    Path("shards").mkdir()
+    for number in range(2):
+        part = {name: data for name, data in images.items() if f"00{number}" in name}
+        sources.shards(part, Path(f"shards/test-000{number}"))
 
 
 def _with_stand_in(folder: Path) -> DetectorSpec:

@@ -73,7 +73,7 @@ def _help(name: str) -> str:
         ("run", TWINS),
         ("run", dict.fromkeys(DEVICES)),
         ("robustness", CHAINS),
-        ("dev bench", FORMS),
+        ("bench", FORMS),
         ("train", DECLARED),
     ],
 )

@@ -6,7 +6,11 @@ another person is detail, once a crop or a resize has been undone.
 
 from __future__ import annotations
 
+import tempfile
+import weakref
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +76,43 @@ def thumbnail(image: Image8) -> Thumbnail:
     """(H, W, 3) uint8 RGB -> (64, 64) uint8, its luma stretched to a square."""
     grey = Image.fromarray(image).convert("L")
     return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+class ThumbnailFile:
+    """Thumbnails of very many images, on disk: a million take 4 GB.
+
+    Args:
+        folder: where a file without a name is made; it goes with this object.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed with this object
+        weakref.finalize(self, self._file.close)
+        self._count = 0
+
+    def keep(self, thumbnail: Thumbnail) -> KeptThumbnail:
+        """Writes one; all are written before one is read, and by one thread."""
+        self._file.write(thumbnail.tobytes())
+        self._count += 1
+        return KeptThumbnail(self, self._count - 1)
+
+    def read(self, place: int) -> Thumbnail:
+        """The one that was written as the ``place``-th."""
+        self._file.seek(place * SIDE * SIDE)
+        data = self._file.read(SIDE * SIDE)
+        return np.frombuffer(data, dtype=np.uint8).reshape(SIDE, SIDE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptThumbnail:
+    """A thumbnail on disk; ``np.asarray`` reads it."""
+
+    file: ThumbnailFile
+    place: int
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Thumbnail:
+        return self.file.read(self.place)
 
 
 def alike(one: Thumbnail, other: Thumbnail) -> bool:

@@ -7,32 +7,20 @@ decide (:func:`harness.audit.likeness.alike`). Aligned faces agree in the first 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.audit.candidates import Unseen, candidates
 from harness.audit.findings import CLASS_NAMES, EXAMPLES
-from harness.audit.likeness import Thumbnail, alike
+from harness.audit.likeness import KeptThumbnail, Thumbnail, alike
 
-NEAR = 8
-"""Bits in which the hashes of near duplicates differ at most, of 63."""
-WINDOW = 4096
-"""Others that an image's hash is compared with at most, in each band."""
-PARTNERS = 32
-"""Candidates of an image whose pixels are compared at most, each pair counted at one of its two."""
-_BANDS = NEAR + 1  # hashes that differ in fewer bits than there are bands agree in one of them
-_EDGES = [64 * band // _BANDS for band in range(_BANDS + 1)]
-_ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
-
-_Hashes = np.ndarray[Any, np.dtype[np.uint64]]
-_Places = np.ndarray[Any, np.dtype[np.int64]]
-_Rows = _Places  # (M, 4)
+LOOKS = 300_000
+"""Pairs whose pixels are compared at most, those of the nearest hashes: about five minutes."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Content:
     """One content, wherever it lies.
 
@@ -51,7 +39,7 @@ class Content:
     label: int
     sha256: str
     hashes: tuple[int, int] | None = None
-    thumbnail: Thumbnail | None = None
+    thumbnail: Thumbnail | KeptThumbnail | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +50,7 @@ class Pairs:
         pairs: how many pairs of different files.
         files: how many different files are in one or more of them.
         examples: of the pairs.
-        more: the search ended at its bounds (:data:`WINDOW`, :data:`PARTNERS`): there may be more.
+        more: the search ended at its bounds: there may be more.
     """
 
     pairs: int
@@ -80,11 +68,13 @@ class Lookalikes:
         across_subsets: of one label, in subsets of which none holds both.
         across_classes: a real and a fake. Image-to-image fakes are near duplicates of what they
             were made from; else one of the two labels is wrong.
+        left_out: what the search left out at its bounds, in words; "" for nothing.
     """
 
     within: Mapping[str, Pairs]
     across_subsets: Pairs
     across_classes: Pairs
+    left_out: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +86,14 @@ class Overlap:
         exact: label -> files that are in it, byte by byte.
         near: pairs of a file of the suite and another of the training set that looks the same.
         examples: ``subset/id`` of exact ones.
+        left_out: what the search for near ones left out at its bounds, in words.
     """
 
     training: str
     exact: Mapping[str, int]
     near: Pairs
     examples: tuple[str, ...]
+    left_out: str = ""
 
 
 def find_lookalikes(contents: Sequence[Content]) -> Lookalikes:
@@ -109,7 +101,8 @@ def find_lookalikes(contents: Sequence[Content]) -> Lookalikes:
     within: dict[str, list[tuple[int, int]]] = defaultdict(list)
     across: list[tuple[int, int]] = []
     classes: list[tuple[int, int]] = []
-    pairs, more = _near(contents)
+    pairs, unseen = _near(contents)
+    more = bool(unseen)
     for pair in pairs:
         one, two = (contents[i] for i in pair)
         if one.label != two.label:
@@ -123,6 +116,7 @@ def find_lookalikes(contents: Sequence[Content]) -> Lookalikes:
         within={name: _pairs(contents, found, more) for name, found in sorted(within.items())},
         across_subsets=_pairs(contents, across, more),
         across_classes=_pairs(contents, classes, more),
+        left_out=str(unseen),
     )
 
 
@@ -131,11 +125,13 @@ def find_overlap(contents: Sequence[Content], training: Sequence[Content], name:
     known = {content.sha256 for content in training}
     exact = [content for content in contents if content.sha256 in known]
     others = [content for content in contents if content.sha256 not in known]
-    near, more = _near([*others, *training], split=len(others))
+    both = [*others, *training]
+    near, unseen = _near(both, split=len(others))
     return Overlap(
         training=name,
         exact=dict(Counter(CLASS_NAMES[content.label] for content in exact)),
-        near=_pairs([*others, *training], near, more),
+        near=_pairs(both, near, bool(unseen)),
+        left_out=str(unseen),
         examples=tuple(content.places[0] for content in exact[:EXAMPLES]),
     )
 
@@ -149,78 +145,25 @@ def _pairs(contents: Sequence[Content], found: Sequence[tuple[int, int]], more: 
     )
 
 
-def _near(contents: Sequence[Content], split: int = 0) -> tuple[list[tuple[int, int]], bool]:
-    """Index pairs, ascending, of images that look the same, and whether there may be more.
+def _near(contents: Sequence[Content], split: int = 0) -> tuple[list[tuple[int, int]], Unseen]:
+    """Index pairs, ascending, of images that look the same, and what was left out.
 
     Args:
         contents: all.
         split: where not 0, only pairs of an image before this place and one from it on.
     """
     found: dict[tuple[int, int], None] = {}
-    rows, more = _candidates([content.hashes for content in contents], split)
+    rows, unseen = candidates([content.hashes for content in contents], split)
+    if len(rows) > LOOKS:
+        unseen = replace(unseen, unlooked=len(rows) - LOOKS)
+        rows = rows[np.sort(np.argsort(rows[:, 2], kind="stable")[:LOOKS])]
     for i, j, _, mirrored in rows.tolist():
         one, two = contents[i], contents[j]
         if (i, j) in found or one.sha256 == two.sha256:
             continue
         if one.thumbnail is None or two.thumbnail is None:
             continue
-        if alike(one.thumbnail, two.thumbnail[:, ::-1] if mirrored else two.thumbnail):
+        first, second = np.asarray(one.thumbnail), np.asarray(two.thumbnail)
+        if alike(first, second[:, ::-1] if mirrored else second):
             found[i, j] = None
-    return list(found), more
-
-
-def _candidates(hashes: Sequence[tuple[int, int] | None], split: int = 0) -> tuple[_Rows, bool]:
-    """(M, 4): index, larger index, bits apart, 1 if the second is mirrored; and whether more.
-
-    Time and memory grow with the number of images times the two bounds, never with its square.
-    """
-    known = np.array([i for i, both in enumerate(hashes) if both is not None], dtype=np.int64)
-    values = np.array([both for both in hashes if both is not None], dtype=np.uint64).T.ravel()
-    owners, turned = np.tile(known, 2), np.repeat(np.array([0, 1]), len(known))
-
-    def rows(left: _Places, right: _Places, apart: _Places) -> _Rows:
-        one, two = owners[left], owners[right]
-        # Two mirror images lie as far apart as the two images.
-        useful = (turned[left] + turned[right] < 2) & (one != two)
-        if split:
-            useful &= (one < split) != (two < split)
-        columns = (np.minimum(one, two), np.maximum(one, two), apart, turned[left] + turned[right])
-        return np.asarray(np.stack(columns, axis=1)[useful])
-
-    bands = [_band(values, low, high, rows) for low, high in pairwise(_EDGES)]
-    found, dropped = _nearest(np.concatenate([band for band, _ in bands]))
-    return found, dropped or any(cut for _, cut in bands)
-
-
-def _nearest(rows: _Rows) -> tuple[_Rows, bool]:
-    """Each row once, of each index the nearest few; and whether any were left out."""
-    once = np.unique(rows, axis=0)
-    ranked = once[np.lexsort((once[:, 3], once[:, 1], once[:, 2], once[:, 0]))]
-    first = np.searchsorted(ranked[:, 0], ranked[:, 0])
-    kept = ranked[np.arange(len(ranked)) - first < PARTNERS]
-    return np.unique(kept, axis=0), len(kept) < len(once)
-
-
-def _band(
-    values: _Hashes, low: int, high: int, rows: Callable[[_Places, _Places, _Places], _Rows]
-) -> tuple[_Rows, bool]:
-    """Near hashes among those that agree in the bits from ``low`` to ``high``, and if cut short."""
-    keys = (values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-    order = np.lexsort((values, keys))
-    keys, ordered = keys[order], values[order]
-    ends = np.searchsorted(keys, keys, side="right")
-    count = np.zeros(len(keys), dtype=np.int64)
-    found = [np.zeros((0, 4), dtype=np.int64)]
-    places, cut = np.arange(len(keys)), False
-    for offset in range(1, WINDOW + 1):
-        places = places[places + offset < ends[places]]  # who has another of its group that far on
-        full = count[places] >= PARTNERS
-        cut, places = cut or bool(full.any()), places[~full]
-        if not len(places):
-            return np.concatenate(found), cut
-        apart = np.bitwise_xor(ordered[places], ordered[places + offset])
-        bits = _ONES[apart.view(np.uint16).reshape(-1, 4)].sum(axis=1, dtype=np.int64)
-        near = places[bits <= NEAR]
-        count[near] += 1
-        found.append(rows(order[near], order[near + offset], bits[bits <= NEAR]))
-    return np.concatenate(found), True
+    return list(found), unseen

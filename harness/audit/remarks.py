@@ -28,6 +28,8 @@ def remarks(audit: SuiteAudit) -> list[str]:
 
 def _of_subsets(audit: SuiteAudit) -> Iterator[str]:
     for each in audit.subsets:
+        if each.by_file and each.by_file.note and each.by_file.accuracy is not None:
+            yield f"note: {each.subset}: file facts are judged {each.by_file.note}"
         yield from (f"{f.level}: {each.subset}: {f.text}" for f in each.findings)
         for what, found in (
             ("file facts alone", each.by_file),
@@ -103,6 +105,8 @@ def _lookalikes(found: Lookalikes) -> Iterator[str]:
         if pairs.pairs:
             example = " = ".join(pairs.examples[0])
             yield f"note: {where}{_several(pairs)}{between} look the same, such as {example}"
+    if found.left_out:
+        yield f"note: the search for near duplicates is bounded: {found.left_out}"
 
 
 def _several(pairs: Pairs) -> str:
@@ -124,6 +128,11 @@ def _overlap(overlap: Overlap, *, exact_only: bool) -> Iterator[str]:
     if not (overlap.exact or overlap.near.pairs):
         how = "byte by byte" if exact_only else "exactly or nearly"
         yield f"note: nothing of it is in {overlap.training}, {how}"
+    if overlap.left_out:
+        yield (
+            f"note: the search for near duplicates in {overlap.training} is bounded: "
+            f"{overlap.left_out}"
+        )
     if exact_only:
         yield (
             "note: near duplicates in the training data were not looked for: its images "

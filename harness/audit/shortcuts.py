@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from harness.metrics.replicates import replicates
 FOLDS = 5
 SEED = 0
 RESAMPLES = 1000
+JUDGED = 100_000
+"""Images that are judged at most: of more a seeded draw is."""
 MARGIN = 0.05
 """A classifier is far above chance when its interval begins this far above one half."""
 
@@ -38,7 +40,7 @@ class Shortcut:
         low, high: 95 % interval over resampled images.
         flagged: the interval begins more than :data:`MARGIN` above one half.
         facts: what it went by, largest first: fact -> share of the forest's gain.
-        note: why there is no number.
+        note: why there is no number, or that it is of a draw.
     """
 
     accuracy: float | None = None
@@ -73,7 +75,10 @@ def file_facts(header: FileHeader) -> dict[str, float | str]:
 
 
 def judge(
-    ids: Sequence[str], labels: Sequence[int], facts: Sequence[Mapping[str, float | str]]
+    ids: Sequence[str],
+    labels: Sequence[int],
+    facts: Sequence[Mapping[str, float | str]],
+    more: Mapping[str, Sequence[float]] | None = None,
 ) -> Shortcut:
     """A random forest on file facts, judged by five-fold cross-validation.
 
@@ -83,16 +88,27 @@ def judge(
     Args:
         ids: (N,) of the images; the resamples follow from them.
         labels: (N,) 0 real, 1 fake.
-        facts: (N,) the same facts for every image.
+        facts: (N,) the same facts for every image; files of one header may share one mapping.
+        more: further facts, each (N,) numbers.
     """
     from sklearn.ensemble import RandomForestClassifier  # here: it takes a while to import
     from sklearn.model_selection import StratifiedKFold
 
     fake = np.asarray(labels, dtype=np.int64)
+    if len(fake) > JUDGED:
+        drawn = np.sort(np.random.default_rng(SEED).choice(len(fake), JUDGED, replace=False))
+        some = judge(
+            [ids[i] for i in drawn],
+            fake[drawn].tolist(),
+            [facts[i] for i in drawn],
+            {name: [values[i] for i in drawn] for name, values in (more or {}).items()},
+        )
+        return replace(some, note=some.note or f"by {JUDGED:,} images drawn from {len(fake):,}")
     if min(int(fake.sum()), int((fake == 0).sum())) < FOLDS:
         return Shortcut(note=f"fewer than {FOLDS} readable images of a class")
-    names = list(facts[0])
-    matrix = _matrix(facts, names)
+    further = more or {}
+    names = [*facts[0], *further]
+    matrix = np.column_stack([_matrix(facts), *further.values()])
     scores = np.zeros(len(fake))
     gains: dict[str, float] = defaultdict(float)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
@@ -115,14 +131,19 @@ def judge(
     )
 
 
-def _matrix(facts: Sequence[Mapping[str, float | str]], names: Sequence[str]) -> _Facts:
+def _matrix(facts: Sequence[Mapping[str, float | str]]) -> _Facts:
     """(N, D): numbers as they are, texts as their rank among all."""
+    place_of: dict[int, int] = {}
+    kinds: list[Mapping[str, float | str]] = []  # a mapping that many images share, once
+    for each in facts:
+        if place_of.setdefault(id(each), len(kinds)) == len(kinds):
+            kinds.append(each)
     columns = []
-    for name in names:
-        values = [each[name] for each in facts]
+    for name in facts[0]:
+        values = [each[name] for each in kinds]
         ranks = {text: float(rank) for rank, text in enumerate(sorted(map(str, set(values))))}
         columns.append([ranks[v] if isinstance(v, str) else v for v in values])
-    matrix: _Facts = np.array(columns, dtype=np.float64).T
+    matrix = np.array(columns, dtype=np.float64).T[[place_of[id(each)] for each in facts]]
     if not math.isfinite(float(matrix.sum())):
         raise ValueError("a fact is not a finite number")
-    return matrix
+    return np.asarray(matrix)

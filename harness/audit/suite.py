@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+import numpy as np
 from tqdm import tqdm
 
 from harness.api import FileHeader
-from harness.audit.duplicates import Duplicates, find_duplicates, places_of
+from harness.audit.duplicates import ContentPlaces, Duplicates, find_duplicates
 from harness.audit.findings import (
     CLASS_NAMES,
     Finding,
@@ -23,7 +24,13 @@ from harness.audit.findings import (
     audit_subset,
     missing_subset,
 )
-from harness.audit.likeness import Thumbnail, perceptual_hashes, thumbnail
+from harness.audit.likeness import (
+    KeptThumbnail,
+    Thumbnail,
+    ThumbnailFile,
+    perceptual_hashes,
+    thumbnail,
+)
 from harness.audit.lookalikes import Content, Lookalikes, Overlap, find_lookalikes, find_overlap
 from harness.audit.shortcuts import file_facts, judge
 from harness.audit.traces import BLOCKY, blockiness, traces
@@ -41,7 +48,7 @@ Depth = Literal["headers", "pixels", "audit"]
 _LOSSLESS = ("PNG", "BMP", "TIFF", "PPM", "GIF")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Look:
     """What one reading of a file gave.
 
@@ -59,8 +66,11 @@ class Look:
     lossless: bool = False
     blockiness: float | None = None
     hashes: tuple[int, int] | None = None
-    thumbnail: Thumbnail | None = None
+    thumbnail: Thumbnail | KeptThumbnail | None = None
 
+
+IN_MEMORY = 50_000
+"""Images whose thumbnails are held in memory, 200 MB; those of more go to a file."""
 
 Looks = Mapping[str, Look | BadImageError]
 """Content (or path, of a file that cannot be read) -> what was seen."""
@@ -144,7 +154,7 @@ def audit_suite(
         except DataError as error:
             missing[subset.name] = missing_subset(subset, error.message)
     samples = [s for manifest in manifests.values() for s in manifest.samples]
-    looks = look(samples, suite.name, depth, workers=workers)
+    looks = look(samples, suite.name, depth, folder=out / "cache", workers=workers)
     subsets = []
     for subset in selection.subsets:
         if subset.name in missing:
@@ -172,19 +182,37 @@ def audit_suite(
         return made
     return replace(
         made,
-        overlap=find_overlap(contents, _training(against, workers), against.name),
+        overlap=find_overlap(contents, _training(against, out, workers), against.name),
         exact_only=against.manifest is None,
     )
 
 
-def look(samples: Iterable[Sample], name: str, depth: Depth, *, workers: int) -> Looks:
-    """Reads every distinct content once."""
+def look(
+    samples: Iterable[Sample], name: str, depth: Depth, *, folder: Path, workers: int
+) -> Looks:
+    """Reads every distinct content once.
+
+    Args:
+        samples: of one or several manifests.
+        name: beside the progress bar.
+        depth: how closely.
+        folder: where thumbnails of very many images go, as long as they are needed.
+        workers: threads.
+    """
     distinct = {_content(sample): sample for sample in samples}
     found: dict[str, Look | BadImageError] = {}
+    headers: dict[FileHeader, FileHeader] = {}  # millions of files have few headers
+    file = ThumbnailFile(folder) if depth == "audit" and len(distinct) > IN_MEMORY else None
     outcomes = ordered_map(partial(_look, depth=depth), distinct.values(), workers=workers)
     for outcome in tqdm(outcomes, f"look {name}", total=len(distinct), unit="img", leave=False):
         error = outcome.error
         seen = error if isinstance(error, BadImageError) else outcome.get()
+        if isinstance(seen, Look):
+            kept = seen.thumbnail
+            if file is not None and isinstance(kept, np.ndarray):
+                kept = file.keep(kept)
+            header = headers.setdefault(seen.header, seen.header)
+            seen = replace(seen, header=header, thumbnail=kept)
         found[_content(outcome.item)] = seen
     return found
 
@@ -213,11 +241,15 @@ def _content(sample: Sample) -> str:
 
 def _audited(subset: Subset, manifest: Manifest, looks: Looks, root: Folder) -> SubsetAudit:
     """What headers and folders say of a subset."""
-    seen = {sample.id: looks[_content(sample)] for sample in manifest.samples}
-    headers = {name: each.header if isinstance(each, Look) else each for name, each in seen.items()}
+    headers: dict[str, FileHeader | BadImageError] = {}
+    notes: dict[str, str] = {}
+    for sample in manifest.samples:
+        seen = looks[_content(sample)]
+        headers[sample.id] = seen.header if isinstance(seen, Look) else seen
+        if isinstance(seen, Look) and seen.note:
+            notes[sample.id] = seen.note
     folder = str(subset_folder(subset, root) or "")
     audit = audit_subset(subset, manifest, headers, folder=folder)
-    notes = {n: each.note for n, each in seen.items() if isinstance(each, Look) and each.note}
     more = []
     if notes:
         first = min(notes)
@@ -236,12 +268,10 @@ def _with_evidence(audited: SubsetAudit, manifest: Manifest, looks: Looks) -> Su
     """Adds what files and pixels give away."""
     seen = [(s, found) for s in manifest.samples if isinstance(found := looks[_content(s)], Look)]
     ids, labels = [sample.id for sample, _ in seen], [sample.label for sample, _ in seen]
-    facts = [file_facts(found.header) for _, found in seen]
+    of_header = {found.header: file_facts(found.header) for _, found in seen}
+    facts = [of_header[found.header] for _, found in seen]
     # Below the limit blockiness tells of texture, not of a former JPEG.
-    with_grid = [
-        {**fact, "blockiness": max(found.blockiness or 0.0, BLOCKY)}
-        for fact, (_, found) in zip(facts, seen, strict=True)
-    ]
+    grid = {"blockiness": [max(found.blockiness or 0.0, BLOCKY) for _, found in seen]}
     grids: dict[int, list[float]] = {label: [] for label in CLASS_NAMES}
     for sample, found in seen:
         if found.lossless and found.blockiness is not None:
@@ -250,7 +280,7 @@ def _with_evidence(audited: SubsetAudit, manifest: Manifest, looks: Looks) -> Su
         audited,
         traces={name: traces(grids[label]) for label, name in CLASS_NAMES.items()},
         by_file=judge(ids, labels, facts),
-        by_file_and_grid=judge(ids, labels, with_grid),
+        by_file_and_grid=judge(ids, labels, facts, grid),
     )
 
 
@@ -269,24 +299,30 @@ def _extras(suite: Suite, root: Folder) -> tuple[tuple[str, ...], tuple[str, ...
 
 def _contents(manifests: Mapping[str, Manifest], looks: Looks) -> list[Content]:
     """Every readable content once for each label that it bears."""
-    return [
-        Content(
-            places=tuple(f"{subset}/{name}" for subset, ids in found.items() for name in ids),
-            subsets=frozenset(found),
-            label=label,
-            sha256=content,
-            hashes=seen.hashes,
-            thumbnail=seen.thumbnail,
+    holders: dict[frozenset[str], frozenset[str]] = {}  # of millions of contents a few
+    contents = []
+    for content, label, found in ContentPlaces(manifests):
+        seen = looks[content]
+        if not isinstance(seen, Look):
+            continue
+        subsets = frozenset(found)
+        contents.append(
+            Content(
+                places=tuple(f"{subset}/{name}" for subset, ids in found.items() for name in ids),
+                subsets=holders.setdefault(subsets, subsets),
+                label=label,
+                sha256=content,
+                hashes=seen.hashes,
+                thumbnail=seen.thumbnail,
+            )
         )
-        for (content, label), found in places_of(manifests).items()
-        if isinstance(seen := looks[content], Look)
-    ]
+    return contents
 
 
-def _training(against: TrainingImages, workers: int) -> Sequence[Content]:
+def _training(against: TrainingImages, out: Path, workers: int) -> Sequence[Content]:
     name = against.name
     if against.manifest is not None:
-        looks = look(against.manifest.samples, name, "audit", workers=workers)
+        looks = look(against.manifest.samples, name, "audit", folder=out / "cache", workers=workers)
         return _contents({name: against.manifest}, looks)
     # Of images that are only listed nothing but the content matters here.
     return [

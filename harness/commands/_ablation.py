@@ -8,21 +8,25 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from harness.ablation.spec import AblationSpec, load
 from harness.ablation.tables import Ablation, Records, ScoredSet, build_ablation_tables
 from harness.ablation.trials import Trial, plan, score, selections_of, train, training_data
+from harness.cluster.crew import Seats
+from harness.cluster.session import connected
 from harness.data.suite import Selection
 from harness.engine.scorer import Compute
 from harness.env import resolve_device, usable_cores
-from harness.errors import unknown_name
+from harness.errors import UsageError, unknown_name
 from harness.evaluate.plan import Settings
 from harness.report.render import Renderer
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
 from harness.training.datasets import TrainingData
+from harness.training.dealt import deal_jobs
 from harness.training.jobs import ChildJob, run_jobs
 from harness.training.request import Machine
 
@@ -97,7 +101,17 @@ def _run_children(todo: Sequence[Trial], args: argparse.Namespace) -> int:
         return 0
     log.info("%d trials to train", len(todo))
     jobs = [ChildJob(name=t.name, command=tuple(_child_command(t, args))) for t in todo]
-    outcomes = run_jobs(jobs, args.jobs or usable_cores())
+    if args.ray:
+        if args.jobs:
+            raise UsageError(
+                "--jobs is for one machine", hint="the cluster's cores decide with --ray"
+            )
+        here = [replace(job, folder=str(Path.cwd())) for job in jobs]
+        with connected(args.ray) as cluster:
+            seats = Seats(cores=1, gpu=args.device == "cuda")
+            outcomes = deal_jobs(here, cluster, args.out, seats, allow_mixed=args.allow_mixed)
+    else:
+        outcomes = run_jobs(jobs, args.jobs or usable_cores())
     return sum(outcome.exit_code != 0 for outcome in outcomes)
 
 

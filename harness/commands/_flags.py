@@ -150,7 +150,7 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_ray(parser: argparse.ArgumentParser) -> None:
+def add_ray(parser: argparse._ActionsContainer) -> None:
     """``--ray``, ``--allow-mixed``: the work is dealt to a Ray cluster."""
     parser.add_argument(
         "--ray",

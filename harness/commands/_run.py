@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if shard:
         return _after_shard(shard, matrix)
     first = [matrix.record(j, s.suite.name) for s in asked.selections for j in asked.jobs]
-    print(_report([*first, *asked.broken], asked.selections))
+    print(report([*first, *asked.broken], asked.selections))
     if found:
         tables, files = _twins.report(asked, found, matrix)
         print("\n" + "\n\n".join(map(_treatments.as_text, tables)))
@@ -57,7 +57,7 @@ def _after_shard(shard: Shard, matrix: Matrix) -> int:
     return 1 if matrix.failures else 0
 
 
-def _report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
+def report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
     """One table a suite: ACC/AP of each selected subset and their mean, percent; below it what
     must be said of its numbers.
     """

@@ -6,12 +6,15 @@ import argparse
 import logging
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from harness.api import DetectorSpec
 from harness.checkpoints.run_weights import known_variant
+from harness.cluster.crew import Seats
+from harness.cluster.session import connected
 from harness.commands._flags import COLUMN_FLAGS, OUT, columns, require_writable
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
@@ -19,7 +22,8 @@ from harness.registry import detectors as registry
 from harness.training import datasets, run_folder, session
 from harness.training.data import epoch_images
 from harness.training.datasets import TrainingData
-from harness.training.jobs import ChildJob, run_jobs
+from harness.training.dealt import deal_jobs
+from harness.training.jobs import ChildJob, ChildOutcome, run_jobs
 from harness.training.mini_rule import SIDE
 from harness.training.processes import (
     Ranks,
@@ -52,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
         overrides = {name: read(name, text) for name, text in _given(args).items()}
         data = _data(args)
         tasks = _tasks(specs, overrides, args, data)
+        if ranks.size > 1 and args.ray:
+            raise UsageError(
+                "torchrun shares one training, --ray deals several out",
+                hint="leave one of them out",
+            )
         if ranks.size > 1 and len(tasks) > 1:
             raise UsageError(
                 f"torchrun trains one detector with one seed, got {len(tasks)} trainings",
@@ -80,7 +89,7 @@ def _train(todo: list[Task], args: argparse.Namespace, data: TrainingData, machi
     """One training in this process, several in a child process each; how many failed."""
     if args.progress == "bar" and machine.ranks.is_first:
         _announce(todo, data)
-    if len(todo) > 1:
+    if len(todo) > 1 or (todo and args.ray):
         return _train_children(todo, args)
     for task in todo:
         require_writable(task.folder)  # not after an epoch of hours
@@ -206,7 +215,22 @@ def _train_children(todo: list[Task], args: argparse.Namespace) -> int:
         )
         for task in todo
     ]
-    return sum(outcome.exit_code != 0 for outcome in run_jobs(jobs, at_once))
+    outcomes = _dealt(jobs, args) if args.ray else run_jobs(jobs, at_once)
+    return sum(outcome.exit_code != 0 for outcome in outcomes)
+
+
+def _dealt(jobs: list[ChildJob], args: argparse.Namespace) -> list[ChildOutcome]:
+    """The jobs on the cluster that ``--ray`` names; in this process's folder, wherever they run."""
+    if args.jobs:
+        raise UsageError("--jobs is for one machine", hint="the cluster's cores decide with --ray")
+    here = [replace(job, folder=str(Path.cwd())) for job in jobs]
+    with connected(args.ray) as cluster:
+        gpu = args.device == "cuda" or (
+            args.device == "auto" and any(node.gpus for node in cluster.nodes())
+        )
+        seats = Seats(cores=args.threads, gpu=gpu)
+        out = Path(args.out or OUT)
+        return deal_jobs(here, cluster, out, seats, allow_mixed=args.allow_mixed)
 
 
 def _child_command(task: Task, args: argparse.Namespace, workers: int) -> list[str]:

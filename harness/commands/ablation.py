@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", type=Path, help="folder of the rendered tables (default: OUT/tables)"
     )
     parser.add_argument("--jobs", type=_flags.positive, help="trials at once (default: one a core)")
+    _flags.add_ray(parser)
     _flags.add_device(parser)
     _flags.add_data_root(parser)
     parser.add_argument("--cell", metavar="LABEL", help=argparse.SUPPRESS)  # a child's one row

@@ -98,6 +98,7 @@ def _add_machine(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "--jobs", type=_flags.positive, help="trainings at once (default: one a core)"
     )
+    _flags.add_ray(machine)
     machine.add_argument(
         "--threads", type=_flags.positive, default=1, help="of one training (default: 1)"
     )

@@ -210,10 +210,10 @@ def _measure(compared: dict[str, _Made], machine: _Made, plan: Plan) -> _Measure
     starts: dict[str, Start] = {}
     failed: dict[str, str] = {}
     with ExitStack() as stack:
-        ask_machine = stack.enter_context(_process(*machine))
+        ask_machine = stack.enter_context(process(*machine))
         running = {}
         for name, made in compared.items():
-            ask = stack.enter_context(_process(*made))
+            ask = stack.enter_context(process(*made))
             try:
                 starts[name] = ask("started")
                 ask("lap")  # the first pass warms caches, allocator and clocks
@@ -287,16 +287,14 @@ def _peak_mib(work: Work, count: int, plan: Plan) -> float | None:
     """After ``count`` images: the files of the work, again and again, in a process of its own."""
     files = tuple(work.files[number % len(work.files)] for number in range(count))
     work = dataclasses.replace(work, files=files)
-    with _process(loops.OurLoop, (work, plan.runtimes[0], plan.workers)) as ask:
+    with process(loops.OurLoop, (work, plan.runtimes[0], plan.workers)) as ask:
         ask("lap")
         peak: float | None = ask("peak_mib")
         return peak
 
 
 @contextmanager
-def _process(
-    make: Callable[..., Any], arguments: tuple[Any, ...]
-) -> Iterator[Callable[[str], Any]]:
+def process(make: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Callable[[str], Any]]:
     """``make(*arguments)`` in a fresh process; yields a function that calls its methods by name."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -308,7 +306,7 @@ def _process(
         here.send(method)
         try:
             failed, value = here.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise HarnessError(f"bench: the process of {make.__name__} died") from None
         if failed:
             raise value
@@ -326,7 +324,7 @@ def _serve(connection: Connection, make: Callable[..., Any], arguments: tuple[An
     while True:
         try:
             method = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         try:
             if subject is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,16 +62,25 @@ class Cache:
 
 def write_table(file: Path, table: pa.Table) -> None:
     """Writes a table where that is possible, whole or not at all."""
+    write_parts(file, table.schema, [table])
+
+
+def write_parts(file: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Writes a table that comes in parts where that is possible, whole or not at all."""
+    import pyarrow as pa  # here: a program that reads no archive does without
     import pyarrow.parquet as pq
 
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            pq.write_table(table, temporary)
+            with pq.ParquetWriter(temporary, schema) as writer:
+                for part in parts:
+                    writer.write_table(part)
             temporary.replace(file)
         finally:
             temporary.unlink(missing_ok=True)
+            pa.default_memory_pool().release_unused()
     except OSError as error:
         _say(f"{file}: is not remembered: {error.strerror or error}")
 

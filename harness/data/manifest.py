@@ -16,11 +16,12 @@ from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from harness.data.adapters import refuse_duplicates, sample_order
-from harness.data.cache import write_table
+from harness.data.cache import write_parts
 from harness.data.folders import say_left_out
 from harness.data.loader import Outcome, ordered_map
 from harness.data.places import Folder
@@ -35,6 +36,7 @@ Hasher = Callable[[Sequence[Source]], Iterator[Outcome[Source, str]]]
 read."""
 
 _SCHEMA = pa.schema([("path", pa.binary()), ("state", pa.string()), ("sha256", pa.string())])
+_PART = 1 << 14  # rows that are Python's objects at a time
 
 
 def load_manifest(
@@ -68,11 +70,9 @@ def load_manifest(
         _say(f"{name}: {say_left_out(left_out)}", str(root))
     refuse_duplicates(name, samples)
     cache_file = out / "cache" / "hashes" / f"{suite.name}.parquet"
-    hashed = hash_samples(
-        samples, cache_file, name=name, hasher=hasher or partial(_by_threads, workers)
-    )
-    named = (replace(sample, subset=subset.name) for sample in hashed)
-    return Manifest(name, tuple(sorted(named, key=sample_order)), subset.unit, left_out)
+    hasher = hasher or partial(_by_threads, workers)
+    hashed = hash_samples(samples, cache_file, name=name, subset=subset.name, hasher=hasher)
+    return Manifest(name, tuple(sorted(hashed, key=sample_order)), subset.unit, left_out)
 
 
 @cache
@@ -81,7 +81,12 @@ def _say(text: str, _root: str) -> None:
 
 
 def hash_samples(
-    samples: Iterable[Sample], cache_file: Path, *, name: str = "", hasher: Hasher | None = None
+    samples: Iterable[Sample],
+    cache_file: Path,
+    *,
+    name: str = "",
+    subset: str = "",
+    hasher: Hasher | None = None,
 ) -> list[Sample]:
     """The samples, each with its content hash, in the given order.
 
@@ -89,34 +94,43 @@ def hash_samples(
         samples: those that have a hash already (from Parquet) keep it.
         cache_file: Parquet file, read if there and replaced when something was added.
         name: shown beside the progress bar.
+        subset: that they are samples of, "" = as they say.
         hasher: hashes what is not remembered; None = some threads.
     """
     samples = list(samples)
-    sources = dict.fromkeys(sample.source for sample in samples if not sample.sha256)
-    if not sources:
-        return samples
+    sources = list(dict.fromkeys(sample.source for sample in samples if not sample.sha256))
+    hasher = hasher or partial(_by_threads, 4)
+    digests = _digests(sources, cache_file, name, hasher) if sources else {}
+    return [
+        replace(s, sha256=s.sha256 or digests[s.source], subset=subset or s.subset) for s in samples
+    ]
+
+
+def _digests(
+    sources: list[Source], cache_file: Path, name: str, hasher: Hasher
+) -> dict[Source, str]:
+    """The content hash of every source, remembered or read."""
     holders = {source.holder: source for source in sources}
     states = {holder: source.state() for holder, source in holders.items()}
-    known = _read_cache(cache_file)
+    cache = _read_cache(cache_file)
     digests: dict[Source, str] = {}
-    for source in sources:
+    for source, (cached_state, digest) in zip(sources, _cached(sources, cache), strict=True):
         state = states[source.holder]
-        cached_state, digest = known.get(source.key(), ("", ""))
         if state == cached_state or not state:
             digests[source] = digest if state else UNREADABLE
     todo = [source for source in sources if source not in digests]
     try:
-        for source, digest in _read_all(todo, name, hasher or partial(_by_threads, 4)):
+        for source, digest in _read_all(todo, name, hasher):
             digests[source] = digest
     finally:  # what was hashed before an interruption is kept
-        fresh = {
-            source.key(): (state, digests[source])
+        fresh = [
+            source
             for source in todo
-            if (state := states[source.holder]) and digests.get(source, UNREADABLE) != UNREADABLE
-        }
+            if states[source.holder] and digests.get(source, UNREADABLE) != UNREADABLE
+        ]
         if fresh:
-            _remember(cache_file, {**known, **fresh})
-    return [s if s.sha256 else replace(s, sha256=digests[s.source]) for s in samples]
+            write_parts(cache_file, _SCHEMA, _remembered(cache, fresh, states, digests))
+    return digests
 
 
 def _read_all(sources: list[Source], name: str, hasher: Hasher) -> Iterator[tuple[Source, str]]:
@@ -139,20 +153,39 @@ def content_hash(source: Source) -> str:
     return hashlib.sha256(source.read()).hexdigest()
 
 
-def _read_cache(file: Path) -> dict[str, tuple[str, str]]:
-    """Remembered hashes by key of the source; a damaged or foreign cache counts as empty."""
+def _read_cache(file: Path) -> pa.Table:
+    """Remembered hashes; a damaged or foreign cache counts as empty."""
     try:
-        table = pq.read_table(file, schema=_SCHEMA)
+        return pq.read_table(file, schema=_SCHEMA)
     except (OSError, pa.ArrowException):
-        return {}
-    columns = [table.column(name).to_pylist() for name in _SCHEMA.names]
-    # An older cache has no states, and an empty one equals none.
-    return {os.fsdecode(key): (state or "", sha) for key, state, sha in zip(*columns, strict=True)}
+        return _SCHEMA.empty_table()
 
 
-def _remember(file: Path, known: dict[str, tuple[str, str]]) -> None:
-    rows = [
-        {"path": os.fsencode(key), "state": state, "sha256": digest}
-        for key, (state, digest) in sorted(known.items())
-    ]
-    write_table(file, pa.Table.from_pylist(rows, schema=_SCHEMA))
+def _cached(sources: list[Source], cache: pa.Table) -> Iterator[tuple[str, str]]:
+    """State and hash that are remembered of each source, two "" where none are."""
+    if not len(cache):
+        yield from (("", "") for _ in sources)
+        return
+    keys = pa.array((os.fsencode(source.key()) for source in sources), pa.binary())
+    found = cache.take(pc.index_in(keys, value_set=cache.column("path").combine_chunks()))
+    for batch in found.select(["state", "sha256"]).to_batches(max_chunksize=_PART):
+        for state, digest in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            # An older cache has no states, and an empty one equals none.
+            yield state or "", digest or ""
+
+
+def _remembered(
+    cache: pa.Table, fresh: list[Source], states: dict[str, str], digests: dict[Source, str]
+) -> Iterator[pa.Table]:
+    """The cache with fresh hashes, in parts: a million rows at once would be a gigabyte."""
+    if len(cache):
+        paths = pa.array((os.fsencode(source.key()) for source in fresh), pa.binary())
+        yield cache.filter(pc.invert(pc.is_in(cache.column("path"), value_set=paths)))
+    for start in range(0, len(fresh), _PART):
+        part = fresh[start : start + _PART]
+        columns = [
+            [os.fsencode(source.key()) for source in part],
+            [states[source.holder] for source in part],
+            [digests[source] for source in part],
+        ]
+        yield pa.table(columns, schema=_SCHEMA)

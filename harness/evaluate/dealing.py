@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from harness.cluster.alike import differences, versions
 from harness.cluster.crew import Crew, Dealt, LostError, Seats
 from harness.cluster.deck import Deck
 from harness.cluster.session import Cluster, Node
@@ -35,8 +36,6 @@ from harness.evaluate.part import (
     PartScores,
     PartTask,
     WeightsOrder,
-    differences,
-    versions,
 )
 from harness.evaluate.work import CellWork, OpenSubset, Tick
 

@@ -10,22 +10,19 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from harness.cluster.alike import versions
 from harness.cluster.crew import UnfitNodeError
 from harness.data.decode import display_name
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import UNREADABLE, Sample
 from harness.engine.scorer import Compute, Job, make_job
-from harness.env import environment, resolve_device
+from harness.env import resolve_device
 from harness.errors import HarnessError
 from harness.evaluate.images import Share, SubsetScoring
 from harness.evaluate.scorers import Scorers, session
 from harness.registry import detectors as registry
 from harness.results.records import Made
-
-_OWN = frozenset({"threads", "interop_threads", "platform", "cpu", "device", "cuda"})
-"""What machines of one cluster may differ in: it moves no score by itself, or is not the driver's
-to compare with (its GPU, which it may lack)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,20 +218,6 @@ class NodeScorer:
                 if answer.error is not None and isinstance(answer.error.__cause__, MemoryError):
                     raise answer.error.__cause__
         return answers
-
-
-def versions() -> dict[str, str]:
-    """What of this process's environment must be the driver's."""
-    return {name: text for name, text in environment().items() if name not in _OWN}
-
-
-def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
-    """``torch 2.4 (here 2.5), ...``; "" where there are none."""
-    return ", ".join(
-        f"{name} {there.get(name) or 'none'} (here {here.get(name) or 'none'})"
-        for name in sorted({*here, *there})
-        if here.get(name) != there.get(name)
-    )
 
 
 def require_same(samples: Sequence[Sample]) -> None:

@@ -13,7 +13,7 @@ from harness.data.decode import Image8
 from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.engine.scorer import Job
 from harness.explain.maps import Explanation, explain
-from harness.metrics.bootstrap import percentiles, unit_weights
+from harness.metrics.bootstrap import percentiles, resampled
 from harness.metrics.focus import focus
 from harness.metrics.values import Floats
 
@@ -245,7 +245,10 @@ def _mean(values: Mapping[str, float], resamples: int) -> tuple[float, float | N
     numbers: Floats = np.asarray(list(values.values()), dtype=np.float64)
     if len(numbers) < 2:
         return float(numbers[0]), None, None
-    weights = unit_weights(list(values), resamples).astype(np.float64)
     with np.errstate(invalid="ignore"):  # a resample may draw none of few images
-        low, high = percentiles(weights @ numbers / weights.sum(axis=1))
+        means = [
+            drawn.astype(np.float64) @ numbers / drawn.sum(axis=1)
+            for drawn in resampled(list(values), resamples)
+        ]
+    low, high = percentiles(np.concatenate(means))
     return float(numbers.mean()), low, high

@@ -11,7 +11,7 @@ ones because every metric here is a ratio (Hanley and MacGibbon 2006).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -27,6 +27,7 @@ Weights = np.ndarray[Any, np.dtype[np.uint8]]
 LANES = 4
 """Resamples that one 64-bit hash serves, 16 bits each."""
 _CHUNK = 1 << 14  # hashes at a time: they stay in the processor's cache
+_AT_ONCE = 1 << 24  # weights that :func:`resampled` gives at a time
 # Poisson(1): a 16-bit number is worth k draws where it reaches the first k of these thresholds.
 _PROBABILITY_OF_AT_MOST = np.cumsum([np.exp(-1.0) / np.prod(np.arange(1, k + 1)) for k in range(8)])
 _STEPS = np.minimum(np.round((1 << 16) * _PROBABILITY_OF_AT_MOST), (1 << 16) - 1).astype(np.uint16)
@@ -57,10 +58,15 @@ def weights(keys: Keys, seed: int, start: int, stop: int) -> Weights:
     return drawn
 
 
-def unit_weights(units: Sequence[str], resamples: int, seed: int = 0) -> Weights:
-    """How often each image is in each resample: (R, N). For few images: it is a whole matrix."""
-    rounded = -(-resamples // LANES) * LANES
-    return weights(unit_keys(units), seed, 0, rounded)[:resamples]
+def resampled(units: Sequence[str], resamples: int, seed: int = 0) -> Iterator[Weights]:
+    """How often each image is in each resample, some resamples at a time: (B, N) with all B
+    together ``resamples``. A whole matrix would be a gigabyte for a million images.
+    """
+    keys = unit_keys(units)
+    rows = max(LANES, _AT_ONCE // max(1, keys.size) // LANES * LANES)
+    for start in range(0, resamples, rows):
+        stop = min(start + rows, -(-resamples // LANES) * LANES)
+        yield weights(keys, seed, start, stop)[: resamples - start]
 
 
 def _mixed(hashes: Keys) -> Keys:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -76,12 +77,21 @@ def probe(
             train = np.setdiff1d(np.arange(len(fake)), test)
             model = fit_probe(features[train], fake[train], groups[train].tolist(), seed + number)
             right[test] = model.predict(features[test]) == fake[test]
-    weights = np.ones((1 + resamples, len(fake)))  # the first row is the images as they are
-    if resamples:
-        weights[1:] = bootstrap.unit_weights(list(photographs), resamples, seed)
+    whole = np.ones((1, len(fake)), dtype=np.uint8)  # first the images as they are
+    drawn = bootstrap.resampled(list(photographs), resamples, seed)
+    return _with_interval(
+        np.concatenate([_balanced(w, fake, right) for w in chain([whole], drawn)])
+    )
+
+
+def _balanced(weights: bootstrap.Weights, fake: Labels, right: Labels) -> Floats:
+    """(B,) balanced accuracy from (B, N) weights; sums of whole numbers, exact in any order."""
     with np.errstate(invalid="ignore"):  # a resample may lack a class
-        means = [weights[:, of] @ right[of] / weights[:, of].sum(axis=1) for of in (fake, ~fake)]
-    return _with_interval(np.mean(means, axis=0))
+        shares = [
+            weights[:, of] @ right[of].astype(np.int64) / weights[:, of].sum(axis=1)
+            for of in (fake, ~fake)
+        ]
+    return np.asarray(np.mean(shares, axis=0))
 
 
 def difference(first: Sequence[Probe], second: Sequence[Probe]) -> Probe:

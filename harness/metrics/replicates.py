@@ -25,6 +25,7 @@ from harness.metrics.values import Floats, Labels, checked
 
 _ELEMENTS = 1 << 18  # weights of a block of resamples: they stay in the processor's cache
 _WORTH_THREADS = 1 << 23  # weights in all from which a second thread pays
+_AT_ONCE = 1 << 23  # weights that all threads hold at most: 35 bytes are needed for each
 
 Counts = np.ndarray[Any, np.dtype[np.int32]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
@@ -72,7 +73,7 @@ def replicates(
     rows = max(LANES, _ELEMENTS // fake.size // LANES * LANES)
     edges = [*range(0, resamples, rows), -(-resamples // LANES) * LANES]
     blocks = list(pairwise(edges))
-    threads = min(os.cpu_count() or 1, len(blocks))
+    threads = min(os.cpu_count() or 1, len(blocks), max(1, _AT_ONCE // max(_ELEMENTS, fake.size)))
     if threads > 1 and resamples * fake.size >= _WORTH_THREADS:
         with ThreadPoolExecutor(threads) as pool:  # numpy releases the interpreter's lock
             parts = list(pool.map(lambda block: images.block(seed, *block), blocks))
@@ -183,11 +184,22 @@ class _Sorted:
 
     def block(self, seed: int, start: int, stop: int) -> dict[str, Floats]:
         """Metric or mass -> (stop - start,) of these resamples."""
+        counts = {
+            name: weights(each.keys, seed, start, stop)
+            for name, each in (("real", self.real), ("fake", self.fake))
+            if each.size
+        }
+        # Of very many images even LANES resamples are too many numbers at a time; of one alone
+        # numpy would add the numbers in another order, which shows in the last bit.
+        step = max(2, _ELEMENTS // self.images // 2 * 2)
+        rows = [slice(first, first + step) for first in range(0, stop - start, step)]
+        parts = [self._rows({name: drawn[row] for name, drawn in counts.items()}) for row in rows]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _rows(self, counts: dict[str, Weights]) -> dict[str, Floats]:
+        """As :meth:`block`, from how often the images of each class are drawn."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = {}
-            for name, each in (("real", self.real), ("fake", self.fake)):
-                if each.size:
-                    drawn[name] = _Drawn(each, weights(each.keys, seed, start, stop))
+            drawn = {name: _Drawn(getattr(self, name), rows) for name, rows in counts.items()}
             found = {name: each.total / each.of.size for name, each in drawn.items()}
             found["all"] = np.sum([each.total for each in drawn.values()], axis=0) / self.images
             found |= self._decisions(drawn) | self._sums(drawn)

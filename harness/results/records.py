@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 SCHEMA = 3
@@ -78,9 +79,9 @@ class Made:
     environment: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """A short name: equal sessions have one name."""
+        """A short name: equal sessions have one name. Asked for with every score."""
         text = json.dumps([self.environment, self.settings], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 

@@ -23,7 +23,7 @@ from harness.training.progress import parse
 log = logging.getLogger(__name__)
 
 TAIL = 15  # lines of a failed child's stderr that are kept
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,13 @@ class ChildJob:
     Args:
         name: shown to people.
         command: program and arguments; ``@progress DONE TOTAL`` lines on its stderr move the bar.
+        folder: in which it runs, "" = that of this process.
         weight: expected cost relative to the other jobs: the longest starts first.
     """
 
     name: str
     command: tuple[str, ...]
+    folder: str = ""
     weight: float = 1.0
 
 
@@ -59,9 +61,14 @@ def run_jobs(jobs: Sequence[ChildJob], parallel: int) -> list[ChildOutcome]:
         One outcome a job, in the given order; the failed ones are in the log.
     """
     outcomes = _Runner(jobs).run(max(1, min(parallel, len(jobs))))
+    say_failed(outcomes)
+    return outcomes
+
+
+def say_failed(outcomes: Sequence[ChildOutcome]) -> None:
+    """Puts the failed ones into the log, with the last lines that they wrote."""
     for failed in (outcome for outcome in outcomes if outcome.exit_code):
         log.error("failed: %s (exit code %d)\n%s", failed.job.name, failed.exit_code, failed.tail)
-    return outcomes
 
 
 class _Runner:
@@ -100,7 +107,7 @@ class _Runner:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                env={**os.environ, **_ONE_THREAD},
+                env={**os.environ, **ONE_THREAD},
             )
             self._children.add(child)
             self._running.append(job.name)

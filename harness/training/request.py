@@ -10,6 +10,7 @@ import torch
 from harness.api import DetectorSpec
 from harness.checkpoints.files import files_of
 from harness.checkpoints.resolve import pretrained
+from harness.data.remote import shown_place
 from harness.data.sample import Manifest
 from harness.errors import UsageError
 from harness.training.processes import ALONE, Ranks
@@ -132,7 +133,15 @@ class Machine:
 
 
 def refuse_contradictions(training: Training, device: torch.device) -> None:
-    """Raises UsageError for numerics that the recipe or the device does not allow."""
+    """Raises UsageError for numerics that the recipe or the device does not allow, and for images
+    that cannot be read in a random order."""
+    packed = next((s.source for s in training.train.samples if s.source.forward_only), None)
+    if packed:
+        raise UsageError(
+            f"{shown_place(packed.holder)} is compressed as a whole, and can only be read from its "
+            "beginning; training reads images in random order",
+            hint="unpack it (tar -xf), or pack the images as .zip, .tar or Parquet",
+        )
     numerics, recipe = training.numerics, training.recipe.used
     if numerics.precision == "fp16" and recipe.optimiser == "sam":
         raise UsageError(

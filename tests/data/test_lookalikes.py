@@ -7,16 +7,11 @@ import numpy as np
 import pytest
 from made_copies import COPIES, face, texture
 
+from harness.audit import candidates as search
 from harness.audit import lookalikes
+from harness.audit.candidates import NEAR, PARTNERS, candidates
 from harness.audit.likeness import perceptual_hashes, thumbnail
-from harness.audit.lookalikes import (
-    NEAR,
-    PARTNERS,
-    Content,
-    _candidates,
-    find_lookalikes,
-    find_overlap,
-)
+from harness.audit.lookalikes import Content, find_lookalikes, find_overlap
 from harness.data.decode import Image8, decode, read_bytes
 from harness.registry.suites import find_root, get_suite
 
@@ -81,7 +76,7 @@ def test_precision_and_recall_on_the_made_set() -> None:
 
 
 def _by_hash_alone(pictures: list[Content]) -> list[tuple[str, str]]:
-    rows, _ = _candidates([picture.hashes for picture in pictures])
+    rows, _ = candidates([picture.hashes for picture in pictures])
     pairs = dict.fromkeys((i, j) for i, j, *_ in rows.tolist())
     return [(pictures[i].places[0], pictures[j].places[0]) for i, j in pairs]
 
@@ -130,30 +125,30 @@ def test_candidates_are_those_of_the_naive_loop() -> None:
         for way in (0, 1)
         if (one[way] ^ two[0]).bit_count() <= NEAR
     ]
-    rows, more = _candidates(hashes)
+    rows, more = candidates(hashes)
     assert len(naive) > 25
     assert sorted(map(tuple, rows.tolist())) == naive
     assert not more
-    rows, _ = _candidates(hashes, split=50)
+    rows, _ = candidates(hashes, split=50)
     assert sorted(map(tuple, rows.tolist())) == [n for n in naive if n[0] < 50 <= n[1]]
 
 
 def test_a_set_of_equals_does_not_cost_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 pictures of one hash make half a million pairs; each is looked at a few times only."""
     count, held = 1_000, []
-    nearest = lookalikes._nearest
+    add = search._Nearest.add
     monkeypatch.setattr(
-        lookalikes, "_nearest", lambda rows: held.append(len(rows)) or nearest(rows)
+        search._Nearest, "add", lambda self, rows: held.append(len(rows)) or add(self, rows)
     )
-    rows, more = _candidates([(0b1010, 0b0110)] * count)
-    assert held[0] <= 2 * PARTNERS * count * (NEAR + 1)  # a hash and its mirror image, by band
+    rows, more = candidates([(0b1010, 0b0110)] * count)
+    assert sum(held) <= 2 * PARTNERS * count * (NEAR + 1)  # a hash and its mirror image, by band
     assert more
     assert len(rows) <= PARTNERS * count
     assert len(np.unique(rows[:, :2])) == count  # and nobody is left out
 
 
 def test_that_there_may_be_more_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookalikes, "PARTNERS", 2)
+    monkeypatch.setattr(search, "PARTNERS", 2)
     image = face(0)
     pictures = [_picture(f"a/{name}", make(image)) for name, make in COPIES.items()]
     found = find_lookalikes(pictures).within["a real"]

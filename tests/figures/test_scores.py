@@ -33,6 +33,17 @@ def material(strength: float) -> tuple[Curve, OperatingPoint, Histogram]:
     )
 
 
+def test_curves_of_many_images_are_no_larger_in_a_page() -> None:
+    """Points that no pixel tells apart are left out: 200,000 images make some kilobytes."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200_000) % 2
+    for values in (rng.random(labels.size), rng.normal(size=labels.size) + 0.3 * labels):
+        line, point = curve(labels == 1, values), operating_point(labels, values, 0.5)
+        assert len(line.hits) > 190_000
+        assert len(roc_plot(line, point, "t")) < 16_000
+        assert len(precision_recall_plot(line, point, "t")) < 24_000
+
+
 def roc(strength: float) -> str:
     line, point, _ = material(strength)
     return roc_plot(line, point, "t")

@@ -14,14 +14,18 @@ from harness.metrics.bootstrap import (
     mean_draws,
     percentiles,
     redrawn,
+    resampled,
     unit_keys,
-    unit_weights,
     weights,
 )
 from tests import program
 
 UNITS = [f"photo {i}" for i in range(500)]
 KNOWN = [[1, 1, 0, 0, 2, 1, 2, 1, 2, 1, 0, 0], [2, 1, 1, 0, 0, 3, 0, 0, 2, 1, 2, 1]]
+
+
+def unit_weights(units: list[str], resamples: int, seed: int = 0) -> np.ndarray:
+    return np.concatenate(list(resampled(units, resamples, seed)))
 
 
 def test_weights_are_poisson_and_independent() -> None:
@@ -51,11 +55,21 @@ def test_a_weight_hangs_on_its_unit_its_resample_and_the_seed_alone() -> None:
     assert not np.array_equal(unit_weights(UNITS, 40, seed=4), whole)
 
 
+@pytest.mark.parametrize("at_once", [1, 500 * 8, 500 * 17, 1 << 24])
+def test_resamples_come_in_parts(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any number of rows; together they are the same."""
+    whole = unit_weights(UNITS, 43, seed=3)
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", at_once)
+    parts = list(resampled(UNITS, 43, seed=3))
+    assert max(part.size for part in parts) <= max(at_once, 4 * 500)
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
 def test_a_fresh_process_draws_the_same() -> None:
     """An unseeded draw, or one that hangs on Python's hash of texts, differs here."""
     code = (
-        "from harness.metrics.bootstrap import unit_weights;"
-        "print(unit_weights(['photo 1', 'photo 2'], 12, seed=5).tolist())"
+        "from harness.metrics.bootstrap import resampled;"
+        "print(next(resampled(['photo 1', 'photo 2'], 12, seed=5)).tolist())"
     )
     printed = program.run(sys.executable, "-c", code).stdout
     assert printed.strip() == str(unit_weights(["photo 1", "photo 2"], 12, seed=5).tolist())

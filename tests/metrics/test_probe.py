@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from harness.metrics import bootstrap
 from harness.metrics.probe import FOLDS, Probe, difference, fit_probe, folds, probe
 
 PHOTOGRAPHS = 20
@@ -40,6 +41,16 @@ def test_the_interval_of_a_cloud_holds_chance() -> None:
     assert found.high is not None
     assert found.low < 0.5 < found.high
     assert found.high - found.low > 0.05
+
+
+def test_resamples_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with the weights that the bootstrap gives it, and the same in any number of parts."""
+    whole = probe(**points(1.0), resamples=30)
+    assert whole.draws.shape == (30,)
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 1)
+    parts = probe(**points(1.0), resamples=30)
+    assert np.array_equal(parts.draws, whole.draws)
+    assert parts == whole
 
 
 def test_folds_never_split_a_photograph() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
 from harness.metrics import replicates as module
-from harness.metrics.bootstrap import mean_draws, unit_weights
+from harness.metrics.bootstrap import mean_draws
 from harness.metrics.classification import OF_THE_SET, Rule, sigmoid32
 from harness.metrics.replicates import replicates
+from tests.metrics.test_bootstrap import unit_weights
 
 RULE = Rule(threshold=0.3, kind="logit", calibrated=-0.5)
 RATES = ("real_acc", "fake_acc", "acc", "ap", "auc", "brier")
@@ -146,3 +149,36 @@ def test_a_constant_detector_has_no_spread() -> None:
     found = replicates(labels, np.zeros(labels.size), units, RULE, 50)
     assert found["ap"].values == pytest.approx(1 / 3)
     assert found["auc"].values == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("images", [70_001, 90_000, 140_001])
+def test_few_rows_at_a_time_give_the_same_bits(
+    images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of very many images; a single row would be summed in another order, and is never taken."""
+    units, labels, scores = subset(images)
+    split = replicates(labels, scores, units, RULE, 12, seed=1)
+    monkeypatch.setattr(module, "_ELEMENTS", 16 * images)  # a block is then all of its rows
+    whole = replicates(labels, scores, units, RULE, 12, seed=1)
+    assert set(split) == set(whole)
+    for name, draws in split.items():
+        assert np.array_equal(draws.values, whole[name].values), name
+        assert np.array_equal(draws.masses, whole[name].masses), name
+
+
+def test_memory_does_not_grow_with_resamples_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix of 400 resamples of 100,000 images would be 40 MB in the smallest of types."""
+    units, labels, scores = subset(100_000)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(module, "_AT_ONCE", 400_000)
+
+    def peak(resamples: int) -> int:
+        tracemalloc.start()
+        replicates(labels, scores, units, RULE, resamples)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    few, many = peak(40), peak(400)
+    assert many < few + 2**20
+    assert many < 60 * 2**20

@@ -19,7 +19,7 @@ from harness.__main__ import main
 from harness.checkpoints import run_weights
 from harness.results.store import write_atomic
 from harness.training import run_folder
-from tests import program
+from tests import program, sources
 from tests.conftest import CHECKOUT
 from tests.training import tiny
 
@@ -167,6 +167,30 @@ def test_several_trainings_are_child_processes_below_one_folder(
     capsys.readouterr()
     assert train(*flags) == 0  # nothing is left to do: no child starts
     assert "train" not in capsys.readouterr().err
+
+
+def test_packed_images_train_to_the_same_bytes(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = {
+        path.relative_to("train").as_posix(): path.read_bytes()
+        for path in sorted(Path("train").rglob("*.png"))
+    }
+    for name in "ztpg":
+        (tmp_path / name).mkdir()
+    forms = {"train": Path("train"), "zip": sources.zipped(images, tmp_path / "z/train"),
+             "tar": sources.tarred(images, tmp_path / "t/train"),
+             "parquet": sources.parquet(images, tmp_path / "p/train")}  # fmt: skip
+    found = {}
+    for name, place in forms.items():
+        wanted = ["--method", "gap", "--train-data", str(place), *flags[2:], "--epochs", "1"]
+        assert train(*wanted, "--out", f"run-{name}") == 0
+        found[name] = (Path(f"run-{name}") / run_weights.WEIGHTS).read_bytes()
+    assert len(set(found.values())) == 1
+    place = sources.tarred(images, tmp_path / "g/train", "gz")
+    wanted = ["--method", "gap", "--train-data", str(place), *flags[2:], "--epochs", "1"]
+    assert train(*wanted, "--out", "run-gz") == 2
+    assert "training reads images in random order" in capsys.readouterr().err
 
 
 STEPS = 50  # of an epoch of the training that is killed

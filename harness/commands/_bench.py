@@ -1,4 +1,4 @@
-"""The work of ``dev bench``."""
+"""The work of ``bench``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.commands import _text
-from harness.commands.dev.bench import IMAGES
+from harness.commands.bench import IMAGES, METHOD
 from harness.cost.bench import (
     LAP_GFLOP,
     MEMORY_COUNTS,
@@ -38,7 +38,10 @@ log = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
-    asked = list(registry.detectors()) if args.method == "all" else args.method.split(",")
+    if args.commands:
+        raise UsageError("--commands needs --scale", hint="python -m harness bench --scale 20000")
+    method = args.method or METHOD
+    asked = list(registry.detectors()) if method == "all" else method.split(",")
     chosen = runtimes() if args.runtime == "all" else (args.runtime,)
     for runtime in chosen:
         check_options(CPU, "fp32", runtime)
