@@ -108,6 +108,7 @@ def work(part: tuple[str, int]) -> int:
     return number * number
 
 
+@pytest.mark.slow
 def test_every_part_comes_back(cluster: Cluster, tmp_path: Path) -> None:
     parts = [(str(tmp_path), number) for number in range(8)]
     found = {each.part[1]: each for each in deal(cluster, work, parts, Seats(cores=1))}
