@@ -3,7 +3,7 @@
 A fenced block is one of three things, by what stands after its three backquotes:
 
 * ``sh``: commands. Each is run in a prepared folder, or stands in :data:`ELSEWHERE` with a reason.
-* ``python PATH``, ``toml PATH``, ``csv PATH``: a file, written to PATH in the prepared folder.
+* ``python PATH``, and ``toml``, ``csv``, ``bash``: a file, written to PATH in the prepared folder.
 * ``text ROOT``: folders that readers are told to make; ``text`` alone: something printed.
 """
 
@@ -90,6 +90,9 @@ RULES = (
     Rule(match=r"^bench (?!--scale)", add=("--n", "4", "--rounds", "1",
                                 "--method", "lfm:weights/stand-in.safetensors"), slow=True,
          why="640 images; its loops are processes, to which the stand-in must be named"),
+    Rule(match=r"^run .*--ray\b", slow=True,
+         instead=(("lfm,chance", "lfm:weights/stand-in.safetensors,chance"),),
+         why="starts a cluster, to whose workers the stand-in must be named"),
     Rule(match=r"^cost (?!.*--repeats)", add=("--repeats", "1"), why="ten timed calls"),
     Rule(match=r"^diff .*--fail-over", codes=(1,),
          why="the published checkpoint is a stand-in here, so its numbers must be off"),
@@ -104,6 +107,15 @@ ELSEWHERE = {
     "./run_all.sh test": "runs this very test",
     ".venv/bin/pip install -c constraints.txt -e .": "needs a package index",
     ".venv/bin/pip install -e '.[onnx]'": "needs a package index",
+    ".venv/bin/pip install -e '.[ray]'": "needs a package index",
+    "ray start --head --port 6379": "runs until it is stopped; tests/test_cluster_runs.py",
+    "ray start --address HOST:6379": "is for another machine; tests/test_cluster_runs.py",
+    "python -m harness run --method lfm --suite paper --data-root /data --ray HOST:6379": (
+        "needs that cluster; tests/test_cluster_runs.py has one of several nodes"
+    ),
+    "sbatch score.sbatch": "needs Slurm; tests/test_slurm.py runs it with a stub",
+    "python -m harness bench --scale 1000000": "half an hour; that of 2,000 is the small form",
+    "python -m harness dev kill-test --images 200000": "minutes; tests/test_cluster_runs.py",
     ".venv/bin/pip install -e '.[demo]'": "needs a package index",
     ".venv/bin/pip install --no-deps 'pillow>=13'": "needs a package index",
     "source .venv/bin/activate": "is about the reader's shell",

@@ -175,7 +175,7 @@ def test_every_command_is_documented() -> None:
 
 @pytest.mark.parametrize("fence", docs_rules.all_fences(), ids=lambda f: f"{f.page.name}:{f.line}")
 def test_every_block_says_what_it_is(fence: docs_rules.Fence) -> None:
-    known = {"text", "python", "toml", "csv"} if fence.name else {"sh", "text"}
+    known = {"text", "python", "toml", "csv", "bash"} if fence.name else {"sh", "text"}
     assert fence.language in known
 
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from harness.__main__ import main
+from harness.data.own import own_selections
+from harness.data.suite import Selection
 from harness.env import environment
 from harness.registry import detectors as registry
 from harness.results.predictions import read_made, read_predictions, write_predictions
@@ -52,8 +54,15 @@ def by_name(record: RunRecord) -> dict[str, SubsetResult]:
 
 
 def half(images: Path, out: Path, method: str, *more: object) -> None:
-    """A run of the first place alone, as a shard: the record is that of both places."""
-    assert run(images, out, method, "--shard", "1/2", *more) == 0
+    """A run of the first place alone, as of a suite's one subset: the record is that of both."""
+
+    def first(*arguments: object) -> list[Selection]:
+        found = own_selections(*arguments)  # type: ignore[arg-type]
+        return [dataclasses.replace(each, subsets=each.subsets[:1]) for each in found]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.commands._matrix.own_selections", first)
+        assert run(images, out, method, *more) == 0
 
 
 def train(images: Path, folder: Path, *more: str) -> str:
@@ -119,7 +128,7 @@ def test_environment_and_settings_stay_with_the_scores_that_they_made(
     assert run(images, out) == 0
     before = only(out)
     monkeypatch.setattr(
-        "harness.evaluate.matrix.environment", lambda device: {"threads": "of another"}
+        "harness.evaluate.scorers.environment", lambda device: {"threads": "of another"}
     )
     half(images, out, "chance", "--batch-size", "16")
     assert only(out) == before
@@ -131,7 +140,7 @@ def test_a_record_of_two_sessions_shows_both(
 ) -> None:
     out = tmp_path / "out"
     half(images, out, "chance")
-    monkeypatch.setattr("harness.evaluate.matrix.environment", lambda device: {"cpu": "another"})
+    monkeypatch.setattr("harness.evaluate.scorers.environment", lambda device: {"cpu": "another"})
     assert run(images, out) == 0
     record = only(out)
     here = environment()["cpu"]
@@ -206,7 +215,6 @@ def test_scores_of_an_unselected_subset_that_changed_are_judged_anew(
 ) -> None:
     out = tmp_path / "out"
     assert run(images, out) == 0
-    half(images, out, "chance")  # which of the two is scored by this shard?
     for result in only(out).subsets:
         path = out / result.predictions
         kept = read_predictions(path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from harness.__main__ import main
+from tests import program
 from tests.conftest import CHECKOUT, write_images
 from tests.docs_rules import fences
 
@@ -39,9 +39,7 @@ def test_an_array_job_leaves_what_one_run_leaves(tmp_path: Path) -> None:
     (tmp_path / ".venv/bin/activate").write_text(f'export PATH="{folder}:$PATH"\n')
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        ["sbatch", "score.sbatch"], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = program.run(str(tmp_path / "bin/sbatch"), "score.sbatch", cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert not _predictions(tmp_path / "runs/slurm")
     assert len(list((tmp_path / "runs/slurm").rglob("*.journal"))) == 3
