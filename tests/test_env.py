@@ -165,7 +165,7 @@ assert main(["run", "--method", "chance", *data]) == 0
 assert main(["check", *data]) == 0
 assert main(["check", "--audit", *data]) == 0
 assert main(["score", "photos", "--method", "chance"]) == 0
-assert main(["dev", "bench", "--method", "lfm:untrained", "--n", "2", "--rounds", "1"]) in (0, 1)
+assert main(["bench", "--method", "lfm:untrained", "--n", "2", "--rounds", "1"]) in (0, 1)
 assert locked
 """
     environment = {**os.environ, "PYTHONPATH": str(program.CHECKOUT), "OMP_NUM_THREADS": "1"}
