@@ -132,7 +132,7 @@ def _index(path: str, state: str) -> list[_Row]:
         return cast(list[_Row], list(zip(*columns, strict=True)))
     try:
         rows = list(_scan(path))
-    except _damage() as error:
+    except damage() as error:
         reason = str(error) or type(error).__name__
         raise DataError(
             f"{shown_place(path)}: damaged or cut short: {reason}", hint=AGAIN
@@ -198,7 +198,7 @@ class _Forward:
                 return data
             try:
                 return self._forward(offset, size)
-            except _damage() as error:
+            except damage() as error:
                 self._stream = None
                 raise ValueError(f"the archive is damaged: {error}") from error
 
@@ -225,7 +225,7 @@ def _reader(path: str, state: str) -> _Forward:
     return _Forward(path, state)
 
 
-def _damage() -> tuple[type[Exception], ...]:
+def damage() -> tuple[type[Exception], ...]:
     """What reading a damaged archive raises; lzma, where it was loaded, has an error of its own."""
     known = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ImportError)
     lzma = sys.modules.get("lzma")

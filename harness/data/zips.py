@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from harness.data.remote import shown_place
 from harness.data.source import AGAIN, LARGEST, Member, Source, openable
+from harness.data.tars import damage
 from harness.errors import DataError
 
 _DOS, _UNIX, _NTFS = 0, 3, 10
@@ -35,17 +36,18 @@ class ZipSource(Source):
     def read(self) -> bytes:
         """The member's bytes, checked against its CRC and declared size."""
         archive = _archive(self.archive, self.state())
+        differs: tuple[type[Exception], ...] = (zipfile.BadZipFile, *damage())
         try:
             info = archive.getinfo(self.name)
-            if info.file_size > LARGEST:
-                raise ValueError(f"declares {info.file_size:,} bytes; at most {LARGEST:,} are read")
-            with archive.open(info) as member:
-                # Not read(): that would let a member inflate to any size before it is cut.
-                return member.read(info.file_size + 1)
-        except zipfile.BadZipFile as error:
+            if info.file_size <= LARGEST:
+                with archive.open(info) as member:
+                    # Not read(): that would let a member inflate to any size before it is cut.
+                    return member.read(info.file_size + 1)
+        except differs as error:
             raise ValueError(f"differs from what the archive declares: {error}") from error
-        except (RuntimeError, NotImplementedError, KeyError) as error:  # encrypted, odd method
+        except (RuntimeError, KeyError) as error:  # encrypted, an odd method, gone
             raise ValueError(str(error)) from error
+        raise ValueError(f"declares {info.file_size:,} bytes; at most {LARGEST:,} are read")
 
     def __str__(self) -> str:
         return f"{shown_place(self.archive)}::{self.name}"
