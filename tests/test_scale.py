@@ -116,9 +116,19 @@ def test_every_second_and_every_score_of_a_run_is_in_a_stage(
     assert scale.Journal.add.__name__ == "add"
     if ON_LINUX:
         assert result.bootstrap is not None
-        assert 0 < result.bootstrap < 2**26
+        assert 0 <= result.bootstrap < 2**26  # 0 where memory given back earlier is enough
         assert result.peak is not None
         assert result.peak >= (peak_memory() or 0)  # of before the peak was forgotten, too
+
+
+def test_a_bootstrap_that_takes_no_new_memory_takes_zero_not_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scale, "forget_peak_memory", lambda: True)
+    monkeypatch.setattr(scale, "current_memory", lambda: 2**33)
+    monkeypatch.setattr(scale, "peak_memory", lambda: 2**33)
+    plan = ScalePlan(methods=("chance",), preprocess="native", resamples=5, tabulate=_run.report)
+    assert ScaleRun(20, plan, tmp_path).result().bootstrap == 0
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -110,13 +110,14 @@ class Stages:
 
     Attributes:
         seconds: stage -> seconds so far.
-        peak: the largest resident memory so far, bytes.
-        bootstrap: the largest that one bootstrap took on top of what was there.
+        peak: the largest resident memory so far, bytes; None where the system does not tell.
+        bootstrap: the largest that one bootstrap took on top of what was there; None likewise.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
-        self.peak = self.bootstrap = 0
+        self.peak: int | None = None
+        self.bootstrap: int | None = None
         self.manifest = 0.0
         self._inside: list[float] = []
         self._thread = threading.get_ident()
@@ -163,12 +164,16 @@ class Stages:
         if not forget_peak_memory():
             return function(*arguments, **named)
         value = function(*arguments, **named)
-        self.bootstrap = max(self.bootstrap, (peak_memory() or 0) - before)
+        # None of its own where the memory that earlier work gave back was enough: 0, not unknown.
+        taken = max(0, (peak_memory() or 0) - before)
+        self.bootstrap = max(self.bootstrap or 0, taken)
         return value
 
     def look(self) -> None:
         """Notes the peak so far."""
-        self.peak = max(self.peak, peak_memory() or 0)
+        peak = peak_memory()
+        if peak is not None:
+            self.peak = max(self.peak or 0, peak)
 
 
 def bytes_per_image(manifest: Manifest) -> float:
@@ -220,9 +225,9 @@ class ScaleRun:
             detectors=tuple(each.label for each in jobs),
             workers=settings.compute.workers,
             start=start,
-            peak=stages.peak or None,
+            peak=stages.peak,
             manifest=stages.manifest,
-            bootstrap=stages.bootstrap or None,
+            bootstrap=stages.bootstrap,
             seconds=stages.seconds,
         )
 
