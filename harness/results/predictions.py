@@ -99,7 +99,7 @@ def write_predictions(path: Path, predictions: Predictions, made: Iterable[Made]
     )
     head = {
         "schema": PREDICTIONS_SCHEMA,
-        "key": dataclasses.asdict(predictions.key),
+        "key": predictions.key.fields(),
         "skipped": list(predictions.skipped),
         "unit": predictions.unit,
     }
@@ -182,7 +182,7 @@ def read_predictions(path: Path) -> Predictions:
 def key_json(key: PredictionKey) -> str:
     """A key as text: what names its files, and the first line of its journals."""
     # Schema 1 had a field more; its usual value keeps the files of that schema where they are.
-    return json.dumps({**dataclasses.asdict(key), "on_bad_image": "error"}, sort_keys=True)
+    return json.dumps({**key.fields(), "on_bad_image": "error"}, sort_keys=True)
 
 
 def scores_root(out: Path, result: SubsetResult) -> Path | None:

@@ -6,6 +6,7 @@ note, never 0 or NaN.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable
@@ -51,6 +52,8 @@ class PredictionKey:
         precision: ``fp32``, ``bf16``, ...
         decode: version of the decoding policy.
         limit: images per class that were scored, 0 = all.
+        origin: sha256 of what makes the scores and is no part of this project (a function's file,
+            a graph, imported scores); "" for a detector of ours.
     """
 
     suite: str
@@ -65,6 +68,34 @@ class PredictionKey:
     precision: str = "fp32"
     decode: int = 1
     limit: int = 0
+    origin: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """As it is written. A field that came later is absent where it says nothing: what was
+        named before has the name that it had."""
+        return {n: v for n, v in dataclasses.asdict(self).items() if v or n != "origin"}
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.fields().items())
+        return f"{type(self).__name__}({shown})"  # rows of tables are named after it, too
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a detector comes from that is no part of this project.
+
+    Args:
+        kind: ``spec`` and ``function`` are Python files or modules, ``imported`` scores were made
+            elsewhere, and nothing here has seen the detector.
+        place: as it was given: ``mine.py:predict``, ``hf:OWNER/NAME@REVISION``, a file of scores.
+        sha256: of the code, the graph or the scores, 64 hex digits; part of every result's key.
+        facts: what else decides its scores or must be known of them, in words by name.
+    """
+
+    kind: Literal["spec", "function", "hf", "onnx", "timm", "imported"]
+    place: str
+    sha256: str
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +247,7 @@ class RunRecord:
         made: name -> session, of all sessions that made scores behind its results.
         resampling: how the intervals were made; None without intervals.
         calibration: behind ``acc_calibrated``, where it was asked for.
+        origin: of a detector that is no part of this project; None for one that is.
         schema: of the metrics that it holds.
     """
 
@@ -239,6 +271,7 @@ class RunRecord:
     made: dict[str, Made] = field(default_factory=dict)
     resampling: Resampling | None = None
     calibration: Calibration | None = None
+    origin: Origin | None = None
     schema: int = SCHEMA
 
     def result(self, subset: str) -> SubsetResult | None:
@@ -260,6 +293,7 @@ class RunRecord:
             precision=self.precision,
             decode=self.decode,
             limit=self.limit,
+            origin=self.origin.sha256 if self.origin else "",
         )
 
     @property

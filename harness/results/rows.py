@@ -75,6 +75,8 @@ def _facts(record: RunRecord) -> dict[str, str]:
     unseeded = record.weights.seed is None
     return {
         "version": str(record.version),
+        "from": record.origin.place if record.origin else "",
+        "sha256": record.origin.sha256[:8] if record.origin else "",
         "preprocess": record.preprocess,
         "perturbation": record.perturbation,
         "precision": record.precision,

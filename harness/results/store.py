@@ -18,6 +18,7 @@ from harness.results.records import (
     Calibration,
     Made,
     Metric,
+    Origin,
     Resampling,
     RunRecord,
     SubsetResult,
@@ -68,6 +69,7 @@ def record_path(root: Path, record: RunRecord) -> Path:
         record.perturbation,
         record.precision,
         record.limit,
+        *([record.origin.kind, record.origin.place] if record.origin else []),
     ]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", record.weights.label).strip("-")[-60:]
@@ -136,6 +138,7 @@ def _record(raw: dict[str, Any]) -> RunRecord:
         "mean": _metrics(raw["mean"]),
         "resampling": Resampling(**raw["resampling"]) if raw.get("resampling") else None,
         "calibration": Calibration(**raw["calibration"]) if raw.get("calibration") else None,
+        "origin": Origin(**raw["origin"]) if raw.get("origin") else None,
     }
     return RunRecord(**fields)
 
