@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.training", "harness.evaluate"),
     ("harness.engine", "harness.site", "harness.cluster"),
     ("harness.registry", "harness.figures"),
-    ("baselines", "harness.suites", "harness.checkpoints", "harness.report"),
+    ("baselines", "harness.suites", "harness.checkpoints", "harness.outside", "harness.report"),
     ("harness.fetching",),
     ("lfm", "harness.data", "harness.results", "harness.env"),
     ("harness.api", "harness.errors", "harness.metrics", "harness.toml"),

@@ -158,7 +158,7 @@ class Contestant:
         readings = tuple(self._read(picture, way) for way in shown)
         panel, alt = b"", "No score, no map."
         if not self.scorer.reads_pixels:
-            alt = "It reads the file's header and no pixel: there is no place to show."
+            alt = "It reads the file itself, not its pixels: there is no place to show."
         elif readings[0].score is not None:
             found = self._tried(self._maps, picture, readings[0].way)
             panel, alt = (b"", _said(found)) if isinstance(found, HarnessError) else found

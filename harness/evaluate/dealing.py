@@ -38,6 +38,7 @@ from harness.evaluate.part import (
     WeightsOrder,
 )
 from harness.evaluate.work import CellWork, OpenSubset, Tick
+from harness.registry import detectors as registry
 
 log = logging.getLogger(__name__)
 
@@ -260,11 +261,14 @@ def _part(
 
 def _order(job: Job) -> WeightsOrder:
     path = Path(job.token).expanduser() if job.token else None
+    comes, registered = registry.origin(job.spec), job.spec.name in registry.detectors()
     return WeightsOrder(
-        detector=job.spec.name,
+        detector=job.spec.name if registered or not comes else comes.place,
         token=str(path.absolute()) if path is not None and path.exists() else job.token,
         variant=job.loaded.variant,
         sha256=job.weights.sha256,
+        declared=registry.declared(job.spec),
+        origin=comes.sha256 if comes else "",
     )
 
 
