@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.commands",),
     ("harness.demo",),
     ("harness.ablation", "harness.audit", "harness.cost", "harness.explain"),
-    ("harness.training", "harness.evaluate"),
+    ("harness.training", "harness.evaluation"),
     ("harness.engine", "harness.site", "harness.cluster"),
     ("harness.registry", "harness.figures"),
     ("baselines", "harness.suites", "harness.checkpoints", "harness.outside", "harness.report"),

@@ -14,9 +14,9 @@ from harness.data.perturb import UNPERTURBED, Perturbation, parse_perturbation
 from harness.data.preprocess import Preprocess, parse
 from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError, attempt
-from harness.evaluate import image_file
-from harness.evaluate.image_file import ImageFile
-from harness.evaluate.twins import SuiteSizes, geometry_text
+from harness.evaluation import image_file
+from harness.evaluation.image_file import ImageFile
+from harness.evaluation.twins import SuiteSizes, geometry_text
 from harness.explain.columns import drawn, in_words
 from harness.explain.maps import ready
 from harness.explain.observer import Observer, Subject

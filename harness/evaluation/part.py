@@ -19,8 +19,8 @@ from harness.data.sample import UNREADABLE, Sample
 from harness.engine.scorer import Compute, Job, make_job
 from harness.env import resolve_device
 from harness.errors import HarnessError
-from harness.evaluate.images import Share, SubsetScoring
-from harness.evaluate.scorers import Scorers, session
+from harness.evaluation.images import Share, SubsetScoring
+from harness.evaluation.scorers import Scorers, session
 from harness.outside.declared import NOTHING, Declared
 from harness.registry import detectors as registry
 from harness.results.records import Made

@@ -27,8 +27,8 @@ from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
-from harness.evaluate.indexing import ClusterHashes
-from harness.evaluate.part import (
+from harness.evaluation.indexing import ClusterHashes
+from harness.evaluation.part import (
     About,
     NodeOrder,
     NodeScorer,
@@ -37,7 +37,7 @@ from harness.evaluate.part import (
     PartTask,
     WeightsOrder,
 )
-from harness.evaluate.work import CellWork, OpenSubset, Tick
+from harness.evaluation.work import CellWork, OpenSubset, Tick
 from harness.registry import detectors as registry
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Dealing:
         return ", ".join(parts)
 
     def run(self, work: Iterator[OpenSubset], tick: Tick) -> Iterator[OpenSubset]:
-        """As of :class:`harness.evaluate.work.Engine`."""
+        """As of :class:`harness.evaluation.work.Engine`."""
         done: deque[OpenSubset] = deque()
         parts = self._parts(work, done)
         try:

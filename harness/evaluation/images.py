@@ -23,7 +23,7 @@ from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
 from harness.errors import BadImageError, HarnessError, attempt
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 from harness.results.records import Made
 
 View = tuple[str, str]

@@ -17,8 +17,8 @@ from harness.data.preprocess import parse
 from harness.data.sample import Sample
 from harness.data.suite import Subset, Suite
 from harness.engine.scorer import Job
-from harness.evaluate.plan import Done, PlannedCell, Settings
-from harness.evaluate.recorder import Recorder, not_scored
+from harness.evaluation.plan import Done, PlannedCell, Settings
+from harness.evaluation.recorder import Recorder, not_scored
 from harness.registry import detectors as registry
 from harness.results.lock import waited_for
 from harness.results.predictions import Predictions
