@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     sources = list(_sources(args.paths))
     compute = _jobs.compute(args)
     scorer = Scorer(spec, make_job(*chosen[0]).loaded, compute)
-    rows = _score(sources, scorer, preprocess, compute)
+    rows = score_sources(sources, scorer, preprocess, compute)
     if args.json:
         print(canonical_json([asdict(row) for row in rows]), end="")
     elif args.csv:
@@ -69,7 +69,7 @@ def _sources(names: Sequence[str]) -> Iterator[Source]:
         yield from (file.source for file in found.files)
 
 
-def _score(
+def score_sources(
     sources: Sequence[Source], scorer: Scorer, preprocess: Preprocess, compute: Compute
 ) -> list[Scored]:
     threshold = scorer.spec.score.threshold
