@@ -11,6 +11,8 @@ SURE = ("documented", "third party")
 """Certainties of a subset's counts that are taken for the published ones."""
 NAMED = 3
 """Images named before the rest is counted."""
+OF_RUNS = ("weights", "imported")
+"""Kinds that hold for a whole run, whatever the set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class Reservation:
     """One reason not to take a number for what it looks like.
 
     Args:
-        kind: ``skipped``, ``left out``, ``counts``, ``classes``, ``limit``, ``weights``, ``seen``.
+        kind: ``imported``, ``skipped``, ``left out``, ``counts``, ``classes``, ``limit``,
+            ``weights``, ``seen``.
         text: in words, without the subset's name.
         comparable: the number may still stand beside a published one of the same set.
     """
@@ -37,7 +40,12 @@ def reservations(record: RunRecord, result: SubsetResult) -> tuple[Reservation, 
     """
     if not result.metrics:
         return ()
-    return (*_of_images(result), *_of_weights(record), *_of_training(result))
+    return (
+        *_of_images(result, imported=record.is_imported),
+        *_of_weights(record),
+        *_of_training(result),
+        *_of_origin(record),
+    )
 
 
 def of_mean(record: RunRecord) -> tuple[Reservation, ...]:
@@ -62,7 +70,7 @@ def joined(parts: Iterable[tuple[str, Iterable[Reservation]]]) -> tuple[Reservat
     return tuple(
         Reservation(
             kind=kind,
-            text=text if kind == "weights" else f"{', '.join(names)}: {text}",
+            text=text if kind in OF_RUNS else f"{', '.join(names)}: {text}",
             comparable=comparable,
         )
         for (kind, comparable, text), names in found.items()
@@ -77,6 +85,7 @@ def is_as_declared(record: RunRecord, subset: str = "") -> bool:
         subset: one of its subsets; "" = all of them. Their published counts must be sure, and met.
     """
     known = record.weights.verified is True or not record.weights.sha256
+    known = known and not record.is_imported
     return known and all(
         result.counts in SURE
         and not result.skipped
@@ -92,13 +101,14 @@ def names(ids: Sequence[str]) -> str:
     return ", ".join(ids[:NAMED]) + more
 
 
-def _of_images(result: SubsetResult) -> Iterable[Reservation]:
+def _of_images(result: SubsetResult, *, imported: bool) -> Iterable[Reservation]:
     if result.skipped:
         read = result.n_real + result.n_fake
         yield Reservation(
             kind="skipped",
-            text=f"{len(result.skipped)} of {read + len(result.skipped)} images could not be read "
-            f"and are left out: {names(result.skipped)}",
+            text=f"{len(result.skipped)} of {read + len(result.skipped)} images "
+            f"{'have no score' if imported else 'could not be read'} and are left out: "
+            f"{names(result.skipped)}",
         )
     if result.left_out:
         yield Reservation(
@@ -143,3 +153,11 @@ def _of_weights(record: RunRecord) -> Iterable[Reservation]:
 def _of_training(result: SubsetResult) -> Iterable[Reservation]:
     if result.seen:
         yield Reservation(kind="seen", text=f"seen in training: {result.seen}", comparable=True)
+
+
+def _of_origin(record: RunRecord) -> Iterable[Reservation]:
+    if record.origin is not None and record.is_imported:
+        yield Reservation(
+            kind="imported",
+            text=f"imported: the scores were made elsewhere ({record.origin.place})",
+        )
