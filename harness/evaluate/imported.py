@@ -173,7 +173,7 @@ def origin_of(file: ScoreFile, detector: Imported, meaning: Meaning, images: str
         )
     return Origin(
         kind="imported",
-        place=f"{file.place}, column {detector.column}",
+        place=file.place,
         sha256=hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest(),
         facts=facts,
     )
