@@ -172,7 +172,8 @@ def _index(manifests: Sequence[tuple[Subset, Manifest]]) -> _Index:
             index.by_id[sample.id].append(where)
             path = str(sample.source)
             for name in {path, path.removeprefix(cwd + "/")}:
-                index.by_place.setdefault(name, []).append(where)
+                if where not in (found := index.by_place.setdefault(name, [])):
+                    found.append(where)
     return index
 
 

@@ -289,7 +289,10 @@ def _labels(cells: _Cells, column: str, fake: str) -> list[int | None]:
         found.append(known[text])
     if fake and 1 not in known.values():
         values = ", ".join(sorted(filter(None, known)))
-        raise UsageError(f"{cells.place}: no {column} is {fake!r}; there are {values}")
+        raise UsageError(
+            f"{cells.place}: no {column} is {fake!r}; there are {values}",
+            hint="--fake-label VALUE, one of these",
+        )
     return found
 
 

@@ -188,7 +188,7 @@ class _Builder:
             family=facts.get("family", ""),
             kind=kind,
             scored=any(map(is_scored, records)),
-            tags=self._tags(key, kind, records),
+            tags=self._tags(key, kind, mini),
             notes=list(dict.fromkeys([*(built.notes if built else ()), *_about(official)])),
             gaps=self._gaps(built, official),
             links=self._links(records),
@@ -200,13 +200,11 @@ class _Builder:
         known = built or next((r for r in self.mini.rows if r.detector == key.detector), None)
         return known.kind if known else "method"
 
-    def _tags(self, key: RunKey, kind: str, records: Sequence[RunRecord]) -> list[str]:
+    def _tags(self, key: RunKey, kind: str, mini: Sequence[RunRecord]) -> list[str]:
         same = {(run.detector, run.weights, run.variant) for run in self.runs}
         variants = {v for detector, weights, v in same if (detector, weights) == key[:3:2]}
-        mini = [record for record in records if record.suite == self.mini_suite]
         seeds = len({record.weights.sha256 for record in mini})
         tags = [_TAGS[kind]] if kind in _TAGS else []
-        tags += ["imported"] if any(record.is_imported for record in records) else []
         tags += [key.variant] if key.variant and len(variants) > 1 else []
         tags += self.apart.get(key.group, ())
         return [*tags, f"{seeds} seeds"] if seeds > 1 else tags
