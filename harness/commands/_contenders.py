@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from harness.errors import UsageError
+from harness.errors import UsageError, unknown_name
 from harness.registry import detectors as registry
 from harness.report.measured import is_scored, newest
 from harness.results.comparison import Contender
@@ -19,11 +19,14 @@ def contenders(text: str, records: Sequence[RunRecord]) -> dict[str, Contender]:
         UsageError: there are none, or they differ in more than the seed.
     """
     name, _, label = text.partition(":")
-    spec = registry.detector(name)
+    # What was imported, or is no part of this project, is known by its records alone.
+    known = {*registry.detectors(), *(record.detector for record in records)}
+    if name not in known:
+        raise unknown_name("detector", name, known)
     found = [
         record
         for record in newest(records)
-        if record.detector == spec.name and is_scored(record) and _plain(record)
+        if record.detector == name and is_scored(record) and _plain(record)
     ]
     named = [r for r in found if label in ("", r.weights.label, weights_kind(r))]
     if not named:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
 
 from harness.commands import _sources
 from harness.commands._list import detector_facts, suite_facts
@@ -11,6 +13,7 @@ from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from harness.report.diff import against_paper
 from harness.report.measured import is_treated
+from harness.report.tables.paper import Sources
 from harness.results.paths import TABLES
 from harness.results.store import write_atomic
 from harness.site import record_page
@@ -24,19 +27,10 @@ from harness.site.sections import sections
 
 def run(args: argparse.Namespace) -> int:
     sources = _sources.gather(args.out)
-    specs = _sources.specs()
     renderer = PageRenderer(TABLES / "templates")
     paged = [r for r in sources.records if args.all_pages or not is_treated(r)]
     pages = record_page.write(args.out, args.to, paged, renderer, args.data_root)
-    material = Material(
-        specs=specs,
-        tables={spec.name: build(spec, sources) for spec in specs},
-        sources=sources,
-        cells=against_paper(specs, sources),
-        detectors=[detector_facts(spec) for spec in registry.detectors().values()],
-        suites=[suite_facts(suite, args.data_root) for suite in all_suites().values()],
-        pages=frozenset(path.name for path in pages),
-    )
+    material = gathered(sources, args.data_root, [path.name for path in pages])
     board = build_leaderboard(material)
     found = sections(args.out, TABLES / "out")
     text = index_page(renderer, material, board, cost_panels(board, material), found)
@@ -44,3 +38,23 @@ def run(args: argparse.Namespace) -> int:
     for path in (*pages, args.to / "index.html"):
         print(path)
     return 0
+
+
+def gathered(sources: Sources, data_root: Path | None, pages: Iterable[str] = ()) -> Material:
+    """What the leaderboard is made from.
+
+    Args:
+        sources: records and the paper's numbers.
+        data_root: folder of the official test sets.
+        pages: names of the records' pages that were written.
+    """
+    specs = _sources.specs()
+    return Material(
+        specs=specs,
+        tables={spec.name: build(spec, sources) for spec in specs},
+        sources=sources,
+        cells=against_paper(specs, sources),
+        detectors=[detector_facts(spec) for spec in registry.detectors().values()],
+        suites=[suite_facts(suite, data_root) for suite in all_suites().values()],
+        pages=frozenset(pages),
+    )

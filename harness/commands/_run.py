@@ -14,7 +14,7 @@ from harness.evaluation.matrix import Matrix
 from harness.evaluation.shards import Shard
 from harness.evaluation.twins import twins
 from harness.results.records import Metric, RunRecord
-from harness.results.reservations import Reservation, of_mean, reservations
+from harness.results.reservations import OF_RUNS, Reservation, of_mean, reservations
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]
         said += _undefined(result.metrics)
         shown = _pair(result.metrics) if result.metrics else result.status
         cells.append(shown + _marks(name, said, remarks))
-    said = [each.text for each in of_mean(record) if each.kind == "weights"]
+    said = [each.text for each in of_mean(record) if each.kind in OF_RUNS]
     said += _undefined(record.mean) + _averaged(record)
     mean = _pair(record.mean) + _marks(f"mean of {record.detector}{label}", said, remarks)
     return [f"{record.detector}{label}", *cells, mean, _interval(record.mean)]
@@ -100,7 +100,7 @@ def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]
 
 def _spoken(found: Iterable[Reservation]) -> list[Reservation]:
     """Those of one cell: a limit stands in the title, weights beside the mean."""
-    return [each for each in found if each.kind not in ("limit", "weights")]
+    return [each for each in found if each.kind not in ("limit", *OF_RUNS)]
 
 
 def _undefined(metrics: Mapping[str, Metric]) -> list[str]:

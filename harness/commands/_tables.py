@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from harness.commands import _sources
 from harness.errors import unknown_name
@@ -12,11 +13,14 @@ from harness.report.spec import TableSpec
 from harness.report.table import Table
 from harness.report.tables.mini import build_mini_table
 from harness.report.tables.paper import Sources, build_paper_table
+from harness.report.tables.sets import sets_spec
 from harness.results.paths import TABLES
 
 
 def run(args: argparse.Namespace) -> int:
     to = args.to or args.out / "tables"
+    if args.suite:
+        return _of_suite(args, to)
     specs = {spec.name: spec for spec in _sources.specs()}
     for name in (args.table, args.skip):
         if name and name not in specs:
@@ -30,6 +34,18 @@ def run(args: argparse.Namespace) -> int:
         written = renderer.write(tables, to)
         written += renderer.write_overview(tables, findings(sources.paper), to)
     for path in written:
+        print(path)
+    return 0
+
+
+def _of_suite(args: argparse.Namespace, to: Path) -> int:
+    """The table of one suite, whatever its sets."""
+    sources = _sources.gather(args.out)
+    known = {record.suite for record in sources.records}
+    if args.suite not in known:
+        raise unknown_name("suite", args.suite, known, said="no run is on a suite")
+    table = build(sets_spec(args.suite, sources.records), sources)
+    for path in Renderer(TABLES / "templates").write([table], to):
         print(path)
     return 0
 

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--table", default="", metavar="NAME", help="only this table")
+    which.add_argument(
+        "--suite", default="", metavar="NAME", help="one of any suite's runs, own data's too"
+    )
     which.add_argument("--skip", default="", metavar="NAME", help="all tables but this one")
 
 

@@ -71,5 +71,5 @@ def _scorer_of(record: RunRecord) -> tuple[object, ...]:
     images of it that were scored, and a geometry that is the published one on both.
     """
     own = "" if record.preprocess == record.published_preprocess else record.preprocess
-    key = dataclasses.replace(record.key("", ""), suite="", limit=0, preprocess=own)
+    key = dataclasses.replace(record.scorer(), limit=0, preprocess=own)
     return key, record.weights.label

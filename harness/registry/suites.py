@@ -72,10 +72,15 @@ def get_suite(name: str) -> Suite:
     """The suite of this name or alias.
 
     Raises:
-        UsageError: unknown; says what exists and what was probably meant.
+        UsageError: unknown, says what exists and what was probably meant; or a name of own data.
     """
     suites = all_suites()
     by_name = {alias: suite for suite in suites.values() for alias in suite.aliases} | dict(suites)
+    if name.startswith(OWN):
+        raise UsageError(
+            f"{name}: own data is found by its place, and scores that were imported have no images",
+            hint="--images PLACE, where the images are at hand",
+        )
     if name not in by_name:
         raise unknown_name("suite", name, [*by_name, *GROUPS])
     return by_name[name]

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.results.records import Metric, RunRecord
-from harness.results.reservations import Reservation, joined, of_mean, reservations
+from harness.results.reservations import OF_RUNS, Reservation, joined, of_mean, reservations
 from harness.results.rows import seed_group
 
 METRICS = {"ACC": "acc", "AP": "ap"}
@@ -19,7 +19,7 @@ RULES = {
 """What a release's AP is, in words."""
 RAW_APART = 0.05
 """Percentage points from which on the AP of the raw scores is told beside the release's."""
-OF_ROWS = ("weights", "seen", "limit")
+OF_ROWS = (*OF_RUNS, "seen", "limit")
 """Kinds of reservations that hold for a whole row and are said there, once."""
 
 PLAIN = {"preprocess": "as published", "perturbation": "none", "precision": "fp32", "limit": "none"}
@@ -160,9 +160,9 @@ def about_units(records: Iterable[RunRecord]) -> str:
 
 
 def about_weights(records: Iterable[RunRecord]) -> tuple[str, ...]:
-    """What must be said of a row's weights."""
+    """What must be said of a row's weights, or of scores that were imported."""
     said = (each for record in records for each in of_mean(record))
-    return tuple(dict.fromkeys(each.text for each in said if each.kind == "weights"))
+    return tuple(dict.fromkeys(each.text for each in said if each.kind in OF_RUNS))
 
 
 def about_training(records: Iterable[RunRecord]) -> tuple[str, ...]:
@@ -189,7 +189,9 @@ def departures(record: RunRecord, published: str) -> tuple[str, ...]:
         published: label of the detector's default published checkpoint, "" when it has none.
     """
     found = []
-    if record.weights.label != published and (record.weights.sha256 or is_scored(record)):
+    if record.is_imported:
+        found.append("imported: made elsewhere, under conditions that are not known here")
+    elif record.weights.label != published and (record.weights.sha256 or is_scored(record)):
         has, wants = record.weights.label or "none", published or "none"
         found.append(f"other weights: {has}, published: {wants}")
     if record.preprocess != record.published_preprocess:

@@ -297,6 +297,18 @@ class RunRecord:
         )
 
     @property
+    def is_imported(self) -> bool:
+        """Whether its scores were made elsewhere, by what nothing here has seen."""
+        return self.origin is not None and self.origin.kind == "imported"
+
+    def scorer(self) -> PredictionKey:
+        """What decides scores, whatever the set. The digest of imported scores is that of one
+        file about one set, and says nothing of what made them: they have their name alone.
+        """
+        key = dataclasses.replace(self.key("", ""), suite="")
+        return dataclasses.replace(key, origin="") if self.is_imported else key
+
+    @property
     def environment(self) -> dict[str, str]:
         """Everything around the code that made its scores; several values of one thing are joined
         by `` | ``, in the order of the subsets. Empty where nothing is known.

@@ -13,6 +13,8 @@ NOT_DETERMINISTIC = "not deterministic"
 """The fact of an origin that its scores do not repeat."""
 NAMED = 3
 """Images named before the rest is counted."""
+OF_RUNS = ("weights", "imported", "repeats")
+"""Kinds that hold for a whole run, whatever the set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,8 @@ class Reservation:
     """One reason not to take a number for what it looks like.
 
     Args:
-        kind: ``skipped``, ``left out``, ``counts``, ``classes``, ``limit``, ``weights``, ``seen``.
+        kind: ``imported``, ``skipped``, ``left out``, ``counts``, ``classes``, ``limit``,
+            ``weights``, ``seen``.
         text: in words, without the subset's name.
         comparable: the number may still stand beside a published one of the same set.
     """
@@ -39,8 +42,12 @@ def reservations(record: RunRecord, result: SubsetResult) -> tuple[Reservation, 
     """
     if not result.metrics:
         return ()
-    said = (*_of_images(result), *_of_weights(record), *_of_training(result))
-    return (*said, *_of_origin(record))
+    return (
+        *_of_images(result, imported=record.is_imported),
+        *_of_weights(record),
+        *_of_training(result),
+        *_of_origin(record),
+    )
 
 
 def of_mean(record: RunRecord) -> tuple[Reservation, ...]:
@@ -65,7 +72,7 @@ def joined(parts: Iterable[tuple[str, Iterable[Reservation]]]) -> tuple[Reservat
     return tuple(
         Reservation(
             kind=kind,
-            text=text if kind == "weights" else f"{', '.join(names)}: {text}",
+            text=text if kind in OF_RUNS else f"{', '.join(names)}: {text}",
             comparable=comparable,
         )
         for (kind, comparable, text), names in found.items()
@@ -80,6 +87,7 @@ def is_as_declared(record: RunRecord, subset: str = "") -> bool:
         subset: one of its subsets; "" = all of them. Their published counts must be sure, and met.
     """
     known = record.weights.verified is True or not record.weights.sha256
+    known = known and not record.is_imported
     return known and all(
         result.counts in SURE
         and not result.skipped
@@ -95,13 +103,14 @@ def names(ids: Sequence[str]) -> str:
     return ", ".join(ids[:NAMED]) + more
 
 
-def _of_images(result: SubsetResult) -> Iterable[Reservation]:
+def _of_images(result: SubsetResult, *, imported: bool) -> Iterable[Reservation]:
     if result.skipped:
         read = result.n_real + result.n_fake
         yield Reservation(
             kind="skipped",
-            text=f"{len(result.skipped)} of {read + len(result.skipped)} images could not be read "
-            f"or scored and are left out: {names(result.skipped)}",
+            text=f"{len(result.skipped)} of {read + len(result.skipped)} images "
+            f"{'have no score' if imported else 'could not be read or scored'} and are left out: "
+            f"{names(result.skipped)}",
         )
     if result.left_out:
         yield Reservation(
@@ -143,14 +152,17 @@ def _of_weights(record: RunRecord) -> Iterable[Reservation]:
         )
 
 
-def _of_origin(record: RunRecord) -> Iterable[Reservation]:
-    if record.origin and record.origin.facts.get(NOT_DETERMINISTIC):
-        yield Reservation(
-            kind="weights",
-            text=f"not deterministic: {record.origin.facts[NOT_DETERMINISTIC]}",
-        )
-
-
 def _of_training(result: SubsetResult) -> Iterable[Reservation]:
     if result.seen:
         yield Reservation(kind="seen", text=f"seen in training: {result.seen}", comparable=True)
+
+
+def _of_origin(record: RunRecord) -> Iterable[Reservation]:
+    if record.origin is not None and NOT_DETERMINISTIC in record.origin.facts:
+        unsteady = record.origin.facts[NOT_DETERMINISTIC]
+        yield Reservation(kind="repeats", text=f"not deterministic: {unsteady}")
+    if record.origin is not None and record.is_imported:
+        yield Reservation(
+            kind="imported",
+            text=f"imported: the scores were made elsewhere ({record.origin.place})",
+        )

@@ -31,7 +31,7 @@ def seed_group(record: RunRecord) -> Hashable:
     recipe = _asked(record)
     own = "" if record.preprocess == record.published_preprocess else record.preprocess
     weights = "" if seeded else record.weights.sha256
-    treated = dataclasses.replace(record.key("", ""), suite="", weights=weights, preprocess=own)
+    treated = dataclasses.replace(record.scorer(), weights=weights, preprocess=own)
     return (
         treated,
         weights_kind(record) if seeded else record.weights.label,

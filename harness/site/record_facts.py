@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.data.score_sets import NO_IMAGES
 from harness.report.layout import HOLE, between
 from harness.report.measured import (
     PLAIN,
@@ -21,7 +22,7 @@ from harness.report.measured import (
     subset_value,
     suite_value,
 )
-from harness.results.records import SCHEMA, RunRecord, SubsetResult, WeightsRef
+from harness.results.records import SCHEMA, Origin, RunRecord, SubsetResult, WeightsRef
 from harness.results.reservations import of_mean, reservations
 from harness.site.grid import Entry, Grid, counted, said
 
@@ -97,7 +98,8 @@ def facts(record: RunRecord, published: str) -> Facts:
         ("Detector", f"{record.title} ({record.detector}), version {record.version}"),
         ("Variant", record.variant),
         ("Suite", record.suite),
-        *_weights(record.weights, published),
+        *_origin(record.origin),
+        *(() if record.is_imported else _weights(record.weights, published)),
         ("Preprocess", _preprocess(record)),
         ("Perturbation", record.perturbation or PLAIN["perturbation"]),
         ("Precision", record.precision),
@@ -193,7 +195,20 @@ def _weights(weights: WeightsRef, published: str) -> Iterator[tuple[str, str]]:
     yield "Not the paper's weights", weights.not_papers
 
 
+def _origin(origin: Origin | None) -> Iterator[tuple[str, str]]:
+    """Where a detector or scores come from that are no part of this project."""
+    if origin is None:
+        return
+    kinds = {"imported": "imported: these scores were made elsewhere"}
+    yield "Origin", f"{kinds.get(origin.kind, origin.kind)} ({origin.place})"
+    yield "SHA-256 of the origin", origin.sha256
+    for name, text in origin.facts.items():
+        yield f"Origin: {name}", text
+
+
 def _preprocess(record: RunRecord) -> str:
+    if record.is_imported:
+        return "not known: the images were prepared where the scores were made"
     if record.preprocess == record.published_preprocess:
         return f"{record.preprocess}, as published"
     return f"{record.preprocess}, not as published: {record.published_preprocess}"
@@ -210,6 +225,8 @@ def _images(record: RunRecord) -> str:
     subsets = f"{len(scored)} of {len(record.subsets)} subsets, shared ones in each"
     sources = ", ".join(dict.fromkeys(result.source or "files" for result in scored))
     read = "" if sources in ("", "files") else f"; read from {sources}"
+    if sources == NO_IMAGES:
+        read = f"; {NO_IMAGES}"
     return f"{reals:,} real and {fakes:,} fake in {subsets}{read}"
 
 

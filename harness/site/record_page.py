@@ -15,6 +15,7 @@ from PIL import Image
 from harness.data.decode import decode, display_name, read_bytes
 from harness.data.manifest import load_manifest
 from harness.data.sample import Sample
+from harness.data.score_sets import NO_IMAGES
 from harness.errors import DataError, HarnessError, UsageError
 from harness.figures.scores import (
     histogram_plot,
@@ -139,6 +140,8 @@ class Thumbnails:
 
     def _of(self, record: RunRecord, image: WrongImage) -> str:
         place = f"{record.suite}:{image.subset}"
+        if any(r.source == NO_IMAGES for r in record.subsets if r.subset == image.subset):
+            raise DataError(f"{record.suite}: {NO_IMAGES} were imported")
         digest, samples = self._manifest(record.suite, image.subset)
         scored = next(r.manifest for r in record.subsets if r.subset == image.subset)
         if digest != scored or image.id not in samples:
