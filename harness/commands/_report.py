@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from harness.commands import _sources
 from harness.commands._list import detector_facts, suite_facts
@@ -38,9 +39,15 @@ def run(args: argparse.Namespace) -> int:
         pages=frozenset(path.name for path in pages),
     )
     board = build_leaderboard(material)
-    found = sections(args.out, TABLES / "out")
+    found = sections(args.out, _ablations(args.out))
     text = index_page(renderer, material, board, cost_panels(board, material), found)
     write_atomic(args.to / "index.html", text.encode())
     for path in (*pages, args.to / "index.html"):
         print(path)
     return 0
+
+
+def _ablations(out: Path) -> Path:
+    """The folder of the ablations' tables: one's own, else (in a checkout) the committed ones."""
+    own = out / "ablation" / "tables"
+    return own if any(own.glob("ablation-*.csv")) else TABLES / "out"

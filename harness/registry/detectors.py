@@ -14,6 +14,7 @@ from functools import cache
 
 from harness import errors
 from harness.api import DetectorSpec
+from harness.installed import install_hint as install_hint
 
 PACKAGES = ("lfm", "baselines")
 
@@ -53,11 +54,6 @@ def require_extras(spec: DetectorSpec) -> None:
             f"{spec.name} needs the extra {extra!r}, which is not installed",
             hint=install_hint(extra),
         )
-
-
-def install_hint(extra: str) -> str:
-    """The command that installs an extra."""
-    return f".venv/bin/pip install -e '.[{extra}]'"
 
 
 def usable(text: str) -> list[DetectorSpec]:
