@@ -20,6 +20,18 @@ TABLES = ROOT / "tables" if CHECKOUT else _SHIPPED
 """The specs of tables, the paper's numbers, templates; in a checkout also what is rendered."""
 
 
+def shipped(given: str) -> Path:
+    """A file or folder as it was typed; where there is none, ``tables/...`` is that of the program.
+
+    So ``tables/specs/ablation/core.toml`` and ``tables/expected`` are found from every folder.
+    """
+    path = Path(given)
+    if path.parts[:1] == ("tables",) and not path.exists():
+        found = TABLES.joinpath(*path.parts[1:])
+        return found if found.exists() else path
+    return path
+
+
 def install_hint(extra: str) -> str:
     """The command that installs an extra of pyproject.toml, as it is typed in this folder."""
     try:

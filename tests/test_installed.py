@@ -156,5 +156,16 @@ def test_what_is_said_to_type_is_right_where_it_is_said(installed: Installed) ->
         assert done.returncode == 2
         assert "this copy is installed\n  next: python -m harness dev docs --to" in done.stderr
         assert not (installed.reader / "docs").exists()
-    done = installed.run("lfm-bench", "ablation", "core", "--cell", "no-such-row")
-    assert "unknown row 'no-such-row'" in done.stderr  # so the spec was found by its name
+
+
+def test_what_comes_with_it_is_named_as_in_the_checkout(installed: Installed) -> None:
+    spec = "tables/specs/ablation/core.toml"
+    done = installed.run("lfm-bench", "ablation", spec, "--cell", "no-such-row")
+    assert "unknown row 'no-such-row'" in done.stderr  # so the spec was read
+    before = contents(installed.code)
+    flags = ("--method", "chance", "--suite", "mini:gan_tconv", "--out", "whole")
+    installed.works("lfm-bench", "run", *flags, "--resamples", "0")
+    flags = ("--against", "tables/expected", "--suite", "mini", "--method", "chance")
+    compared = installed.works("lfm-bench", "diff", "--out", "whole", "--brief", *flags)
+    assert "equal: 2 " in compared
+    assert contents(installed.code) == before

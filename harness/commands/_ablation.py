@@ -22,6 +22,7 @@ from harness.engine.scorer import Compute
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
 from harness.evaluate.plan import Settings
+from harness.installed import shipped
 from harness.report.render import Renderer
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
@@ -43,7 +44,7 @@ _SOURCES = {
 
 
 def run(args: argparse.Namespace) -> int:
-    spec = _overridden(load(_file(args.spec)), args)
+    spec = _overridden(load(shipped(args.spec)), args)
     selections = selections_of(spec)
     data = training_data(spec, args.out)
     trials = plan(spec, data, args.out)
@@ -78,12 +79,6 @@ def _overridden(spec: AblationSpec, args: argparse.Namespace) -> AblationSpec:
     if args.epochs:
         spec = replace(spec, recipe={**spec.recipe, "epochs": args.epochs})
     return spec
-
-
-def _file(spec: str) -> Path:
-    """A spec that lies where it is said, or the one of this name that comes with the program."""
-    shipped = TABLES / "specs" / "ablation" / f"{spec}.toml"
-    return shipped if shipped.is_file() and not Path(spec).exists() else Path(spec)
 
 
 def _run_one(

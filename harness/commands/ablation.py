@@ -13,9 +13,9 @@ HELP = "train variants of one detector from several seeds and compare them; goes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "spec",
-        metavar="SPEC",
-        help="a TOML file (harness/ablation/spec.py says what it holds), or the name of one that "
-        "comes with the program: core, full, k",
+        metavar="SPEC.toml",
+        help="see harness/ablation/spec.py; tables/specs/ablation/core.toml, full.toml and k.toml "
+        "come with the program",
     )
     parser.add_argument("--seeds", type=_flags.seeds, help="comma-separated (default: the spec's)")
     parser.add_argument(

@@ -109,7 +109,7 @@ def sections(out: Path, rendered: Path) -> list[Section]:
             "rank-based linear dropout; RKS: random-K sampling with an auxiliary loss; TKP: top-K "
             "pooling). The outcome stands as it came out. Tests of the differences stand in the "
             "files ablation-*-tests beside these.",
-            command="python -m harness ablation core",
+            command="python -m harness ablation tables/specs/ablation/core.toml",
             grids=_tables(rendered, "ablation-*.csv"),
         ),
     ]
