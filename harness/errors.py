@@ -7,7 +7,8 @@
     ├── WeightsError             3   wrong sha256, keys that do not fit
     │   └── WeightsMissingError  3   a checkpoint that is not there
     ├── DetectorError            4   a detector breaks its contract
-    │   └── InputSizeError       4   an image whose size the detector cannot take
+    │   ├── InputSizeError       4   an image whose size the detector cannot take
+    │   └── CannotScoreError     4   an image of a batch that a detector could not score
     ├── SchemaError              5   a record or prediction file of another schema, or damaged
     └── OutputError              6   the disk is full, read-only, or a file stands in the way
 
@@ -113,6 +114,20 @@ class DetectorError(HarnessError):
 
 class InputSizeError(DetectorError):
     """An image has a size that a detector cannot take."""
+
+
+class CannotScoreError(DetectorError):
+    """A detector could not score one image of a batch, and says so in place of a number.
+
+    Args:
+        index: of the image in the batch.
+        reason: why, in words.
+    """
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"image {index + 1}: {reason}")
+        self.index = index
+        self.reason = printable(reason)
 
 
 class SchemaError(HarnessError):

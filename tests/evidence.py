@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.evaluate.recorder import Recorder
+from harness.evaluation.recorder import Recorder
 from harness.results.predictions import Predictions, prediction_path, write_predictions
 from harness.results.records import (
     PredictionKey,

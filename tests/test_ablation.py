@@ -17,8 +17,8 @@ from harness.ablation.spec import AblationSpec, checked_seeds, load
 from harness.commands import _ablation as ablation
 from harness.engine.scorer import Compute
 from harness.errors import UsageError
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.plan import Settings
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.plan import Settings
 from harness.registry import detectors as registry
 from harness.training import run_folder
 from harness.training.jobs import ChildJob, ChildOutcome, run_jobs

@@ -67,7 +67,7 @@ def test_torch_and_tables_stay_where_they_belong(module: str, path: Path) -> Non
     names = imports(path)
     if module.startswith((*NO_TORCH, "harness.errors")):
         assert not {name for name in names if name.split(".")[0] in ("torch", "torchvision")}
-    if room_of(module) in ("harness.evaluate", "harness.training", "harness.engine"):
+    if room_of(module) in ("harness.evaluation", "harness.training", "harness.engine"):
         assert not {name for name in names if name.startswith(PAGES_AND_TABLES)}
 
 

@@ -14,7 +14,7 @@ import pytest
 from harness.__main__ import main
 from harness.data.manifest import content_hash
 from harness.data.source import Source
-from harness.evaluate import indexing
+from harness.evaluation import indexing
 from harness.results.journal import Journal
 from harness.results.records import Made, RunRecord
 from harness.results.store import load_records

@@ -11,7 +11,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.errors import SchemaError, UsageError
-from harness.evaluate.rescore import rescore
+from harness.evaluation.rescore import rescore
 from harness.metrics.classification import OF_THE_SET, Rule
 from harness.metrics.interval import interval
 from harness.metrics.replicates import replicates

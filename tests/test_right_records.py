@@ -128,7 +128,7 @@ def test_environment_and_settings_stay_with_the_scores_that_they_made(
     assert run(images, out) == 0
     before = only(out)
     monkeypatch.setattr(
-        "harness.evaluate.scorers.environment", lambda device: {"threads": "of another"}
+        "harness.evaluation.scorers.environment", lambda device: {"threads": "of another"}
     )
     half(images, out, "chance", "--batch-size", "16")
     assert only(out) == before
@@ -140,7 +140,7 @@ def test_a_record_of_two_sessions_shows_both(
 ) -> None:
     out = tmp_path / "out"
     half(images, out, "chance")
-    monkeypatch.setattr("harness.evaluate.scorers.environment", lambda device: {"cpu": "another"})
+    monkeypatch.setattr("harness.evaluation.scorers.environment", lambda device: {"cpu": "another"})
     assert run(images, out) == 0
     record = only(out)
     here = environment()["cpu"]

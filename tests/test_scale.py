@@ -31,7 +31,7 @@ from harness.data.decode import decode
 from harness.data.manifest import load_manifest
 from harness.data.synthetic import SIDE, SyntheticSource, synthetic_suite
 from harness.env import peak_memory
-from harness.evaluate.matrix import Matrix
+from harness.evaluation.matrix import Matrix
 from harness.registry.suites import find_root
 from tests import program
 

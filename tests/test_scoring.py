@@ -15,7 +15,7 @@ from harness.data.preprocess import parse
 from harness.data.sample import Sample
 from harness.data.source import FileSource
 from harness.engine.scorer import Compute, Scorer
-from harness.evaluate.images import Share, SubsetScoring
+from harness.evaluation.images import Share, SubsetScoring
 from harness.results.journal import Journal, scored
 from harness.results.records import PredictionKey
 from tests.conftest import write_images

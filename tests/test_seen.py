@@ -11,7 +11,7 @@ from harness.checkpoints.run_weights import IMAGES
 from harness.data.sample import Sample
 from harness.data.source import FileSource
 from harness.data.suite import Subset
-from harness.evaluate.run_records import seen_in_training
+from harness.evaluation.run_records import seen_in_training
 from harness.registry.suites import all_suites
 from harness.results.records import WeightsRef
 

@@ -17,9 +17,9 @@ from harness.data.suite import Selection
 from harness.engine.accelerate import TOLERANCE
 from harness.engine.scorer import Compute, make_job
 from harness.errors import HarnessError
-from harness.evaluate import stability as module_under_test
-from harness.evaluate.plan import Settings
-from harness.evaluate.stability import Effect, Stability
+from harness.evaluation import stability as module_under_test
+from harness.evaluation.plan import Settings
+from harness.evaluation.stability import Effect, Stability
 from tests.conftest import write_images
 
 

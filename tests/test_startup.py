@@ -12,7 +12,7 @@ from harness.commands.train import RECIPE
 from harness.data.perturb import CHAINS
 from harness.engine.accelerate import FORMS
 from harness.env import DEVICES
-from harness.evaluate.twins import TWINS
+from harness.evaluation.twins import TWINS
 from harness.training.datasets import DECLARED
 from harness.training.recipe import OVERRIDABLE, flag, form
 from tests import program

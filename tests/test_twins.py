@@ -16,7 +16,7 @@ from harness.data.own import own_name, own_suite
 from harness.data.suite import Selection
 from harness.engine.scorer import Job, make_job
 from harness.errors import UsageError
-from harness.evaluate.twins import SuiteSizes, suite_sizes, twins
+from harness.evaluation.twins import SuiteSizes, suite_sizes, twins
 from harness.registry import detectors as registry
 from harness.registry.suites import get_suite
 from harness.results.predictions import read_predictions

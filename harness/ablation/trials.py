@@ -19,8 +19,8 @@ from harness.data.own import own_selections
 from harness.data.suite import Selection
 from harness.engine.scorer import make_job
 from harness.errors import UsageError, unknown_name
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.plan import Settings
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.plan import Settings
 from harness.registry import detectors as registry
 from harness.registry.suites import parse_selection
 from harness.results.records import RunRecord

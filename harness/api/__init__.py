@@ -8,6 +8,7 @@ RGB in [0, 1]; a score is larger when the image looks more fake.
 from harness.api.capabilities import (
     Detector,
     ExactMap,
+    FileDetector,
     FileHeader,
     Fittable,
     HasEmbedding,
@@ -43,6 +44,7 @@ __all__ = [
     "DetectorSpec",
     "Deviation",
     "ExactMap",
+    "FileDetector",
     "FileHeader",
     "Fittable",
     "HasEmbedding",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -46,6 +47,15 @@ class HeaderDetector(Protocol):
 
     def score_headers(self, headers: Sequence[FileHeader]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """N headers -> (N,) finite scores, larger = more fake."""
+        ...
+
+
+@runtime_checkable
+class FileDetector(Protocol):
+    """Scores whole image files, as a program that takes a path does."""
+
+    def score_files(self, files: Sequence[Path]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """N paths of copies under neutral names -> (N,) finite scores, larger = more fake."""
         ...
 
 

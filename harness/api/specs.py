@@ -202,6 +202,7 @@ class DetectorSpec:
         variants: training behaviours: name -> options for ``build``; the first is the default.
         training_only: those of the options that act in training alone: variants that differ in
             nothing else score alike with the same weights. A contract check holds a detector to it.
+        takes_weights: it is nothing without a checkpoint, and none is published: a file is given.
         version: raised whenever scores for the same weights change; part of every result's key.
         requires: extras (pyproject) it needs; the error names them.
         citation: how to cite the method.
@@ -224,6 +225,7 @@ class DetectorSpec:
     needs_pretrained: bool = False
     variants: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     training_only: frozenset[str] = frozenset()
+    takes_weights: bool = False
     version: int = 1
     requires: tuple[str, ...] = ()
     citation: str = ""

@@ -63,11 +63,15 @@ def resolve(spec: DetectorSpec, token: str = "", variant: str = "") -> LoadedWei
         UsageError: the variant is unknown, or is needed and was not given.
     """
     known_variant(spec, variant)
-    if spec.recipe is None and not spec.weights:
+    if spec.recipe is None and not spec.weights and not spec.takes_weights:
         if token:
             raise WeightsError(f"{spec.name} has no weights, got {token!r}")
         return LoadedWeights(state={}, ref=WeightsRef())
     published = {weights.name: weights for weights in spec.weights}
+    if not token and spec.takes_weights:
+        raise WeightsMissingError(
+            f"{spec.name} is nothing without a checkpoint", hint="give its file: --weights FILE"
+        )
     if not token and not spec.weights:
         raise WeightsMissingError(
             f"{spec.name} has no published checkpoint",

@@ -21,7 +21,7 @@ from harness.data.suite import Selection
 from harness.engine.scorer import Compute
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
-from harness.evaluate.plan import Settings
+from harness.evaluation.plan import Settings
 from harness.installed import shipped
 from harness.report.render import Renderer
 from harness.results.intervals import Replicates

@@ -14,12 +14,14 @@ from harness.results.records import Resampling
 
 if TYPE_CHECKING:
     from harness.data.columns import Columns
+    from harness.outside.declared import Declared
 
 OUT = Path("runs")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 METHOD_HELP = (
     "detectors, comma-separated, or `all`; `name:WEIGHTS` picks a published checkpoint by its "
-    "label, a file or a training run folder"
+    "label, a file or a training run folder; from elsewhere: mine.py:NAME, package.module:NAME, "
+    "hf:OWNER/NAME, onnx:FILE, timm:NAME"
 )
 WEIGHTS_HELP = (
     "checkpoint file, training run folder, or a folder of them as `train` leaves it "
@@ -172,12 +174,63 @@ def add_ray(parser: argparse._ActionsContainer) -> None:
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
-    """``--weights``, ``--variant``: which weights, for detectors that do not name their own."""
+    """``--weights``, ``--variant``: which weights, for detectors that do not name their own; and
+    what is declared of one from elsewhere."""
+    _add_outside(parser)
     parser.add_argument("--weights", type=Path, help=WEIGHTS_HELP)
     parser.add_argument(
         "--variant",
         default="",
         help="training behaviour that a weights file is of, where the file does not say it",
+    )
+
+
+def _add_outside(parser: argparse.ArgumentParser) -> None:
+    """``--kind``, ``--threshold``, ``--lower-is-fake``, ``--takes``, ``--fake-label``."""
+    group = parser.add_argument_group(
+        "a detector from elsewhere (mine.py:predict, hf:..., timm:...)",
+        "what it does not say itself",
+    )
+    group.add_argument("--kind", choices=("logit", "probability", "uncalibrated"), default="")
+    group.add_argument(
+        "--threshold",
+        type=float,
+        help="above it is fake (default: 0 of logits, 0.5 of probabilities)",
+    )
+    group.add_argument(
+        "--lower-is-fake", action="store_true", default=None, help="a lower score is more fake"
+    )
+    group.add_argument(
+        "--takes",
+        choices=("path", "image", "paths", "images"),
+        default="",
+        help="what a function takes: a path, a PIL picture, or a list of them",
+    )
+    _add_fake_label(parser)
+
+
+def _add_fake_label(parser: argparse.ArgumentParser) -> None:
+    """``--fake-label``, once: data and detectors have labels."""
+    if not any("--fake-label" in action.option_strings for action in parser._actions):
+        parser.add_argument(
+            "--fake-label",
+            default="",
+            metavar="VALUE",
+            help="means fake: in a table's label column, where every other value is real; of an "
+            "hf: classifier its label, of a timm: one with two outputs 0 or 1",
+        )
+
+
+def declared(args: argparse.Namespace) -> Declared:
+    """What these flags say of a detector from elsewhere; nothing where a command has none."""
+    from harness.outside.declared import Declared  # here: it imports torch
+
+    return Declared(
+        kind=getattr(args, "kind", ""),
+        threshold=getattr(args, "threshold", None),
+        lower_is_fake=getattr(args, "lower_is_fake", None),
+        takes=getattr(args, "takes", ""),
+        fake_label=getattr(args, "fake_label", ""),
     )
 
 
@@ -228,9 +281,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--image-column", default="", help="holds the encoded images")
     group.add_argument("--label-column", default="", help="says which are fake")
     group.add_argument("--group-column", default="", help="names the subset")
-    group.add_argument(
-        "--fake-label", default="", metavar="VALUE", help="means fake; every other value real"
-    )
+    _add_fake_label(parser)
 
 
 def columns(args: argparse.Namespace) -> Columns:

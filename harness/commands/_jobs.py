@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.api import DetectorSpec
+from harness.commands import _flags
 from harness.data.preprocess import parse
 from harness.engine.scorer import Compute, Job, make_job
 from harness.env import resolve_device, usable_cores
@@ -41,9 +42,9 @@ def selected(args: argparse.Namespace) -> list[Chosen]:
     names = list(registry.detectors()) if methods == "all" else methods.split(",")
     chosen: list[Chosen] = []
     taken = False
+    declared = _flags.declared(args)
     for name in names:
-        bare, _, token = name.strip().partition(":")
-        spec = registry.detector(bare)
+        spec, token = registry.named(name.strip(), declared)
         if token or weights is None:
             chosen.append(Chosen(spec, token, args.variant))
         else:
@@ -92,7 +93,18 @@ def compute(args: argparse.Namespace) -> Compute:
     )
 
 
+def takes_files(spec: DetectorSpec) -> bool:
+    """Whether it is somebody's function of a path."""
+    found = registry.origin(spec)
+    return found is not None and found.facts.get("takes", "").startswith("path")
+
+
 def job(chosen: Chosen, preprocess: str = "") -> Job:
     """The detector of a row with its weights, under another geometry where one is given."""
     made = make_job(*chosen)
+    if preprocess and takes_files(chosen.spec):
+        raise UsageError(
+            f"--preprocess: {chosen.spec.name} takes whole files, and does with them what it does",
+            hint="leave it out; --perturb and --twin change the file that it gets",
+        )
     return replace(made, geometry={"*": str(parse(preprocess))}) if preprocess else made

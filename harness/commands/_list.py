@@ -60,6 +60,7 @@ def detector_facts(spec: DetectorSpec) -> dict[str, Any]:
         "name": spec.name,
         "title": spec.title,
         "family": spec.family,
+        "from": origin.place if (origin := registry.origin(spec)) else "",
         "parameters": parameters(spec),
         "geometry": dict(spec.geometry),
         "smallest": list(spec.input_rule.smallest),
@@ -140,9 +141,10 @@ def _detector_table(detectors: dict[str, DetectorSpec]) -> str:
         size = f"{spec.input_rule.smallest[1]}x{spec.input_rule.smallest[0]}"
         if spec.input_rule.multiple_of > 1:
             size += f", multiples of {spec.input_rule.multiple_of}"
+        origin = registry.origin(spec)
         rows.append(
             [
-                spec.name,
+                f"{spec.name} (from {origin.place})" if origin else spec.name,
                 spec.title,
                 f"needs extra {extra}" if extra else ", ".join(known) or trained,
                 size,

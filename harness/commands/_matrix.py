@@ -20,11 +20,11 @@ from harness.data.preprocess import parse
 from harness.data.suite import Selection
 from harness.engine.scorer import Job
 from harness.errors import DataError, HarnessError, UsageError
-from harness.evaluate import recorder as recording
-from harness.evaluate.dealing import Dealing
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.plan import Settings
-from harness.evaluate.work import Engine, Local
+from harness.evaluation import recorder as recording
+from harness.evaluation.dealing import Dealing
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.plan import Settings
+from harness.evaluation.work import Engine, Local
 from harness.registry.suites import find_root, parse_selection
 from harness.results.records import RunRecord
 from harness.results.store import save_record

@@ -13,8 +13,8 @@ from harness.commands._matrix import Request
 from harness.data.perturb import CHAINS, parse_perturbation, split_texts
 from harness.data.suite import Selection
 from harness.errors import UsageError
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.twins import Twin
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.twins import Twin
 from harness.figures.curves import curves
 from harness.report.table import Table
 from harness.report.tables.robustness import panels, treatments

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.commands import _matrix, _text, _treatments, _twins
 from harness.data.suite import Selection
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.shards import Shard
-from harness.evaluate.twins import twins
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.shards import Shard
+from harness.evaluation.twins import twins
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import Reservation, of_mean, reservations
 

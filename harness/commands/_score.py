@@ -19,7 +19,7 @@ from harness.data.sample import Sample
 from harness.data.source import Source
 from harness.engine.scorer import Compute, Scorer, make_job
 from harness.errors import HarnessError, UsageError, printable
-from harness.evaluate import image_file
+from harness.evaluation import image_file
 from harness.results.store import canonical_json
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.api import DetectorSpec
 from harness.errors import SchemaError
-from harness.evaluate.recorder import Recorder
+from harness.evaluation.recorder import Recorder
 from harness.registry import detectors as registry
 from harness.report.printed import load_paper
 from harness.report.spec import TableSpec, load_specs

@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.commands import _text
 from harness.data.suite import Selection
 from harness.engine.scorer import Job
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.twins import Twin
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.twins import Twin
 from harness.report.layout import HOLE, between, signed
 from harness.report.render import Renderer
 from harness.report.table import Cell, Column, Table

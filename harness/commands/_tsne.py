@@ -19,7 +19,7 @@ from harness.data.sample import Sample
 from harness.data.suite import Selection, Subset
 from harness.engine.scorer import Job
 from harness.errors import HarnessError, UsageError
-from harness.evaluate.plan import Settings
+from harness.evaluation.plan import Settings
 from harness.explain.embeddings import COMPONENTS, Vectors, content_of, distinct, embedded, plane
 from harness.figures.embedding import LegendEntry, Plane, embedding, shown
 from harness.metrics.probe import Probe, difference, probe

@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.commands import _treatments
 from harness.commands._matrix import Request
 from harness.data.suite import Selection
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.twins import CODEC, TWINS, Twin, require_known
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.twins import CODEC, TWINS, Twin, require_known
 from harness.report.table import Column, Table
 from harness.report.tables.treatments import FIRST, Treated
 

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from harness.evaluate.rescore import rescore
+    from harness.evaluation.rescore import rescore
 
     rescored = rescore(
         args.out, _flags.resampling(args), args.calibrate_on, shared=args.calibrate_shared

@@ -34,7 +34,7 @@ from harness.engine.onednn import FusedConv
 from harness.engine.scorer import Compute, Scorer, ready
 from harness.env import peak_memory
 from harness.errors import UsageError, WeightsError
-from harness.evaluate.images import Share, SubsetScoring
+from harness.evaluation.images import Share, SubsetScoring
 from harness.registry.detectors import detector
 from harness.results.journal import open_journal
 from harness.results.records import PredictionKey, WeightsRef

@@ -30,10 +30,10 @@ from harness.data.suite import Selection, Subset, Suite
 from harness.data.synthetic import SyntheticSource, synthetic_suite
 from harness.engine.scorer import Compute, make_job
 from harness.errors import HarnessError
-from harness.evaluate.dealing import Dealing
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.plan import Settings
-from harness.evaluate.work import Engine, Local
+from harness.evaluation.dealing import Dealing
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.plan import Settings
+from harness.evaluation.work import Engine, Local
 from harness.installed import ROOT
 from harness.registry import detectors as registry
 

@@ -24,11 +24,11 @@ from harness.data.synthetic import synthetic_suite
 from harness.engine.scorer import CPU, Compute, Job, make_job
 from harness.env import current_memory, forget_peak_memory, peak_memory, usable_cores
 from harness.errors import HarnessError, WeightsError
-from harness.evaluate import matrix as matrix_module
-from harness.evaluate.images import SubsetScoring
-from harness.evaluate.matrix import Matrix
-from harness.evaluate.plan import Settings
-from harness.evaluate.run_records import RunRecords
+from harness.evaluation import matrix as matrix_module
+from harness.evaluation.images import SubsetScoring
+from harness.evaluation.matrix import Matrix
+from harness.evaluation.plan import Settings
+from harness.evaluation.run_records import RunRecords
 from harness.registry.detectors import detector
 from harness.results import intervals
 from harness.results.journal import Journal

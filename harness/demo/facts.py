@@ -13,7 +13,7 @@ from harness.audit.findings import looks_like_photo_name, metadata_names
 from harness.audit.traces import BLOCKY, blockiness
 from harness.data.decode import read_header
 from harness.errors import BadImageError
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 
 MAX_BYTES = 32 * 2**20
 """Largest file that the page takes."""

@@ -15,7 +15,7 @@ from harness.data.decode import Image8
 from harness.demo.facts import file_facts
 from harness.demo.verdicts import Answer, Contestant
 from harness.errors import BadImageError
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 
 HERE = Path(__file__).parent
 TITLE = "What detectors say of a picture"

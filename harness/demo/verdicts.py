@@ -14,9 +14,9 @@ from harness.data.perturb import UNPERTURBED, Perturbation, parse_perturbation
 from harness.data.preprocess import Preprocess, parse
 from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError, attempt
-from harness.evaluate import image_file
-from harness.evaluate.image_file import ImageFile
-from harness.evaluate.twins import SuiteSizes, geometry_text
+from harness.evaluation import image_file
+from harness.evaluation.image_file import ImageFile
+from harness.evaluation.twins import SuiteSizes, geometry_text
 from harness.explain.columns import drawn, in_words
 from harness.explain.maps import ready
 from harness.explain.observer import Observer, Subject
@@ -158,7 +158,7 @@ class Contestant:
         readings = tuple(self._read(picture, way) for way in shown)
         panel, alt = b"", "No score, no map."
         if not self.scorer.reads_pixels:
-            alt = "It reads the file's header and no pixel: there is no place to show."
+            alt = "It reads the file itself, not its pixels: there is no place to show."
         elif readings[0].score is not None:
             found = self._tried(self._maps, picture, readings[0].way)
             panel, alt = (b"", _said(found)) if isinstance(found, HarnessError) else found

@@ -6,16 +6,20 @@ seeded weights. A check raises DetectorError with what was found; it returns not
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from harness.api import (
     Detector,
     DetectorSpec,
+    FileDetector,
     FileHeader,
     Fittable,
     HasEmbedding,
@@ -54,8 +58,11 @@ def built(spec: DetectorSpec, variant: str = "", seed: int = 0) -> Any:
 
 def size_of(spec: DetectorSpec) -> int:
     """A side that the detector takes, small enough to be quick."""
-    sides = range(64, 512)
-    return next(side for side in sides if not spec.input_rule.problem(side, side))
+    sides: tuple[int, ...] = (*range(64, 512), *range(63, 0, -1))
+    for side in sides:
+        if not spec.input_rule.problem(side, side):
+            return side
+    raise DetectorError(f"{spec.name}: takes no square below 512, so it is not checked")
 
 
 def pictures(count: int, height: int, width: int) -> Tensor:
@@ -70,14 +77,24 @@ def scored(detector: Any, images: Tensor) -> Tensor:
     if isinstance(detector, Detector):
         scores: Tensor = detector.score(images)
         return scores
+    if isinstance(detector, FileDetector):
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / f"{number}.png" for number in range(len(images))]
+            for file, image in zip(files, images, strict=True):
+                pixels = (image * 255).round().to(torch.uint8).movedim(0, -1).contiguous()
+                Image.fromarray(pixels.numpy()).save(file)
+            return torch.from_numpy(detector.score_files(files))
     return torch.from_numpy(detector.score_headers(list(HEADERS)))
 
 
 def check_capabilities(spec: DetectorSpec) -> None:
-    """It scores images or headers, and one of them only; trained ones have a state."""
+    """It scores images, headers or files, and one of them only; trained ones have a state."""
     detector = built(spec)
-    if isinstance(detector, Detector) == isinstance(detector, HeaderDetector):
-        raise DetectorError(f"{spec.name}: must have either score() or score_headers()")
+    ways = (Detector, HeaderDetector, FileDetector)
+    if sum(isinstance(detector, way) for way in ways) != 1:
+        raise DetectorError(
+            f"{spec.name}: must have one of score(), score_headers() and score_files()"
+        )
     if (spec.weights or spec.recipe) and not isinstance(detector, HasState):
         raise DetectorError(f"{spec.name}: has weights or a recipe, but no state_dict()")
 
@@ -116,7 +133,7 @@ def check_shape_and_finiteness(spec: DetectorSpec) -> None:
 def check_batch_and_order(spec: DetectorSpec) -> None:
     """An image's score does not depend on what else is in the batch, or where."""
     detector, side = built(spec), size_of(spec)
-    if not isinstance(detector, Detector):
+    if isinstance(detector, HeaderDetector):
         together = detector.score_headers(list(HEADERS))
         alone = [detector.score_headers([header])[0] for header in HEADERS]
         backwards = detector.score_headers(list(reversed(HEADERS)))[::-1]
@@ -157,7 +174,7 @@ def check_input_is_kept(spec: DetectorSpec) -> None:
 def check_sizes(spec: DetectorSpec) -> None:
     """It takes its stated smallest size, a rectangle, and every size its rule accepts."""
     detector = built(spec)
-    if not isinstance(detector, Detector):
+    if isinstance(detector, HeaderDetector):
         return
     height, width = spec.input_rule.smallest
     step = spec.input_rule.multiple_of

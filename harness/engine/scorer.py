@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.api import Detector, DetectorSpec, FileHeader, HasModule, HeaderDetector
+from harness.api import (
+    Detector,
+    DetectorSpec,
+    FileDetector,
+    FileHeader,
+    HasModule,
+    HeaderDetector,
+)
 from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
 from harness.data.preprocess import refuse_size
 from harness.engine.accelerate import CHECK_SIZES, Accelerated, accelerate
-from harness.errors import DetectorError, WeightsMissingError
+from harness.errors import BadImageError, CannotScoreError, DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
 
@@ -77,6 +86,7 @@ class Scorer:
         detector = ready(spec, loaded)
         self.function: Accelerated | None = None
         self._headers = detector if isinstance(detector, HeaderDetector) else None
+        self._files = detector if isinstance(detector, FileDetector) else None
         if isinstance(detector, Detector):
             self.function = accelerate(
                 detector,
@@ -85,24 +95,50 @@ class Scorer:
                 runtime=compute.runtime,
                 sizes=_check_sizes(spec),
             )
-        elif self._headers is None:
-            raise DetectorError(f"{spec.name}: has neither score() nor score_headers()")
+        elif self._headers is None and self._files is None:
+            raise DetectorError(
+                f"{spec.name}: has neither score() nor score_headers() nor score_files()"
+            )
 
     @property
     def reads_pixels(self) -> bool:
-        """False for a detector that sees file headers only."""
+        """False for a detector that sees file headers, or whole files."""
         return self.function is not None
 
     def pixels(self, images: Tensor, name: str) -> Scores:
         """(N, 3, H, W) float32 in [0, 1] -> (N,) scores; ``name`` is an image for messages."""
         refuse_size(self.spec, images.shape[2:], name)
         assert self.function is not None
-        return self._checked(self.function(images).numpy(), len(images), name)
+        try:
+            scores = self.function(images).numpy()
+        except CannotScoreError as error:
+            raise self._bad(in_batch(error.index, name), error) from error
+        return self._checked(scores, len(images), name)
 
-    def header(self, header: FileHeader, name: str) -> float:
-        """One header -> its score; ``name`` is the image for messages."""
-        assert self._headers is not None
-        return float(self._checked(self._headers.score_headers([header]), 1, name)[0])
+    def encoded(self, data: bytes, header: FileHeader, name: str) -> float:
+        """One encoded image file, and what it says of itself -> its score.
+
+        Raises:
+            BadImageError: the detector cannot score this file; ``name`` is the image.
+        """
+        if self._headers is not None:
+            return float(self._checked(self._headers.score_headers([header]), 1, name)[0])
+        assert self._files is not None
+        # A copy under a neutral name: a folder called 1_fake must not tell, and nothing that the
+        # detector does to the file is done to the data.
+        with tempfile.TemporaryDirectory(prefix="lfm-bench-") as folder:
+            file = Path(folder) / f"image.{header.format.lower()}"
+            file.write_bytes(data)
+            try:
+                scores = self._files.score_files([file])
+            except CannotScoreError as error:
+                raise self._bad(name, error) from error
+        return float(self._checked(scores, 1, name)[0])
+
+    def _bad(self, name: str, error: CannotScoreError) -> BadImageError:
+        bad = BadImageError(name, f"{self.spec.name} cannot score it: {error.reason}")
+        bad.hint = "`--on-bad-image skip` leaves such images out and says so"
+        return bad
 
     def _checked(self, scores: Scores, count: int, name: str) -> Scores:
         if scores.shape != (count,):
@@ -131,8 +167,12 @@ def not_finite(values: Scores, name: str) -> str:
         name: of the first image.
     """
     row = int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
-    which = name if row == 0 else f"image {row + 1} of the batch that begins with {name}"
-    return f"its result for {which} is not finite"
+    return f"its result for {in_batch(row, name)} is not finite"
+
+
+def in_batch(row: int, name: str) -> str:
+    """How an image of a batch is called whose first one is ``name``."""
+    return name if row == 0 else f"image {row + 1} of the batch that begins with {name}"
 
 
 def _check_sizes(spec: DetectorSpec) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ from harness.data.sample import UNREADABLE, Sample
 from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import NOT_FINITE_HINT, Job, not_finite, ready
 from harness.errors import BadImageError, DetectorError, UsageError
-from harness.evaluate.plan import Settings, take
+from harness.evaluation.plan import Settings, take
 from harness.explain.maps import CPU
 from harness.registry.suites import find_root
 

@@ -1,7 +1,8 @@
 """The detectors: every module-level DetectorSpec found in ``lfm/`` and ``baselines/``.
 
 A new detector is one new file and no edit elsewhere. Files whose name starts with ``_`` hold
-parts that detectors share and are not scanned.
+parts that detectors share and are not scanned. Beside them stand those of installed packages, and
+those that were named by where they lie (:mod:`harness.outside`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from functools import cache
 from harness import errors
 from harness.api import DetectorSpec
 from harness.installed import install_hint as install_hint
+from harness.outside.declared import NOTHING, Declared, Outsider
+from harness.outside.find import outsider
+from harness.outside.python_spec import entry_points
+from harness.results.records import Origin
 
 PACKAGES = ("lfm", "baselines")
 
@@ -29,16 +34,60 @@ def detectors() -> dict[str, DetectorSpec]:
     Raises:
         DetectorError: two files register one name, or a file cannot be imported; names the files.
     """
-    found = collect(_specs(PACKAGES))
+    installed = entry_points()
+    found = collect([*_specs(PACKAGES), *((where, each.spec) for where, each in installed)])
+    _outsiders.update({each.spec.name: each for _, each in installed})
     return dict(sorted(found.items(), key=lambda item: (item[0] != "lfm", item[0])))
+
+
+_outsiders: dict[str, Outsider] = {}
+"""Those from elsewhere that this process knows, by name."""
 
 
 def detector(name: str) -> DetectorSpec:
     """The spec registered under ``name``; an unknown name is a UsageError with a guess."""
-    known = detectors()
+    known = {**{n: each.spec for n, each in _outsiders.items()}, **detectors()}
     if name not in known:
         raise errors.unknown_name("detector", name, known)
     return known[name]
+
+
+def named(text: str, declared: Declared = NOTHING) -> tuple[DetectorSpec, str]:
+    """What one entry of ``--method`` names: a detector, and which of its weights.
+
+    Args:
+        text: ``name``, ``name:WEIGHTS``, or a place (:mod:`harness.outside.find`).
+        declared: what the flags say of one that is named by its place.
+
+    Raises:
+        HarnessError: there is none, it cannot be had, or its name is taken.
+    """
+    name, _, token = text.partition(":")
+    if name in detectors():
+        return detectors()[name], token
+    found = outsider(text, declared)
+    if found is None:
+        return detector(name), token
+    there, token = found
+    known = _outsiders.get(there.spec.name, there)
+    if there.spec.name in detectors() or known.origin.place != there.origin.place:
+        taken = "a registered detector" if known is there else known.origin.place
+        raise errors.UsageError(
+            f"{text}: its name {there.spec.name!r} is that of {taken}", hint="rename one of the two"
+        )
+    _outsiders[there.spec.name] = there
+    return there.spec, token
+
+
+def origin(spec: DetectorSpec) -> Origin | None:
+    """Where a detector comes from that is no part of this project; None for one that is."""
+    found = _outsiders.get(spec.name)
+    return found.origin if found and found.spec is spec else None
+
+
+def declared(spec: DetectorSpec) -> Declared:
+    """What the flags said of a detector from elsewhere."""
+    return _outsiders[spec.name].declared if origin(spec) else NOTHING
 
 
 def missing_extra(spec: DetectorSpec) -> str:
@@ -57,17 +106,24 @@ def require_extras(spec: DetectorSpec) -> None:
 
 
 def usable(text: str) -> list[DetectorSpec]:
-    """``a,b`` or ``all``: the named detectors, or all whose extras are installed.
+    """``a,b`` or ``all``: the named detectors or places, or all whose extras are installed.
 
     Raises:
         UsageError: an unknown name, or a named detector whose extra is not installed.
     """
     if text == "all":
         return [spec for spec in detectors().values() if not missing_extra(spec)]
-    specs = [detector(name.strip()) for name in text.split(",")]
+    specs = [_without_token(name.strip()) for name in text.split(",")]
     for spec in specs:
         require_extras(spec)
     return specs
+
+
+def _without_token(text: str) -> DetectorSpec:
+    spec, token = named(text)
+    if token:
+        raise errors.unknown_name("detector", text, detectors())
+    return spec
 
 
 def collect(specs: Iterable[tuple[str, DetectorSpec]]) -> dict[str, DetectorSpec]:

@@ -9,6 +9,8 @@ from harness.results.records import RunRecord, SubsetResult
 
 SURE = ("documented", "third party")
 """Certainties of a subset's counts that are taken for the published ones."""
+NOT_DETERMINISTIC = "not deterministic"
+"""The fact of an origin that its scores do not repeat."""
 NAMED = 3
 """Images named before the rest is counted."""
 
@@ -37,7 +39,8 @@ def reservations(record: RunRecord, result: SubsetResult) -> tuple[Reservation, 
     """
     if not result.metrics:
         return ()
-    return (*_of_images(result), *_of_weights(record), *_of_training(result))
+    said = (*_of_images(result), *_of_weights(record), *_of_training(result))
+    return (*said, *_of_origin(record))
 
 
 def of_mean(record: RunRecord) -> tuple[Reservation, ...]:
@@ -98,7 +101,7 @@ def _of_images(result: SubsetResult) -> Iterable[Reservation]:
         yield Reservation(
             kind="skipped",
             text=f"{len(result.skipped)} of {read + len(result.skipped)} images could not be read "
-            f"and are left out: {names(result.skipped)}",
+            f"or scored and are left out: {names(result.skipped)}",
         )
     if result.left_out:
         yield Reservation(
@@ -137,6 +140,14 @@ def _of_weights(record: RunRecord) -> Iterable[Reservation]:
     if record.weights.not_papers:
         yield Reservation(
             kind="weights", text=f"not that row's weights: {record.weights.not_papers}"
+        )
+
+
+def _of_origin(record: RunRecord) -> Iterable[Reservation]:
+    if record.origin and record.origin.facts.get(NOT_DETERMINISTIC):
+        yield Reservation(
+            kind="weights",
+            text=f"not deterministic: {record.origin.facts[NOT_DETERMINISTIC]}",
         )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.data.sample import Sample
 from harness.data.source import FileSource
 from harness.errors import UsageError
-from harness.evaluate.shards import Shard
+from harness.evaluation.shards import Shard
 
 NOWHERE = FileSource("nowhere")
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from harness.demo import facts
 from harness.demo.facts import FileFacts, file_facts
 from harness.errors import BadImageError
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 from tests.conftest import noise
 from tests.data.image_files import encoded, png_claiming
 from tests.demo.conftest import picture_bytes

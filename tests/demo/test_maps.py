@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.demo import page, verdicts
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 from tests.demo.conftest import contestant, picture_bytes, random_weights
 
 

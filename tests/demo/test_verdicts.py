@@ -20,7 +20,7 @@ from harness.data.preprocess import Preprocess
 from harness.demo import verdicts
 from harness.demo.verdicts import Answer, Contestant, Reading, Way, ways
 from harness.engine.scorer import Job
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
 from tests.demo.conftest import contestant, picture_bytes

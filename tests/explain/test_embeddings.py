@@ -18,7 +18,7 @@ from harness.data.sample import Sample
 from harness.data.suite import Selection
 from harness.engine.scorer import Compute, Job
 from harness.errors import BadImageError, InputSizeError, UsageError
-from harness.evaluate.plan import Settings
+from harness.evaluation.plan import Settings
 from harness.explain.embeddings import Embedder, distinct, embedded, plane
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef

@@ -52,7 +52,7 @@ GROUPS = {
         count=6,
     ),
     "evaluate": Group(
-        code=("harness/evaluate/matrix.py", "harness/evaluate/plan.py"),
+        code=("harness/evaluation/matrix.py", "harness/evaluation/plan.py"),
         tests=("tests/test_run.py", "tests/test_right_records.py", "tests/test_seen.py",
                "tests/test_order_of_files.py", "tests/test_intervals.py"),
         count=6,

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from harness.commands import _jobs, _matrix, _text
 from harness.engine.scorer import Compute, make_job
 from harness.env import environment
-from harness.evaluate.plan import Settings
-from harness.evaluate.stability import Effect, Stability
+from harness.evaluation.plan import Settings
+from harness.evaluation.stability import Effect, Stability
 from harness.results.store import canonical_json
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,9 @@ from harness.data.sample import UNREADABLE, Sample
 from harness.engine.scorer import Compute, Job, make_job
 from harness.env import resolve_device
 from harness.errors import HarnessError
-from harness.evaluate.images import Share, SubsetScoring
-from harness.evaluate.scorers import Scorers, session
+from harness.evaluation.images import Share, SubsetScoring
+from harness.evaluation.scorers import Scorers, session
+from harness.outside.declared import NOTHING, Declared
 from harness.registry import detectors as registry
 from harness.results.records import Made
 
@@ -32,12 +33,16 @@ class WeightsOrder:
     Args:
         detector, token, variant: as for :func:`harness.engine.scorer.make_job`.
         sha256: of the driver's.
+        declared: what the flags say of a detector from elsewhere.
+        origin: the sha256 of what it comes from, "" for one of ours.
     """
 
     detector: str
     token: str
     variant: str
     sha256: str
+    declared: Declared = NOTHING
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,11 +245,14 @@ def require_same(samples: Sequence[Sample]) -> None:
 
 def _job(order: WeightsOrder) -> Job:
     """The detector with the driver's weights."""
-    spec = registry.detector(order.detector)
     try:
+        spec, _ = registry.named(order.detector, order.declared)
         job = make_job(spec, order.token, order.variant)
     except HarnessError as error:
         raise UnfitNodeError(f"{order.detector} cannot be set up there: {error}") from error
+    comes = registry.origin(spec)
+    if (comes.sha256 if comes else "") != order.origin:
+        raise UnfitNodeError(f"it has another {order.detector} than the driver")
     if job.weights.sha256 != order.sha256:
         raise UnfitNodeError(
             f"it has other weights of {job.label}: sha256 {job.weights.sha256[:12]}, the driver's "

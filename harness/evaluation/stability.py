@@ -28,8 +28,8 @@ from harness.engine import onnx_session
 from harness.engine.accelerate import TOLERANCE
 from harness.engine.scorer import Compute, Job, Scorer
 from harness.errors import HarnessError
-from harness.evaluate.images import Share, SubsetScoring
-from harness.evaluate.plan import Settings, take
+from harness.evaluation.images import Share, SubsetScoring
+from harness.evaluation.plan import Settings, take
 from harness.metrics.classification import Rule
 from harness.registry.suites import find_root
 from harness.results.journal import open_journal

@@ -11,7 +11,7 @@ from harness.data.preprocess import Preprocess, parse
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Subset, Suite
 from harness.engine.scorer import Compute, Job
-from harness.evaluate.shards import Shard
+from harness.evaluation.shards import Shard
 from harness.results.predictions import prediction_path
 from harness.results.records import Made, PredictionKey, Resampling, RunRecord, SubsetResult
 

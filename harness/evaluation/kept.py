@@ -11,10 +11,10 @@ import numpy as np
 
 from harness.data.sample import UNREADABLE, Sample
 from harness.errors import HarnessError, SchemaError
-from harness.evaluate.plan import PlannedCell, Settings
-from harness.evaluate.recorder import without_scores
-from harness.evaluate.run_records import RunRecords
-from harness.evaluate.shards import Shard
+from harness.evaluation.plan import PlannedCell, Settings
+from harness.evaluation.recorder import without_scores
+from harness.evaluation.run_records import RunRecords
+from harness.evaluation.shards import Shard
 from harness.results.journal import (
     Flags,
     Journal,

@@ -27,8 +27,8 @@ from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
-from harness.evaluate.indexing import ClusterHashes
-from harness.evaluate.part import (
+from harness.evaluation.indexing import ClusterHashes
+from harness.evaluation.part import (
     About,
     NodeOrder,
     NodeScorer,
@@ -37,7 +37,8 @@ from harness.evaluate.part import (
     PartTask,
     WeightsOrder,
 )
-from harness.evaluate.work import CellWork, OpenSubset, Tick
+from harness.evaluation.work import CellWork, OpenSubset, Tick
+from harness.registry import detectors as registry
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class Dealing:
         return ", ".join(parts)
 
     def run(self, work: Iterator[OpenSubset], tick: Tick) -> Iterator[OpenSubset]:
-        """As of :class:`harness.evaluate.work.Engine`."""
+        """As of :class:`harness.evaluation.work.Engine`."""
         done: deque[OpenSubset] = deque()
         parts = self._parts(work, done)
         try:
@@ -260,11 +261,14 @@ def _part(
 
 def _order(job: Job) -> WeightsOrder:
     path = Path(job.token).expanduser() if job.token else None
+    comes, registered = registry.origin(job.spec), job.spec.name in registry.detectors()
     return WeightsOrder(
-        detector=job.spec.name,
+        detector=job.spec.name if registered or not comes else comes.place,
         token=str(path.absolute()) if path is not None and path.exists() else job.token,
         variant=job.loaded.variant,
         sha256=job.weights.sha256,
+        declared=registry.declared(job.spec),
+        origin=comes.sha256 if comes else "",
     )
 
 

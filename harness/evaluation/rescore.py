@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.evaluate.recorder import Recorder
+from harness.evaluation.recorder import Recorder
 from harness.metrics.thresholds import best_threshold
 from harness.results.predictions import read_predictions
 from harness.results.records import Calibration, Resampling, RunRecord

@@ -23,7 +23,7 @@ from harness.data.preprocess import Preprocess, to_tensor
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Scorer
 from harness.errors import BadImageError, HarnessError, attempt
-from harness.evaluate.image_file import ImageFile
+from harness.evaluation.image_file import ImageFile
 from harness.results.records import Made
 
 View = tuple[str, str]
@@ -144,8 +144,8 @@ class SubsetScoring:
             if not share.wants(index):
                 continue
             if not share.scorer.reads_pixels:
-                header = image.header(share.perturbation)
-                loaded.results[number] = attempt(share.scorer.header, header, image.name)
+                whole = image.encoded(share.perturbation), image.header(share.perturbation)
+                loaded.results[number] = attempt(share.scorer.encoded, *whole, image.name)
             elif share.view not in loaded.pixels:
                 image.pixels(UNPERTURBED)  # what cannot be decoded is bad for every share
                 try:
@@ -198,14 +198,25 @@ class SubsetScoring:
             name = decode.display_name(self.samples[indices[0]])
             batch = images if len(wanted) == len(items) else images[wanted]
             scores = attempt(share.scorer.pixels, batch, name)
-            self._keep(share, indices, [scores] if isinstance(scores, HarnessError) else scores)
+            if isinstance(scores, BadImageError):  # of one of them: which?
+                for index, image in zip(indices, batch, strict=True):
+                    name = decode.display_name(self.samples[index])
+                    alone = attempt(share.scorer.pixels, image[None], name)
+                    self._keep(
+                        share, [index], [alone] if isinstance(alone, HarnessError) else alone
+                    )
+            else:
+                self._keep(share, indices, [scores] if isinstance(scores, HarnessError) else scores)
 
     def _keep(
         self, share: Share, indices: Sequence[int], results: Iterable[float | HarnessError]
     ) -> None:
-        """Journals scores; an error among them ends the share."""
+        """Journals scores; an error among them ends the share, or leaves a bad image out of it."""
         scores = list(results)
         error = next((score for score in scores if isinstance(score, HarnessError)), None)
+        if isinstance(error, BadImageError) and share.error is None:
+            self._leave_out(share, indices[0], error)
+            return
         if error is not None:
             share.error = share.error or error
             return
@@ -223,17 +234,20 @@ class SubsetScoring:
             return
         for share in self.shares:
             concerned = view is None or (share.view == view and share.scorer.reads_pixels)
-            if not concerned or not share.wants(index):
-                continue
-            if self.skip_bad:
-                share.journal.skip(index)
-                self.tick(0, 1)
-            else:
-                share.error = BadImageError(error.name, error.reason)
-                share.error.hint = (
-                    "`python -m harness check --deep` lists every bad file; "
-                    "`--on-bad-image skip` leaves them out and says so"
-                )
+            if concerned and share.wants(index):
+                self._leave_out(share, index, error)
+
+    def _leave_out(self, share: Share, index: int, error: BadImageError) -> None:
+        """Leaves an image out of a share, or ends it."""
+        if self.skip_bad:
+            share.journal.skip(index)
+            self.tick(0, 1)
+        else:
+            share.error = BadImageError(error.name, error.reason)
+            share.error.hint = error.hint or (
+                "`python -m harness check --deep` lists every bad file; "
+                "`--on-bad-image skip` leaves them out and says so"
+            )
 
 
 def _single_threaded() -> None:

@@ -39,14 +39,21 @@ class ImageFile:
             self._pixels[text] = perturbation(self._pixels[""], self._seed)
         return self._pixels[text]
 
+    def encoded(self, perturbation: Perturbation = UNPERTURBED) -> bytes:
+        """The file; of a perturbed image, the file in which it would lie.
+
+        Raises:
+            BadImageError: it cannot be decoded.
+        """
+        return perturbation.encoded(self.pixels(perturbation)) if perturbation else self.data
+
     def header(self, perturbation: Perturbation = UNPERTURBED) -> FileHeader:
-        """Of the file; of a perturbed image, of the file in which it would lie.
+        """Of :meth:`encoded`.
 
         Raises:
             BadImageError: it cannot be read.
         """
-        data = perturbation.encoded(self.pixels(perturbation)) if perturbation else self.data
-        return decode.read_header(data, self.name)
+        return decode.read_header(self.encoded(perturbation), self.name)
 
 
 def score(
@@ -62,6 +69,6 @@ def score(
         InputSizeError: the detector cannot take its size after ``preprocess``.
     """
     if not scorer.reads_pixels:
-        return scorer.header(image.header(perturbation), image.name)
+        return scorer.encoded(image.encoded(perturbation), image.header(perturbation), image.name)
     pixels = preprocess(image.pixels(perturbation), image.name)
     return float(scorer.pixels(to_tensor(pixels)[None], image.name)[0])

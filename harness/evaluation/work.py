@@ -10,9 +10,9 @@ from harness.data.manifest import Hasher
 from harness.data.sample import Sample
 from harness.engine.scorer import Compute, Job
 from harness.errors import HarnessError
-from harness.evaluate.images import Share, SubsetScoring
-from harness.evaluate.plan import PlannedCell
-from harness.evaluate.scorers import Scorers, session
+from harness.evaluation.images import Share, SubsetScoring
+from harness.evaluation.plan import PlannedCell
+from harness.evaluation.scorers import Scorers, session
 from harness.results.journal import Journal
 
 Tick = Callable[..., object]

@@ -1,8 +1,8 @@
 """The matrix: detectors x suites -> predictions -> metrics -> run records, cell by cell.
 
-Nothing that is on disk is computed again (:mod:`harness.evaluate.kept`). A cell that breaks is
+Nothing that is on disk is computed again (:mod:`harness.evaluation.kept`). A cell that breaks is
 recorded with its error and the others go on. The record of a suite is written after every subset
-(:mod:`harness.evaluate.run_records`).
+(:mod:`harness.evaluation.run_records`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from harness.data.sample import Manifest, Sample
 from harness.data.suite import Selection, Subset, Suite
 from harness.engine.scorer import Job
 from harness.errors import DataError, HarnessError
-from harness.evaluate.kept import KeptScores, fail
-from harness.evaluate.plan import Done, PlannedCell, Settings, cell_of, take
-from harness.evaluate.recorder import without_scores
-from harness.evaluate.run_records import RunRecords
-from harness.evaluate.work import CellWork, Engine, Local, OpenSubset
+from harness.evaluation.kept import KeptScores, fail
+from harness.evaluation.plan import Done, PlannedCell, Settings, cell_of, take
+from harness.evaluation.recorder import without_scores
+from harness.evaluation.run_records import RunRecords
+from harness.evaluation.work import CellWork, Engine, Local, OpenSubset
 from harness.registry.suites import find_root
 from harness.results.journal import shard_journals
 from harness.results.lock import BusyError, waited_for

@@ -19,6 +19,7 @@ from harness.metrics import aggregate
 from harness.metrics.bootstrap import Draws
 from harness.metrics.interval import interval
 from harness.metrics.values import MetricValue
+from harness.registry import detectors as registry
 from harness.results.intervals import Replicates, rule_of
 from harness.results.predictions import (
     Predictions,
@@ -317,5 +318,6 @@ def failed_record(spec: DetectorSpec, token: str, suite: Suite, error: HarnessEr
         published_preprocess=geometry,
         threshold=spec.score.threshold,
         score_kind=spec.score.kind,
+        origin=registry.origin(spec),
         subsets=tuple(without_scores(subset, error) for subset in suite.subsets),
     )

@@ -17,8 +17,9 @@ from harness.data.preprocess import parse
 from harness.data.sample import Sample
 from harness.data.suite import Subset, Suite
 from harness.engine.scorer import Job
-from harness.evaluate.plan import Done, PlannedCell, Settings
-from harness.evaluate.recorder import Recorder, not_scored
+from harness.evaluation.plan import Done, PlannedCell, Settings
+from harness.evaluation.recorder import Recorder, not_scored
+from harness.registry import detectors as registry
 from harness.results.lock import waited_for
 from harness.results.predictions import Predictions
 from harness.results.records import Made, RunRecord, SubsetResult
@@ -104,6 +105,7 @@ class RunRecords:
             limit=self.settings.limit,
             subsets=tuple(not_scored(subset) for subset in suite.subsets),
             resampling=self.settings.resampling,
+            origin=registry.origin(job.spec),
         )
         path = record_path(self.settings.out, record)
         if path.exists():
