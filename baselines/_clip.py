@@ -98,9 +98,7 @@ def _open_clip() -> Any:
         with torch.device("cpu"):
             return importlib.import_module("open_clip")
     except ImportError as error:
-        raise ImportError(
-            f"this detector needs the extra 'clip' ({error}): pip install -e '.[clip]'"
-        ) from error
+        raise ImportError(f"this detector needs the extra 'clip' ({error})") from error
 
 
 def image_tower(sizes: ClipSizes = VIT_L14) -> Any:

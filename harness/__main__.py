@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import codecs
-import importlib
 import io
 import json
 import logging
 import os
-import pkgutil
 import signal
 import sys
 from pathlib import Path
-from types import ModuleType
 
-from harness import commands
-from harness.commands import dev
-from harness.commands._config import CommandLine
+from harness.commands._catalogue import (
+    command_help,
+    command_line,
+    command_module,
+    command_names,
+    dev_names,
+)
 from harness.data import cache
 from harness.errors import HarnessError, UsageError, output_error, unknown_name
 
 INTERRUPTED = 130
-
-
-def command_names() -> list[str]:
-    """What can be typed after ``python -m harness``: ``run``, ..., and ``dev docs``, ..."""
-    return [*_public(commands), *(f"dev {name}" for name in _public(dev))]
-
-
-def command_line(name: str) -> CommandLine:
-    """The parser of a command's flags."""
-    module = _module(name)
-    parser = CommandLine(f"python -m harness {name}", module.HELP)
-    module.add_arguments(parser)
-    return parser
-
-
-def _public(package: ModuleType) -> list[str]:
-    found = (info for info in pkgutil.iter_modules(package.__path__) if not info.ispkg)
-    return sorted(info.name.replace("_", "-") for info in found if not info.name.startswith("_"))
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"harness.commands.{name.replace(' ', '.').replace('-', '_')}")
-
-
-def _help(name: str) -> str:
-    """A command's ``HELP``, read from its text: importing every command would take seconds."""
-    path = Path(commands.__path__[0], *name.replace("-", "_").split()).with_suffix(".py")
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HELP":
-            return str(ast.literal_eval(node.value))
-    return ""
 
 
 def _overview(group: str = "") -> str:
@@ -60,9 +29,9 @@ def _overview(group: str = "") -> str:
     names = [name for name in command_names() if name.startswith("dev ") == bool(group)]
     width = max(map(len, names))
     lines = [f"usage: python -m harness {group}COMMAND [--help] ...", "", "commands:"]
-    lines += [f"  {name:<{width}}  {_help(name)}" for name in names]
+    lines += [f"  {name:<{width}}  {command_help(name)}" for name in names]
     if not group:
-        lines += [f"  {'dev':<{width}}  commands for authors: {', '.join(_public(dev))}"]
+        lines += [f"  {'dev':<{width}}  commands for authors: {', '.join(dev_names())}"]
     lines += ["", f"`python -m harness {group}COMMAND --help` shows a command's flags."]
     return "\n".join(lines)
 
@@ -118,7 +87,7 @@ def _run(arguments: list[str]) -> int:
     args = command_line(name).read(rest)
     out = getattr(args, "out", None)
     cache.keep_in(Path(out) / "cache" if out else None)
-    code: int = _module(name).run(args)
+    code: int = command_module(name).run(args)
     return code
 
 

@@ -20,9 +20,10 @@ import PIL
 import PIL.features
 import torch
 
+import harness
 from harness.errors import UsageError
+from harness.installed import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _LIMITS = (
     "ATEN_CPU_CAPABILITY",
@@ -49,7 +50,7 @@ def environment(device: torch.device | None = None) -> dict[str, str]:
         - the processor: ``cpu``, ``cpu_flags`` (its vector instructions), ``cpu_capability`` (those
           that torch uses), ``cpu_limits`` (environment variables that hold libraries back);
         - ``threads`` and ``interop_threads`` of torch, ``device``, and ``commit`` of the checkout
-          (with ``-dirty`` when tracked files are changed).
+          (with ``-dirty`` when tracked files are changed); an installed copy has its version there.
 
         "" where not known or not there. No times, paths or host names: equal environments give
         equal texts.
@@ -185,7 +186,7 @@ def _unchanging() -> dict[str, str]:
         ),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cpu_limits": " ".join(f"{n}={os.environ[n]}" for n in _LIMITS if n in os.environ),
-        "commit": _commit(CHECKOUT),
+        "commit": _commit(CHECKOUT) if CHECKOUT else f"lfm-bench {harness.__version__}",
     }
 
 

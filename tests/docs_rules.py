@@ -108,6 +108,11 @@ ELSEWHERE = {
     ".venv/bin/pip install -c constraints.txt -e .": "needs a package index",
     ".venv/bin/pip install -e '.[onnx]'": "needs a package index",
     ".venv/bin/pip install -e '.[ray]'": "needs a package index",
+    "pip install .": "tests/test_installed.py does",
+    "pip install 'lfm-bench[onnx]'": "needs a package index",
+    "lfm-bench list": "tests/test_installed.py does",
+    'eval "$(lfm-bench completion bash)"': "tests/commands/test_completion.py does",
+    "lfm-bench completion fish | source": "tests/commands/test_completion.py does",
     "ray start --head --port 6379": "runs until it is stopped; tests/test_cluster_runs.py",
     "ray start --address HOST:6379": "is for another machine; tests/test_cluster_runs.py",
     "python -m harness run --method lfm --suite paper --data-root /data --ray HOST:6379": (

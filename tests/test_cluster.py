@@ -9,13 +9,16 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from harness.__main__ import main
+from harness.cluster import session
 from harness.cluster.crew import LostError, Seats, deal
 from harness.cluster.session import Cluster, connected
 from harness.errors import BadImageError, HarnessError, UsageError, WeightsMissingError
+from tests.conftest import CHECKOUT
 
 pytest.importorskip("ray")
 
@@ -33,6 +36,34 @@ def test_no_ray(
     text = said("--ray", "--out", str(tmp_path), capsys=capsys)
     assert "--ray needs the extra 'ray', which is not installed" in text
     assert ".venv/bin/pip install -e '.[ray]'" in text
+
+
+def test_workers_look_for_code_and_weights_where_the_driver_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They run in another folder, so a place that is named from here must be told in full."""
+
+    class Library(ModuleType):
+        told: dict[str, str]
+
+        def init(self, runtime_env: dict[str, dict[str, str]], **others: object) -> None:
+            self.told = runtime_env["env_vars"]
+
+    library = Library("ray")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.delenv("LFM_WEIGHTS", raising=False)
+    session._init(library, session.LOCAL, 1)
+    assert library.told["LFM_WEIGHTS"] == str(tmp_path / "weights")
+    assert library.told["PYTHONPATH"] == str(CHECKOUT)
+    monkeypatch.setenv("LFM_WEIGHTS", "elsewhere")
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    session._init(library, session.LOCAL, 1)
+    assert library.told["LFM_WEIGHTS"] == str(tmp_path / "elsewhere")
+    assert library.told["PYTHONPATH"].split(os.pathsep) == [str(CHECKOUT), "mine"]
+    monkeypatch.setattr(session, "CHECKOUT", None)  # installed: found without being told
+    session._init(library, session.LOCAL, 1)
+    assert library.told["PYTHONPATH"] == "mine"
 
 
 def test_an_address_where_nobody_listens(

@@ -17,7 +17,6 @@ from harness.checkpoints import run_weights
 from harness.checkpoints.files import files_of, sha256_of
 from harness.checkpoints.presence import Presence, presence, weights_dir
 from harness.checkpoints.resolve import load_into, pretrained, resolve
-from harness.env import CHECKOUT
 from harness.errors import UsageError, WeightsError
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
@@ -99,8 +98,10 @@ def test_folder_from_the_environment_or_the_checkout(monkeypatch, tmp_path):
     monkeypatch.setenv("LFM_WEIGHTS", str(tmp_path))
     assert weights_dir() == tmp_path
     monkeypatch.setenv("LFM_WEIGHTS", "")
-    assert weights_dir() == CHECKOUT / "weights"
-    assert (CHECKOUT / "harness" / "run.py").is_file()
+    monkeypatch.chdir(tmp_path)
+    assert weights_dir() == tmp_path / "weights"
+    monkeypatch.setenv("LFM_WEIGHTS", "some")
+    assert weights_dir() == tmp_path / "some"
 
 
 def test_published_by_default_and_by_name(folder):

@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 
 from harness.api import Weights
 from harness.checkpoints.files import DIGITS, FILE_TYPES, files_of, is_published, sha256_of
-from harness.env import CHECKOUT
 
 UNVERIFIED = "not verified: the sha256 of the published file is not known here"
 ANOTHER = "under the published name {name}, its sha256 is not the published one"
@@ -34,9 +33,10 @@ class Presence:
 
 
 def weights_dir() -> Path:
-    """The folder of published checkpoints: the environment's LFM_WEIGHTS, or ``weights/`` here."""
+    """The folder of published checkpoints, absolute: the environment's LFM_WEIGHTS, or ``weights``
+    in the current folder."""
     given = os.environ.get("LFM_WEIGHTS")
-    return Path(given).expanduser() if given else CHECKOUT / "weights"
+    return Path(given or "weights").expanduser().absolute()
 
 
 def presence(weights: Weights, folder: Path) -> Presence:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TextIO
 
-from harness.env import CHECKOUT, usable_cores
+from harness.checkpoints.presence import weights_dir
+from harness.env import usable_cores
 from harness.errors import HarnessError, UsageError
+from harness.installed import CHECKOUT, install_hint
 
 CONNECT_SECONDS = 20
 """How long an address may take to answer."""
@@ -87,8 +89,7 @@ def require_ray() -> ModuleType:
     if importlib.util.find_spec("ray") is None:
         raise UsageError(
             "--ray needs the extra 'ray', which is not installed",
-            hint=".venv/bin/pip install -e '.[ray]'; without it, --shard K/N deals a run to "
-            "several machines",
+            hint=f"{install_hint('ray')}; without it, --shard K/N deals a run to several machines",
         )
     # Ray reads these when it is imported.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -127,14 +128,15 @@ def connected(address: str = LOCAL, *, cores: int = 0) -> Iterator[Cluster]:
 
 def _init(ray: ModuleType, address: str, cores: int) -> None:
     # What is imported here is imported there, and what names places means the same.
-    paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(CHECKOUT or ""), os.environ.get("PYTHONPATH", "")]
     given = {name: value for name, value in os.environ.items() if name.startswith("LFM_")}
+    given["LFM_WEIGHTS"] = str(weights_dir())  # workers run in another folder
     common = {
         "include_dashboard": False if address == LOCAL else None,
         "log_to_driver": False,
         "configure_logging": False,
         "logging_level": "ERROR",
-        "runtime_env": {"env_vars": {**given, "PYTHONPATH": os.pathsep.join(paths)}},
+        "runtime_env": {"env_vars": {**given, "PYTHONPATH": os.pathsep.join(filter(None, paths))}},
     }
     if address == LOCAL:
         # Reached from nowhere else: Ray runs what it is sent.

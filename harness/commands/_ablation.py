@@ -22,6 +22,7 @@ from harness.engine.scorer import Compute
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError, unknown_name
 from harness.evaluation.plan import Settings
+from harness.installed import shipped
 from harness.report.render import Renderer
 from harness.results.intervals import Replicates
 from harness.results.paths import TABLES
@@ -43,7 +44,7 @@ _SOURCES = {
 
 
 def run(args: argparse.Namespace) -> int:
-    spec = _overridden(load(args.spec), args)
+    spec = _overridden(load(shipped(args.spec)), args)
     selections = selections_of(spec)
     data = training_data(spec, args.out)
     trials = plan(spec, data, args.out)

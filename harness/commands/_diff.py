@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from harness.commands import _sources, _text
 from harness.commands.diff import PAPER
 from harness.errors import unknown_name
+from harness.installed import shipped
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from harness.report.compare_runs import ImageDiff, RunDiff, against_run, lacking, reference_records
@@ -35,7 +36,7 @@ _Value = TypeVar("_Value")
 
 
 def run(args: argparse.Namespace) -> int:
-    found = _with_paper(args) if args.against == PAPER else _with_run(args, Path(args.against))
+    found = _with_paper(args) if args.against == PAPER else _with_run(args, shipped(args.against))
     if args.brief:
         print(as_brief(found))
     else:

@@ -162,7 +162,7 @@ def add_ray(parser: argparse._ActionsContainer) -> None:
         metavar="ADDRESS",
         help="deal the work to a Ray cluster (extra `ray`): HOST:PORT of its head, or auto on one "
         "of its machines; without an address a local one is started and stopped. Each machine "
-        "needs this checkout, the data and the weights at the same paths",
+        "needs this program, the data and the weights at the same paths",
     )
     parser.add_argument(
         "--allow-mixed",

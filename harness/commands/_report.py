@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     pages = record_page.write(args.out, args.to, paged, renderer, args.data_root)
     material = gathered(sources, args.data_root, [path.name for path in pages])
     board = build_leaderboard(material)
-    found = sections(args.out, TABLES / "out")
+    found = sections(args.out, _ablations(args.out))
     text = index_page(renderer, material, board, cost_panels(board, material), found)
     write_atomic(args.to / "index.html", text.encode())
     for path in (*pages, args.to / "index.html"):
@@ -58,3 +58,9 @@ def gathered(sources: Sources, data_root: Path | None, pages: Iterable[str] = ()
         suites=[suite_facts(suite, data_root) for suite in all_suites().values()],
         pages=frozenset(pages),
     )
+
+
+def _ablations(out: Path) -> Path:
+    """The folder of the ablations' tables: one's own, else (in a checkout) the committed ones."""
+    own = out / "ablation" / "tables"
+    return own if any(own.glob("ablation-*.csv")) else TABLES / "out"

@@ -11,7 +11,12 @@ HELP = "train variants of one detector from several seeds and compare them; goes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", type=Path, metavar="SPEC.toml", help="see harness/ablation/spec.py")
+    parser.add_argument(
+        "spec",
+        metavar="SPEC.toml",
+        help="see harness/ablation/spec.py; tables/specs/ablation/core.toml, full.toml and k.toml "
+        "come with the program",
+    )
     parser.add_argument("--seeds", type=_flags.seeds, help="comma-separated (default: the spec's)")
     parser.add_argument(
         "--epochs", type=_flags.positive, help="passes of each training (default: spec's)"

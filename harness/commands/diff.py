@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         default=PAPER,
         metavar="paper|RUN_DIR",
-        help="the reference: the paper (default), or another output folder",
+        help="the reference: the paper (default), or another output folder; tables/expected and "
+        "tables/trained come with the program",
     )
     parser.add_argument("--suite", default="", metavar="NAMES", help="only these, comma-separated")
     parser.add_argument(

@@ -29,12 +29,12 @@ from harness.data.sample import Listing
 from harness.data.suite import Selection, Subset, Suite
 from harness.data.synthetic import SyntheticSource, synthetic_suite
 from harness.engine.scorer import Compute, make_job
-from harness.env import CHECKOUT
 from harness.errors import HarnessError
 from harness.evaluation.dealing import Dealing
 from harness.evaluation.matrix import Matrix
 from harness.evaluation.plan import Settings
 from harness.evaluation.work import Engine, Local
+from harness.installed import ROOT
 from harness.registry import detectors as registry
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class PausedSource(SyntheticSource):
 
 
 def _suite(plan: KillPlan) -> Suite:
-    suite = synthetic_suite(plan.images, CHECKOUT)
+    suite = synthetic_suite(plan.images, ROOT)
     if not plan.pause:
         return suite
     adapter = suite.adapter
@@ -228,7 +228,7 @@ class _Disturbed:
         log.info("driver %d with %d workers", number + 1, workers)
         plan = [self.plan.images, self.plan.pause, self.plan.detector, self.out, workers]
         command = [sys.executable, "-c", _DRIVER, *map(str, plan)]
-        with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True) as driver:
+        with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as driver:
             try:
                 while driver.poll() is None:
                     time.sleep(POLL_SECONDS)

@@ -38,6 +38,7 @@ from harness.api import FileHeader
 from harness.data.sample import UNREADABLE, Sample
 from harness.data.source import UNREAD
 from harness.errors import BadImageError, DataError, printable
+from harness.installed import install_hint
 
 DECODE_VERSION = 1
 MAX_PIXELS = 178_956_970
@@ -224,7 +225,7 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
         import pillow_heif  # here: an extra
     except ImportError:
         raise BadImageError(
-            name, "is a HEIC image, which needs an extra: .venv/bin/pip install -e '.[heif]'"
+            name, f"is a HEIC image, which needs an extra: {install_hint('heif')}"
         ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
     return (*FORMATS, "HEIF")

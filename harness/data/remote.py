@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import IO, Any, TypeVar, cast
 
 from harness.errors import DataError, UsageError
+from harness.installed import install_hint
 
 ATTEMPTS = 4
 """Times that a URL is asked, with 0.5, 1 and 2 seconds between."""
@@ -188,7 +189,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:  # of fsspec, or of what it needs for this kind of URL
         raise UsageError(
             f"{shown(url)}: what reads such URLs is not installed: {error}",
-            hint=".venv/bin/pip install -e '.[remote]'; for s3:// also s3fs, for gs:// gcsfs",
+            hint=f"{install_hint('remote')}; for s3:// also s3fs, for gs:// gcsfs",
         ) from error
     except ValueError as error:
         raise UsageError(f"{shown(url)}: {_clean(str(error))}") from None

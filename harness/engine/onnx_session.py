@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.engine.folded import ScoreFunction
 from harness.errors import UsageError
+from harness.installed import install_hint
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 """What the extra ``onnx`` installs."""
@@ -34,7 +35,7 @@ def require() -> None:
         except ImportError as error:
             raise UsageError(
                 f"runtime onnxruntime needs the package {name}, which is not installed",
-                hint="pip install -e '.[onnx]'",
+                hint=install_hint("onnx"),
             ) from error
 
 

@@ -26,6 +26,7 @@ from harness.fetching.download import (
     wait_as_asked,
 )
 from harness.fetching.progress import ByteProgress
+from harness.installed import install_hint
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -67,7 +68,7 @@ def look_up(release: Release, revision: str, names: tuple[PublishedFile, ...]) -
     except ImportError as error:
         raise UsageError(
             f"{release.page}: Hugging Face needs the extra remote, which is not installed",
-            hint=".venv/bin/pip install -e '.[remote]'",
+            hint=install_hint("remote"),
         ) from error
     kind, _, repo = release.repo.partition("/")
     endpoint = os.environ.get("HF_ENDPOINT") or None

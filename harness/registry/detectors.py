@@ -15,6 +15,7 @@ from functools import cache
 
 from harness import errors
 from harness.api import DetectorSpec
+from harness.installed import install_hint as install_hint
 from harness.outside.declared import NOTHING, Declared, Outsider
 from harness.outside.find import outsider
 from harness.outside.python_spec import entry_points
@@ -102,11 +103,6 @@ def require_extras(spec: DetectorSpec) -> None:
             f"{spec.name} needs the extra {extra!r}, which is not installed",
             hint=install_hint(extra),
         )
-
-
-def install_hint(extra: str) -> str:
-    """The command that installs an extra."""
-    return f".venv/bin/pip install -e '.[{extra}]'"
 
 
 def usable(text: str) -> list[DetectorSpec]:

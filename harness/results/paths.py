@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from urllib.parse import quote
 
-TABLES = Path(__file__).resolve().parents[2] / "tables"
-"""The specs of tables, the paper's numbers, templates and what is rendered of them."""
+from harness.installed import TABLES as TABLES
+
 MEASURED = TABLES / "measured"
 """Records and scores of official files that are committed; an output folder like any other."""
 LONGEST = 160

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from harness.errors import UsageError
+from harness.installed import install_hint
 
 MARK = "@progress"
 
@@ -137,5 +138,5 @@ def require_tensorboard() -> None:
     if find_spec("tensorboard") is None:
         raise UsageError(
             "--tensorboard needs the extra 'tensorboard', which is not installed",
-            hint=".venv/bin/pip install -e '.[tensorboard]'",
+            hint=install_hint("tensorboard"),
         )

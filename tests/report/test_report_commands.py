@@ -11,6 +11,7 @@ from harness.__main__ import main
 from harness.commands import _sources
 from harness.errors import SchemaError
 from harness.report.tables.paper import NetworkCost
+from harness.results.paths import TABLES
 from harness.results.records import SubsetResult
 from harness.results.store import save_record
 
@@ -40,6 +41,23 @@ def test_tables(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert cells["LFM", "Test Set2", "ACC"]["value"] == "95.2333"
     assert "LFM (1 seed)" in (to / "mini-groups.md").read_text(encoding="utf-8")
     assert "seed" not in (to / "gangen.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_ones_own_ablation_or_else_the_committed_one(
+    out: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page"
+    words = ["report", "--out", str(out), "--to", str(page)]
+    assert main(words) == 0
+    assert "ablation-core: " in (page / "index.html").read_text(encoding="utf-8")
+    own = out / "ablation" / "tables"
+    own.mkdir(parents=True)
+    committed = (TABLES / "out" / "ablation-core.csv").read_bytes()
+    (own / "ablation-mine.csv").write_bytes(committed)
+    assert main(words) == 0
+    text = (page / "index.html").read_text(encoding="utf-8")
+    assert "ablation-mine: " in text
+    assert "ablation-core: " not in text
 
 
 def test_one_table(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

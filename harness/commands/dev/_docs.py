@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 from harness.api import DetectorSpec, Weights
 from harness.checkpoints.presence import digits
@@ -11,6 +12,8 @@ from harness.commands import _text
 from harness.commands._list import parameters
 from harness.commands._text import release_facts
 from harness.data.suite import Suite
+from harness.errors import UsageError
+from harness.installed import CHECKOUT
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from harness.report.inconsistencies import findings
@@ -21,11 +24,17 @@ from harness.results.store import write_atomic
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.to is None and CHECKOUT is None:
+        raise UsageError(
+            "the pages are those of a checkout, and this copy is installed",
+            hint="python -m harness dev docs --to FOLDER",
+        )
+    to = args.to or Path("docs")
     for spec in registry.detectors().values():
         registry.require_extras(spec)
     for name, text in pages().items():
-        write_atomic(args.to / name, text.encode())
-        print(args.to / name)
+        write_atomic(to / name, text.encode())
+        print(to / name)
     return 0
 
 

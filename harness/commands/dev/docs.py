@@ -9,7 +9,7 @@ HELP = "write docs/: detectors with their deviations, suites, the paper's incons
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", type=Path, default=Path("docs"), help="folder (default: docs)")
+    parser.add_argument("--to", type=Path, help="folder (default: docs, of a checkout)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from harness.data.sample import Sample
 from harness.data.suite import Subset, Suite
 from harness.data.tables import RowSource
 from harness.errors import DataError
+from harness.installed import CHECKOUT
 
 DATA = Path(__file__).parent / "data"
 CONTROLS = "controls"
@@ -71,7 +72,9 @@ def _samples(path: Path) -> list[Sample]:
         raise DataError(
             f"mini: no file {path}",
             hint="git checkout -- harness/suites/mini/data, or rebuild it: "
-            "pip install -e '.[mini-build]' && python -m harness.suites.mini.builder",
+            "pip install -e '.[mini-build]' && python -m harness.suites.mini.builder"
+            if CHECKOUT
+            else "install lfm-bench again",
         )
     return list(_read(path, path.stat().st_mtime_ns))
 
