@@ -142,9 +142,9 @@ def subset_table(record: RunRecord, meanings: Mapping[str, str]) -> SubsetTable:
     without: dict[str, list[str]] = {}
     for i, result in enumerate(record.subsets):
         values = [found[name][i] for name in names]
-        notes = "; ".join(
-            (*_reasons(values), *(each.text for each in reservations(record, result)))
-        )
+        # That a class is absent is the reason of every number that needs both.
+        said = [each.text for each in reservations(record, result) if each.kind != "classes"]
+        notes = "; ".join((*_reasons(values), *said))
         if any(value.value is not None for value in values):
             rows.append(_row(result, values, notes))
         else:
@@ -254,15 +254,25 @@ def _row(result: SubsetResult, values: Sequence[Measured], notes: str) -> list[E
     ]
 
 
-def _mean(record: RunRecord, names: Iterable[str]) -> list[Entry]:
+def _mean(record: RunRecord, names: Sequence[str]) -> list[Entry]:
     values = [suite_value(record, name) for name in names]
     notes = list(_reasons(values)) if record.mean else ["no subset was scored whole"]
+    notes += _averaged(dict(zip(names, values, strict=True)))
     if any(result.group == "controls" for result in record.subsets):
         notes.append("without the controls")
     notes += [each.text for each in of_mean(record)]
     notes += [note.removesuffix(".") for note in about_resampling([record])]
     prose = Entry(text="; ".join(notes), kind="prose")
     return [said("mean"), *[Entry()] * 3, *map(_cell, values), Entry(), prose]
+
+
+def _averaged(means: Mapping[str, Measured]) -> list[str]:
+    """What means over fewer sets than there are are over, each once with the metrics."""
+    found: dict[str, list[str]] = {}
+    for name, mean in means.items():
+        if mean.over:
+            found.setdefault(mean.over, []).append(name)
+    return [f"{', '.join(names)} {over}" for over, names in found.items()]
 
 
 def _cell(measured: Measured) -> Entry:
