@@ -80,8 +80,8 @@ def with_raw(found: Measured, raw: Measured) -> Measured:
 
 
 def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
-    """A metric (record name) of one subset. Where it has one class alone and the metric needs both,
-    the reason says the rate that it has instead."""
+    """A metric (record name) of one subset. Where it has one class alone, the reason why it has no
+    ACC and no AP says the rate that it has instead."""
     result = record.result(subset)
     if result is None:
         return Measured(reason=f"the record has no subset {subset}")
@@ -92,7 +92,7 @@ def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
     if result.status == "failed":
         return Measured(reason=f"failed: {first}")
     found = _measured(result.metrics.get(metric), metric, result.n_real + result.n_fake)
-    rate = one_class_rate(result)
+    rate = one_class_rate(result) if metric in (*METRICS.values(), *RULES) else None
     if found.value is None and rate is not None:
         found = replace(found, reason=f"{found.reason}: {say_rate(rate)}")
     return replace(found, said=reservations(record, result))

@@ -207,7 +207,7 @@ class _Pairing:
         for subset, rate in self.one_class.items():
             found = self._test(first, second, (subset,), rate)
             if found is not None:
-                yield found
+                yield dataclasses.replace(found, check=self._check(found, first, second))
         for metric in METRICS:
             for subset in self.subsets:
                 found = self._test(first, second, (subset,), metric)
@@ -238,7 +238,7 @@ class _Pairing:
         )
 
     def _check(self, found: RowTest, first: Contender, second: Contender) -> CrossCheck | None:
-        """McNemar's test for accuracies and DeLong's for areas."""
+        """McNemar's test for accuracies and rates, DeLong's for areas."""
         if found.metric == "ap" or len(first.records) > 1 or len(second.records) > 1:
             return None
         sides = []
@@ -249,7 +249,7 @@ class _Pairing:
         kept = sides[0][0]
         if len(set(kept.units)) < len(kept.units):
             return None  # both take images as independent
-        if found.metric == "acc":
+        if found.metric in ("acc", *RATES.values()):
             right = [(each.scores > threshold) == (kept.labels == 1) for each, threshold in sides]
             mcnemar = paired.mcnemar(np.asarray(right[0]), np.asarray(right[1]))
             return CrossCheck(

@@ -144,7 +144,9 @@ def subset_table(record: RunRecord, meanings: Mapping[str, str]) -> SubsetTable:
         values = [found[name][i] for name in names]
         # That a class is absent is the reason of every number that needs both.
         said = [each.text for each in reservations(record, result) if each.kind != "classes"]
-        notes = "; ".join((*_reasons(values), *said))
+        reasons = _reasons(values)
+        whole = [one for one in reasons if not any(o.startswith(f"{one}: ") for o in reasons)]
+        notes = "; ".join((*whole, *said))
         if any(value.value is not None for value in values):
             rows.append(_row(result, values, notes))
         else:
