@@ -22,7 +22,7 @@ from harness.data.disk import folder_at, is_archive
 from harness.data.folders import FolderLayout, class_of, layout, say_left_out
 from harness.data.lists import list_samples
 from harness.data.pairing import (
-    Pool,
+    RealPool,
     named_pools,
     paired,
     pools_of,
@@ -125,7 +125,7 @@ def own_selections(
     return [Selection(suite=suite, subsets=suite.subsets) for suite in found]
 
 
-def _pool(reals: str, suites: Sequence[Suite], columns: Columns | None) -> Pool:
+def _pool(reals: str, suites: Sequence[Suite], columns: Columns | None) -> RealPool:
     """What ``--reals`` names: a group of the data, else a place."""
     found = [
         (suite, subset) for suite in suites for subset in suite.subsets if subset.name == reals
@@ -133,7 +133,7 @@ def _pool(reals: str, suites: Sequence[Suite], columns: Columns | None) -> Pool:
     alone = [(suite, subset) for suite, subset in found if subset.labels == (REAL,)]
     if len(alone) == 1:
         ((suite, subset),) = alone
-        return Pool(name=reals, suite=suite, subsets=(subset,))
+        return RealPool(name=reals, suite=suite, subsets=(subset,))
     if found or not (is_url(reals) or Path(_first(reals)).exists()):
         groups = sorted({s.name for suite in suites for s in suite.subsets if s.labels == (REAL,)})
         what = "is no group of the data and no place that exists"
@@ -146,10 +146,10 @@ def _pool(reals: str, suites: Sequence[Suite], columns: Columns | None) -> Pool:
         )
     suite = own_suite(reals, columns)
     subsets = tuple(s for s in suite.subsets if REAL in s.labels or not s.labels)
-    return Pool(name=suite.title, suite=suite, subsets=subsets)
+    return RealPool(name=suite.title, suite=suite, subsets=subsets)
 
 
-def _with_reals(suite: Suite, pool: Pool) -> Suite:
+def _with_reals(suite: Suite, pool: RealPool) -> Suite:
     """The suite with its groups of fakes paired; its numbers are others, and so is its name."""
     head, _, digest = suite.name.rpartition("-")
     inside = pool.suite.name == suite.name and len(pool.subsets) == 1

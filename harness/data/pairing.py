@@ -106,7 +106,7 @@ def pooled_id(pool: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Pool:
+class RealPool:
     """Reals of some subsets of one suite.
 
     Args:
@@ -144,7 +144,7 @@ class Pool:
         return Listing(reals, left_out=tuple(left_out))
 
 
-def paired(suite: Suite, pool: Pool) -> Suite:
+def paired(suite: Suite, pool: RealPool) -> Suite:
     """A suite of own data whose groups of fakes alone take the pool's reals.
 
     A group of reals alone stays a control, one with both classes stays as it is, and one that names
