@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from harness.data.suite import Selection
 from harness.evaluate.recorder import Recorder, not_scored
 from harness.metrics.interval import wilson
 from harness.report.compare_runs import against_run
+from harness.report.layout import between
 from harness.report.measured import subset_value, suite_value
 from harness.results.comparison import Contender, compare
 from harness.results.intervals import Replicates
@@ -31,6 +33,7 @@ from harness.results.predictions import (
 from harness.results.rates import one_class_rate
 from harness.results.records import Resampling, RunRecord, WeightsRef
 from harness.results.store import load_records
+from harness.site.entries import some_sets
 from harness.site.record_facts import subset_table
 from tests.conftest import write_images
 from tests.evidence import RESAMPLING, keep, scores_of
@@ -90,10 +93,9 @@ def test_the_mean_of_fakes_alone_is_that_of_their_hits(tmp_path: Path) -> None:
     _, _, row, *_ = _lines(record)
     mean = record.mean["fake_acc"]
     assert mean.low < mean.value < mean.high
-    assert (
-        f"hits {100 * mean.value:.1f} [1]" in row.split("   ")[-2]
-        or f"hits {100 * mean.value:.1f}" in row
-    )
+    edges = between(100 * mean.low, 100 * mean.high)
+    assert row.endswith(edges)
+    assert row.removesuffix(edges).rstrip().endswith(f"hits {100 * mean.value:.1f} [1]")
     assert "-/-" not in row
 
 
@@ -174,6 +176,36 @@ def test_runs_are_compared_by_rates_where_a_set_has_one_class(tmp_path: Path) ->
     }
     assert found["ctl", "false alarms"].delta > 0
     assert found["ctl", "false alarms"].status == "off"
+
+
+def test_a_suite_that_lacks_sets_tells_the_rates_of_those_it_has(mixed: RunRecord) -> None:
+    entry = some_sets([mixed], "own", "ACC", "incomplete")
+    assert entry is not None
+    assert entry.text == "4 of 4 sets"
+    assert "\nalone: no real images: hits " in entry.why
+    assert "\nctl: no fake images: false alarms " in entry.why
+
+
+def test_treatments_show_sets_of_fakes_alone_apart(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--images", str(data), "--perturbations", "jpeg(50)", "--out", str(tmp_path)]
+    write_images(tmp_path / "more/0_real", range(4), *SMALL)
+    write_images(tmp_path / "more/1_fake", range(4, 8), *SMALL)
+    both = ["--images", str(tmp_path / "more")]
+    assert main(["robustness", "--method", "chance", *flags, *both]) == 0
+    first, second = capsys.readouterr().out.split("more: robustness")
+    assert "fakes without reals flagged as fake" in first
+    assert "controls flagged as fake" in first
+    assert "AP" not in first.split()
+    assert "AP" in second.split()
+    assert "without reals" not in second
+    shown = re.search(r"fakes without reals.*?Chance +([\d.]+)", first, re.DOTALL)
+    (record,) = (
+        r for r in load_records(tmp_path) if not r.perturbation and len(r.subsets) > len(GROUPS)
+    )
+    assert shown is not None
+    assert float(shown[1]) == round(100 * record.mean["fake_acc"].value, 1)
 
 
 # --- the pool in the commands ---------------------------------------------------------------------
