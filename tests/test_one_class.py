@@ -178,6 +178,16 @@ def test_runs_are_compared_by_rates_where_a_set_has_one_class(tmp_path: Path) ->
     assert found["ctl", "false alarms"].status == "off"
 
 
+def test_a_page_of_sets_of_one_class_says_each_rate_once(tmp_path: Path) -> None:
+    record = keep(tmp_path, "lfm", {name: scores_of(1, 1.0) for name in ("alone", "ctl")})
+    table = subset_table(record, dict.fromkeys(("acc", "ap", "real_acc", "fake_acc", "gone"), ""))
+    fakes, reals = (row[-1].text for row in table.grid.rows)
+    assert re.fullmatch(r"no real images: hits [\d.]+ \[[\d., ]+\]", fakes)
+    assert re.fullmatch(r"no fake images: false alarms [\d.]+ \[[\d., ]+\]", reals)
+    both = "no real images; no fake images"
+    assert table.left_out == {"acc": both, "ap": both, "gone": "the record has no gone"}
+
+
 def test_a_suite_that_lacks_sets_tells_the_rates_of_those_it_has(mixed: RunRecord) -> None:
     entry = some_sets([mixed], "own", "ACC", "incomplete")
     assert entry is not None

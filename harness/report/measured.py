@@ -93,7 +93,7 @@ def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
         return Measured(reason=f"failed: {first}")
     found = _measured(result.metrics.get(metric), metric, result.n_real + result.n_fake)
     rate = one_class_rate(result) if metric in (*METRICS.values(), *RULES) else None
-    if found.value is None and rate is not None:
+    if found.value is None and rate is not None and metric in result.metrics:
         found = replace(found, reason=f"{found.reason}: {say_rate(rate)}")
     return replace(found, said=reservations(record, result))
 
