@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from harness.__main__ import command_line
 from harness.api import DetectorSpec
 from harness.commands import _jobs, _matrix, _score
+from harness.commands._catalogue import command_line
 from harness.data import cache
 from harness.data.preprocess import parse
 from harness.data.source import FileSource, Source

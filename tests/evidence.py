@@ -44,7 +44,8 @@ def keep(
 ) -> RunRecord:
     """Writes prediction files and the record of a detector; subsets share their reals' ids.
 
-    A subset called ``ctl...`` has the reals alone and is a control. ``units`` are those of the
+    A subset called ``ctl...`` has the reals alone and is a control, one called ``alone...`` has
+    fakes alone. ``units`` are those of the
     images of each subset; None = every image is one.
     """
     seed = re.search(r"/seed(\d+)$", label)
@@ -55,6 +56,8 @@ def keep(
         labels = labels_of()
         if control:
             ids, labels, values = ids[:REALS], labels[:REALS], values[:REALS]
+        elif subset.startswith("alone"):
+            ids, labels, values = ids[REALS:], labels[REALS:], values[REALS:]
         key = PredictionKey(
             suite=suite,
             subset=subset,
@@ -74,7 +77,7 @@ def keep(
             SubsetResult(
                 subset=subset,
                 status="ok",
-                n_real=REALS,
+                n_real=int((labels == 0).sum()),
                 n_fake=int(labels.sum()),
                 manifest=subset,
                 predictions=path.relative_to(out).as_posix(),

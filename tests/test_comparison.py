@@ -89,8 +89,11 @@ def test_holm_is_over_the_subsets_of_a_metric_and_the_mean_apart(pair: Compariso
         assert mean.p_holm == mean.p
 
 
-def test_controls_have_accuracies_only_and_are_not_in_the_mean(pair: Comparison) -> None:
-    assert {t.metric for t in pair.tests if t.subset == "ctl"} == {"acc"}
+def test_controls_have_their_rate_only_and_are_not_in_the_mean(pair: Comparison) -> None:
+    assert {t.metric for t in pair.tests if t.subset == "ctl"} == {"real_acc"}
+    check = one(pair, "ctl", "real_acc").check
+    assert check is not None and check.test == "McNemar, mid-p"
+    assert pair.without == ()
     assert pair.averaged == ("a", "b", "c")
     gaps = [one(pair, name, "acc").verdict.value for name in "abc"]
     assert one(pair, MEAN, "acc").verdict.value == pytest.approx(np.mean(gaps))

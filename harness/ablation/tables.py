@@ -106,10 +106,12 @@ def _row(spec: AblationSpec, row: RowOptions) -> Row:
 
 
 def _measure(sets: Sequence[ScoredSet], block: str) -> Measure:
-    """AP needs both classes: controls have none."""
-    defined = block != "AP" or sets[0].fakes
+    """AP needs both classes: controls have none. What they have as ACC is that of reals."""
+    metric = METRICS[block]
+    if not sets[0].fakes:
+        metric = "" if block == "AP" else "real_acc"
     places = tuple((entry.suite, entry.name) for entry in sets)
-    return Measure(places=places, metric=METRICS[block] if defined else "")
+    return Measure(places=places, metric=metric)
 
 
 # --- means ----------------------------------------------------------------------------------------

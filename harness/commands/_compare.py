@@ -13,9 +13,10 @@ from harness.errors import UsageError
 from harness.metrics.friedman import RankTest
 from harness.metrics.interval import LEVEL
 from harness.metrics.verdict import Verdict
-from harness.report.words import p_value
+from harness.report.words import flipped, p_value, say
 from harness.results import MEAN
 from harness.results.comparison import METRICS, Comparison, Contender, RowTest, compare
+from harness.results.rates import FALSE_ALARMS, RATES
 from harness.results.store import canonical_json, load_records
 
 _EXPLANATION = (
@@ -57,6 +58,12 @@ def run(args: argparse.Namespace) -> int:
 def as_text(comparison: Comparison, contenders: Sequence[Contender]) -> str:
     """One suite: the rows, a table a pair, the ranks."""
     parts = [f"{comparison.suite}: {len(comparison.subsets)} subsets"]
+    if comparison.without:
+        every = len(comparison.averaged) + len(comparison.without)
+        names = ", ".join(comparison.without)
+        parts.append(
+            f"  means: over {len(comparison.averaged)} of {every} sets, one class in: {names}"
+        )
     parts += [_about(contender, comparison) for contender in contenders]
     parts += [f"not compared: {name}: {why}" for name, why in comparison.left_out.items()]
     for first, second in combinations(contenders, 2):
@@ -90,13 +97,27 @@ def _pair(comparison: Comparison, tests: Sequence[RowTest]) -> str:
         header += [metric.upper(), "[95 %]", "p", "p Holm"]
     by_cell = {(test.subset, test.metric): test for test in tests}
     rows = []
-    for subset in (*comparison.subsets, MEAN):
+    by_rate = {test.subset for test in tests if test.metric in RATES.values()}
+    for subset in (*(name for name in comparison.subsets if name not in by_rate), MEAN):
         cells = [subset]
         for metric in METRICS:
             cells += _cells(by_cell.get((subset, metric)))
         rows.append(cells)
     means = [f"mean {t.metric.upper()}: {_said(t.verdict)}" for t in tests if t.subset == MEAN]
-    return "\n".join([_text.table(header, rows), *means, *_checks(tests)])
+    return "\n".join([_text.table(header, rows), *means, *_rates(tests), *_checks(tests)])
+
+
+def _rates(tests: Sequence[RowTest]) -> list[str]:
+    """The sets of one class: which share of it each row flags as fake, and the difference."""
+    lines = []
+    for name, metric in RATES.items():
+        for test in (test for test in tests if test.metric == metric):
+            found, verdict = test.values, test.verdict
+            if name == FALSE_ALARMS:
+                found, verdict = (1 - found[0], 1 - found[1]), flipped(verdict)
+            shares = " against ".join(map(_text.percent, found))
+            lines.append(f"{test.subset}: {name} {shares}: {say(verdict)}")
+    return lines
 
 
 def _cells(test: RowTest | None) -> list[str]:

@@ -270,6 +270,13 @@ def add_images(parser: argparse._ActionsContainer) -> None:
         "path, label, group, unit), a table of images (Parquet files, a saved Hugging Face data "
         "set), WebDataset shards (test-{000..007}.tar), or a URL; may be given several times",
     )
+    parser.add_argument(
+        "--reals",
+        default="",
+        metavar="POOL",
+        help="with --images: the reals of every group that holds fakes alone, shared by all of "
+        "them: a group of reals alone, or a place of its own (anything that --images takes)",
+    )
 
 
 COLUMN_FLAGS = ("image_column", "label_column", "group_column", "fake_label")

@@ -91,7 +91,8 @@ def _config(args: argparse.Namespace) -> dict[str, str]:
     """The flags as they are noted with scores. Which machines shared the work is no part of it:
     each score's environment says where it was made."""
     given = {name: _flags.text(value) for name, value in sorted(vars(args).items())}
-    silent = {"ray", "shard", *(() if getattr(args, "allow_mixed", False) else ("allow_mixed",))}
+    silent = {"ray", "shard"}
+    silent |= {name for name in ("allow_mixed", "reals") if not getattr(args, name, False)}
     return {name: text for name, text in given.items() if name not in silent}
 
 
@@ -99,6 +100,8 @@ def _chosen(args: argparse.Namespace) -> list[Selection]:
     """What ``--suite`` names; UsageError where that is nothing known, or no data is named."""
     if bool(args.suite) == bool(args.images):
         raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
+    if args.reals and not args.images:
+        raise UsageError("--reals is a pool for your own images", hint="--images PLACE")
     return parse_selection(args.suite) if args.suite else []
 
 
@@ -110,7 +113,7 @@ def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessErro
     """
     selections = _chosen(args)
     if args.images:
-        return own_selections(args.images, _flags.columns(args)), []
+        return own_selections(args.images, _flags.columns(args), args.reals), []
     present: list[Selection] = []
     absent: list[HarnessError] = []
     for selection in selections:

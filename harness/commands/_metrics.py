@@ -58,6 +58,6 @@ def _table(metrics: dict[str, Metric], record: RunRecord) -> str:
             meaning = (
                 f"accuracy at {record.calibration.threshold:g}, best on {record.calibration.on}"
             )
-        about = meaning if metric.value is not None else f"{meaning}: {metric.note}"
+        about = f"{meaning}: {metric.note}" if metric.note else meaning
         lines.append([name, _text.percent(metric.value), interval, about])
     return "\n".join(f"  {line}" for line in _text.columns(lines, "<>><"))

@@ -18,7 +18,7 @@ from harness.evaluation.twins import Twin
 from harness.figures.curves import curves
 from harness.report.table import Table
 from harness.report.tables.robustness import panels, treatments
-from harness.report.tables.treatments import CONTROLS, REALS
+from harness.report.tables.treatments import ALONE, CONTROLS, REALS
 from harness.results.store import write_atomic
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,8 @@ def _report(
     print(_treatments.as_text(table) + "\n")
     folder = asked.settings.out / "robustness"
     shown = {column.metric for column in table.columns}
-    blocks = ("AP", REALS) if REALS in shown else (CONTROLS,)
+    alone = tuple(block for block in (CONTROLS, ALONE) if block in shown)
+    blocks = ("AP", REALS) if REALS in shown else alone
     figure = folder / f"{table.name}.svg"
     write_atomic(figure, curves(table, panels(columns), blocks))
     return [*_treatments.write(table, folder), figure]

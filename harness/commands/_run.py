@@ -13,6 +13,8 @@ from harness.data.suite import Selection
 from harness.evaluation.matrix import Matrix
 from harness.evaluation.shards import Shard
 from harness.evaluation.twins import twins
+from harness.report.words import say_rate
+from harness.results.rates import mean_rate, one_class_rate
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import OF_RUNS, Reservation, of_mean, reservations
 
@@ -58,8 +60,8 @@ def _after_shard(shard: Shard, matrix: Matrix) -> int:
 
 
 def report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str:
-    """One table a suite: ACC/AP of each selected subset and their mean, percent; below it what
-    must be said of its numbers.
+    """One table a suite: ACC/AP of each selected subset and their mean, percent; of a subset of one
+    class the rate that it has; below it what must be said of its numbers.
     """
     parts = []
     for selection in selections:
@@ -90,12 +92,20 @@ def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]
         result = results[name]
         said = [each.text for each in _spoken(reservations(record, result))]
         said += _undefined(result.metrics)
+        rate = one_class_rate(result)
         shown = _pair(result.metrics) if result.metrics else result.status
+        shown = say_rate(rate) if rate else shown
         cells.append(shown + _marks(name, said, remarks))
     said = [each.text for each in of_mean(record) if each.kind in OF_RUNS]
     said += _undefined(record.mean) + _averaged(record)
-    mean = _pair(record.mean) + _marks(f"mean of {record.detector}{label}", said, remarks)
-    return [f"{record.detector}{label}", *cells, mean, _interval(record.mean)]
+    marks = _marks(f"mean of {record.detector}{label}", said, remarks)
+    hits = mean_rate(record.mean)
+    if hits:
+        edges = _text.between(hits.low, hits.high) or "-"
+        mean = f"{hits.name} {_text.percent(hits.value)}"
+    else:
+        mean, edges = _pair(record.mean), _interval(record.mean)
+    return [f"{record.detector}{label}", *cells, mean + marks, edges]
 
 
 def _spoken(found: Iterable[Reservation]) -> list[Reservation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+from harness.api import FAKE
 from harness.commands import _text
 from harness.data.suite import Selection
 from harness.engine.scorer import Job
@@ -40,12 +41,15 @@ def table(
         differences: show them.
     """
     kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
+    whole = [subset.name for subset in selection.subsets if subset.in_mean]
+    alone = [s.name for s in selection.subsets if s.in_mean and s.labels == (FAKE,)]
     question = Question(
         about=about,
         treatments=tuple(treatments),
         suite=selection.suite.name,
-        subsets=tuple(subset.name for subset in selection.subsets if subset.in_mean),
+        subsets=tuple(name for name in whole if name not in alone),
         controls=tuple(subset.name for subset in selection.subsets if not subset.in_mean),
+        alone=tuple(alone),
         differences=differences,
         interval=kept.interval,
         tell=kept.tell,

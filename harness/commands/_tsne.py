@@ -104,7 +104,7 @@ def _selection(args: argparse.Namespace) -> Selection:
         raise UsageError(
             "features are computed by torch at fp32", hint="leave out --precision and --runtime"
         )
-    own = own_selections(args.images, _flags.columns(args))
+    own = own_selections(args.images, _flags.columns(args), args.reals)
     selections = own or parse_selection(args.suite)
     if len(selections) > 1:
         names = ", ".join(selection.suite.name for selection in selections)

@@ -41,6 +41,8 @@ IDS = ("id", "path", "image_path", "image_name", "file_name", "filename", "key")
 GROUPS = ("group", "subset")
 UNITS = ("unit", "photo", "video")
 """Names of columns that say what they hold; of units the first that is there."""
+REALS = "reals"
+"""The column that names, for a group of fakes, the group that holds its reals."""
 
 _DATASET, _DICT = "dataset_info.json", "dataset_dict.json"
 _SHARD = re.compile(r"(.*?)-?\d{5}-of-\d{5}$|(.*?)[-_.]\d{3,}$")
@@ -141,7 +143,8 @@ def _of_file(each: TableFile, columns: Columns) -> Iterator[Sample]:
     group = _named("group", columns.group, GROUPS, table, each.file, needed=False)
     unit = next((name for name in UNITS if name in table.schema.names), "")
     ids = next((name for name in IDS if name in table.schema.names), "")
-    wanted = [*dict.fromkeys(filter(None, (label, group, unit, ids)))]
+    reals = REALS if REALS in table.schema.names else ""
+    wanted = [*dict.fromkeys(filter(None, (label, group, unit, ids, reals)))]
     cells = {name: table.columns([name]).column(name).to_pylist() for name in wanted}
     paths = _paths(table, image) if not ids else cells[ids]
     labels = _labels(each.file, label, cells[label], _class_names(table, label), columns.fake)
@@ -153,6 +156,7 @@ def _of_file(each: TableFile, columns: Columns) -> Iterator[Sample]:
             source=RowSource(each.file, row, image),
             unit=_text(cells[unit][row]) if unit else "",
             subset=(_text(cells[group][row]) if group else "") or each.subset,
+            reals=_text(cells[reals][row]) if reals and labels[row] == FAKE else "",
         )
 
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.api import FAKE
 from harness.data.adapters import refuse_duplicates
-from harness.data.columns import UNITS, WORDS
+from harness.data.columns import REALS, UNITS, WORDS
 from harness.data.named import Places
 from harness.data.remote import is_url, path_of, read_url, shown_place
 from harness.data.sample import Sample
@@ -23,7 +24,8 @@ def list_samples(place: str) -> tuple[dict[str, list[Sample]], str]:
 
     A place is a file, ``ARCHIVE::MEMBER``, ``TABLE::row=N`` or a URL, relative ones to the list. A
     label is 0, 1, real or fake. A unit (also called ``photo`` or ``video``) names what images share
-    that are not independent. Whether a file exists is found out when it is read.
+    that are not independent. ``reals`` names the group that holds the reals of a fake's group.
+    Whether a file exists is found out when it is read.
 
     Args:
         place: a ``.csv`` or ``.parquet`` file, or the URL of one.
@@ -72,6 +74,7 @@ def _sample(places: Places, where: str, row: Mapping[str, str | None], unit: str
         label=label,
         source=places.source(path, where),
         unit=printable(row.get(unit) or ""),
+        reals=printable(row.get(REALS) or "") if label == FAKE else "",
     )
 
 
@@ -111,7 +114,8 @@ def _rows(place: str) -> list[dict[str, str | None]]:
         found = ", ".join(map(str, columns)) or "none"
         wanted = f"no column {' and no column '.join(sorted(missing))}" if missing else "no rows"
         raise DataError(
-            f"{name}: {wanted}; columns found: {found}; needed: path, label [, group] [, unit]"
+            f"{name}: {wanted}; columns found: {found}; needed: "
+            "path, label [, group] [, unit] [, reals]"
         )
     return [{str(key): _text(value) for key, value in row.items()} for row in rows]
 

@@ -21,13 +21,22 @@ from harness.data.columns import Columns, TableFile, shard_name, table_files, ta
 from harness.data.disk import folder_at, is_archive
 from harness.data.folders import FolderLayout, class_of, layout, say_left_out
 from harness.data.lists import list_samples
+from harness.data.pairing import (
+    RealPool,
+    named_pools,
+    paired,
+    pools_of,
+    require_fakes,
+    with_pool,
+    with_reals,
+)
 from harness.data.places import Folder, archive_stem
 from harness.data.remote import is_url, path_of, shown_place
 from harness.data.sample import Listing, Sample
 from harness.data.suite import OWN, Selection, Subset, Suite
 from harness.data.tables import ENDINGS
 from harness.data.webdataset import TarShard, expand, read_shard, shard_samples
-from harness.errors import DataError, printable
+from harness.errors import DataError, UsageError, printable
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +100,62 @@ def own_suite(place: str | Path, columns: Columns | None = None) -> Suite:
     return list_suite(text)
 
 
-def own_selections(places: Sequence[str | Path], columns: Columns | None = None) -> list[Selection]:
-    """All of each own folder or list; one that is named twice is there once."""
+def own_selections(
+    places: Sequence[str | Path], columns: Columns | None = None, reals: str = ""
+) -> list[Selection]:
+    """All of each own folder or list; one that is named twice is there once.
+
+    Args:
+        places: each as for :func:`own_suite`.
+        columns: what their columns mean, where names do not say it.
+        reals: the pool that groups of fakes alone take their reals from: a group of reals alone in
+            one of the places, or a place of its own; "" = as the data says.
+
+    Raises:
+        DataError, UsageError: a place is absent or not readable, or the pool is not clear.
+    """
+    if reals and not places:
+        raise UsageError("--reals is a pool for your own images", hint="--images PLACE")
     suites = {suite.name: suite for suite in (own_suite(each, columns) for each in places)}
-    return [Selection(suite=suite, subsets=suite.subsets) for suite in suites.values()]
+    found = list(suites.values())
+    if reals:
+        require_fakes(found, reals)
+        pool = _pool(reals, found, columns)
+        found = [_with_reals(suite, pool) for suite in found]
+    return [Selection(suite=suite, subsets=suite.subsets) for suite in found]
+
+
+def _pool(reals: str, suites: Sequence[Suite], columns: Columns | None) -> RealPool:
+    """What ``--reals`` names: a group of the data, else a place."""
+    found = [
+        (suite, subset) for suite in suites for subset in suite.subsets if subset.name == reals
+    ]
+    alone = [(suite, subset) for suite, subset in found if subset.labels == (REAL,)]
+    if len(alone) == 1:
+        ((suite, subset),) = alone
+        return RealPool(name=reals, suite=suite, subsets=(subset,))
+    if found or not (is_url(reals) or Path(_first(reals)).exists()):
+        groups = sorted({s.name for suite in suites for s in suite.subsets if s.labels == (REAL,)})
+        what = "is no group of the data and no place that exists"
+        if found:
+            what = "is a group of several of the places" if alone else "is a group that holds fakes"
+        raise UsageError(
+            f"--reals {printable(reals)}: {what}",
+            hint=f"a group of reals alone ({', '.join(groups) or 'there is none'}), or a folder, "
+            "an archive, a list or a table with reals; ./NAME is always a place",
+        )
+    suite = own_suite(reals, columns)
+    subsets = tuple(s for s in suite.subsets if REAL in s.labels or not s.labels)
+    return RealPool(name=suite.title, suite=suite, subsets=subsets)
+
+
+def _with_reals(suite: Suite, pool: RealPool) -> Suite:
+    """The suite with its groups of fakes paired; its numbers are others, and so is its name."""
+    head, _, digest = suite.name.rpartition("-")
+    inside = pool.suite.name == suite.name and len(pool.subsets) == 1
+    source = pool.name if inside else f"{pool.suite.name}/{pool.name}"
+    own = hashlib.sha256(f"{digest}\n{source}".encode()).hexdigest()[:8]
+    return replace(paired(suite, pool), name=f"{head}-{own}")
 
 
 def _shards(place: str) -> list[TarShard]:
@@ -142,17 +203,22 @@ def _listed(place: str, samples: Sequence[Sample], kind: str, unit: str = "") ->
     for sample in samples:
         groups.setdefault(sample.subset, []).append(sample)
 
+    labels = {name: {sample.label for sample in members} for name, members in groups.items()}
+    pools = pools_of(labels, named_pools(groups))
+
     def adapter(suite: Suite, subset: Subset, root: Folder) -> list[Sample]:
-        return sorted(groups[subset.name], key=sample_order)
+        pool = pools.get(subset.name, "")
+        return with_pool(groups[subset.name], groups.get(pool, ()), pool)
+
+    def listed(name: str) -> Subset:
+        subset = _own_subset(name, labels[name], unit)
+        return with_reals(subset, pools[name], unit) if name in pools else subset
 
     full = place if is_url(place) else str(Path(_first(place)).resolve())
     return Suite(
         name=own_name(place),
         title=printable(own_title(place)),
-        subsets=tuple(
-            _own_subset(name, {sample.label for sample in members}, unit)
-            for name, members in groups.items()
-        ),
+        subsets=tuple(map(listed, groups)),
         adapter=adapter,
         folders=(full,),
         licence="your own data",
@@ -234,7 +300,8 @@ def images_suite(place: str | Path) -> Suite:
 
 
 def _own_subset(name: str, labels: set[int], unit: str = "") -> Subset:
-    return Subset(name=name, group="controls" if labels == {REAL} else "", unit=unit)
+    group = "controls" if labels == {REAL} else ""
+    return Subset(name=name, group=group, unit=unit, labels=tuple(sorted(labels)))
 
 
 def _nearest(file: str, places: Container[str]) -> str | None:

@@ -29,6 +29,7 @@ class Sample:
         unit: what it shares with images that are not independent of it, as text: the photograph
             that it is a tile of, the video that it is a frame of; "" where that is not known.
         subset: the subset that lists it; "" outside of suites.
+        reals: of a fake, the group whose reals it is tested against, where the data names one.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Sample:
     generator: str = ""
     unit: str = ""
     subset: str = ""
+    reals: str = ""
 
     @property
     def place(self) -> str:

@@ -23,7 +23,8 @@ class Subset:
         n_real, n_fake: expected counts; None when nobody states them.
         counts_source: who states the counts.
         certainty: how sure the counts are.
-        real_pool: folder whose ``0_real`` holds the reals, where a release pairs them by table.
+        real_pool: folder whose ``0_real`` holds the reals, where a release pairs them by table; in
+            own data the pool that its reals are from.
         group: group inside the suite (mini only), selectable as ``mini:GROUP``.
         unit: what ``Sample.unit`` names in it, in words: ``photo``, ``video``; "" where its images
             are taken as independent.
@@ -32,6 +33,7 @@ class Subset:
         generators: what made its fakes, for samples that do not say it themselves; the names are
             those of the training sets, the same in every suite.
         also: other (real, fake) counts that are as likely, where nobody states them.
+        labels: the labels in it, rising, as far as they are known before it is listed (own data).
     """
 
     name: str
@@ -47,6 +49,7 @@ class Subset:
     unit_pattern: str = ""
     generators: tuple[str, ...] = ()
     also: tuple[tuple[int, int], ...] = ()
+    labels: tuple[int, ...] = ()
 
     def expected(self, n_real: int, n_fake: int) -> tuple[int | None, int | None]:
         """The declared counts to compare with: those that fit, else the first."""

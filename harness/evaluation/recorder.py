@@ -28,6 +28,7 @@ from harness.results.predictions import (
     read_made,
     read_predictions,
 )
+from harness.results.rates import stands_alone
 from harness.results.records import (
     SCHEMA,
     Calibration,
@@ -227,7 +228,7 @@ class Recorder:
         """
         in_mean = [result for result in record.subsets if result.group != "controls"]
         declared = [result.subset for result in in_mean]
-        one_class = [result.subset for result in in_mean if _is_one_class(result)]
+        one_class = [result.subset for result in in_mean if stands_alone(result)]
         whole = {
             result.subset: result.metrics for result in record.subsets if result.status == "ok"
         }
@@ -246,11 +247,6 @@ class Recorder:
                     mean = dataclasses.replace(mean, note=note + ", ".join(without))
             means[name] = _metric(mean, edges)
         return dataclasses.replace(record, mean=means)
-
-
-def _is_one_class(result: SubsetResult) -> bool:
-    undeclared = result.expected_real is None and result.expected_fake is None
-    return undeclared and result.status == "ok" and 0 in (result.n_real, result.n_fake)
 
 
 def _metric(value: MetricValue, edges: tuple[float, float] | None) -> Metric:

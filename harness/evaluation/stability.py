@@ -212,6 +212,8 @@ class Stability:
             labels = [sample.label for sample in samples]
             values = [rule.evaluate(labels, scores) for scores in (one, other)]
             for metric, found in points.items():
+                if metric == "acc" and len(set(labels)) == 1:  # its rate stands for an accuracy
+                    metric = "fake_acc" if labels[0] else "real_acc"
                 a, b = (value[metric].value if metric in value else None for value in values)
                 if a is not None and b is not None:
                     found.append(100 * abs(a - b))

@@ -110,13 +110,18 @@ def accuracy(labels: ArrayLike, scores: ArrayLike, threshold: float) -> MetricVa
     Formula: ``mean((score > threshold) == (label == 1))``. Source: the LFM, NPR and CNNDetection
     test scripts (threshold 0.5 on the sigmoid, here 0 on the logit). A score equal to the
     threshold is called real. The scripts compare a float32 sigmoid: a logit within about 1e-7
-    above 0 rounds to exactly 0.5 there and is called real.
+    above 0 rounds to exactly 0.5 there and is called real. Not defined with one class: a share of
+    right decisions is then a false-alarm or a hit rate (``real_acc``, ``fake_acc``), and reads as
+    an accuracy that it is not.
 
     Example:
         >>> accuracy([0, 0, 1, 1], [-2.0, 1.0, 0.5, 3.0], threshold=0.0)
         MetricValue(value=0.75, note='')
     """
     fake, values = checked(labels, scores)
+    missing = missing_class(fake)
+    if missing:
+        return MetricValue(None, missing)
     return _share((values > threshold) == fake, NO_IMAGES)
 
 

@@ -28,6 +28,7 @@ from harness.report.measured import (
     suite_value,
 )
 from harness.results.predictions import Predictions, read_predictions
+from harness.results.rates import FALSE_ALARMS, RATES, one_class_rate
 from harness.results.records import NOT_KNOWN, RunRecord
 from harness.results.store import load_records
 
@@ -232,8 +233,16 @@ def _cells(record: RunRecord | None, other: RunRecord | None) -> list[DiffCell]:
     return [
         _cell((*row, name, metric), record, other)
         for name in (*(result.subset for result in known.subsets), MEAN)
-        for metric in METRICS
+        for metric in _metrics(name, record, other)
     ]
+
+
+def _metrics(name: str, *records: RunRecord | None) -> Iterable[str]:
+    """What is compared of a set: ACC and AP, or the rate that one class alone has."""
+    results = (record.result(name) for record in records if record is not None)
+    rates = [one_class_rate(result) for result in results if result is not None]
+    named = {rate.name for rate in rates if rate is not None}
+    return sorted(named) if rates and None not in rates else METRICS
 
 
 def _cell(place: Where, record: RunRecord | None, other: RunRecord | None) -> DiffCell:
@@ -245,7 +254,7 @@ def _cell(place: Where, record: RunRecord | None, other: RunRecord | None) -> Di
             return ("no counterpart there",)
         if status == "no reference":
             return ("no number there",)
-        said = [each.text for each in found.said]
+        said = [each.text for each in found.said] + [found.over] * bool(found.over)
         said += [f"there {each.text}" for each in theirs.said if each.text not in said]
         if status != "off":
             return said
@@ -266,7 +275,10 @@ def _number(record: RunRecord | None, name: str, metric: str) -> Measured:
         return Measured(reason="not here")
     if name == MEAN:
         return suite_value(record, METRICS[metric])
-    return subset_value(record, name, METRICS[metric])
+    found = subset_value(record, name, (METRICS | RATES)[metric])
+    if metric == FALSE_ALARMS and found.value is not None:
+        return dataclasses.replace(found, value=100 - found.value)
+    return found
 
 
 def _data_reasons(record: RunRecord, other: RunRecord, name: str) -> list[str]:

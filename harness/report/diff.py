@@ -210,7 +210,7 @@ def _cells(
         key = (spec.paper, method, column.paper, metric)
         printed = sources.paper.get(*key)
         texts = (each.text for each in found.said)
-        said = (*apart, *texts, found.beside, *_about_reference(key, printed, noted))
+        said = (*apart, *texts, found.over, found.beside, *_about_reference(key, printed, noted))
         sure = printed is not None and printed.certainty != "ambiguous"
         yield diff_cell(
             (spec.suite or spec.name, sample.detector, sample.weights.label, column.paper, metric),

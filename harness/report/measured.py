@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.report.words import say_rate
+from harness.results.rates import one_class_rate
 from harness.results.records import Metric, RunRecord
 from harness.results.reservations import OF_RUNS, Reservation, joined, of_mean, reservations
 from harness.results.rows import seed_group
@@ -37,6 +39,7 @@ class Measured:
         reason: why ``value`` is None.
         said: what must be said wherever it stands.
         beside: another number that a reader must know, in words.
+        over: of a mean over fewer sets than there are, over which: ``over 2 of 3 sets, ...``.
     """
 
     value: float | None = None
@@ -46,6 +49,7 @@ class Measured:
     reason: str = ""
     said: tuple[Reservation, ...] = ()
     beside: str = ""
+    over: str = ""
 
     @property
     def comparable(self) -> bool:
@@ -56,7 +60,7 @@ class Measured:
     def notes(self) -> tuple[str, ...]:
         """What stands at the number itself; what holds for the whole row stands there."""
         own = [each.text for each in self.said if each.kind not in OF_ROWS]
-        return (*own, *filter(None, (self.beside,)))
+        return (*own, *filter(None, (self.over, self.beside)))
 
 
 def published_metric(record: RunRecord, metric: str) -> str:
@@ -76,7 +80,8 @@ def with_raw(found: Measured, raw: Measured) -> Measured:
 
 
 def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
-    """A metric (record name) of one subset."""
+    """A metric (record name) of one subset. Where it has one class alone, the reason why it has no
+    ACC and no AP says the rate that it has instead."""
     result = record.result(subset)
     if result is None:
         return Measured(reason=f"the record has no subset {subset}")
@@ -87,13 +92,18 @@ def subset_value(record: RunRecord, subset: str, metric: str) -> Measured:
     if result.status == "failed":
         return Measured(reason=f"failed: {first}")
     found = _measured(result.metrics.get(metric), metric, result.n_real + result.n_fake)
+    rate = one_class_rate(result) if metric in (*METRICS.values(), *RULES) else None
+    if found.value is None and rate is not None and metric in result.metrics:
+        found = replace(found, reason=f"{found.reason}: {say_rate(rate)}")
     return replace(found, said=reservations(record, result))
 
 
 def suite_value(record: RunRecord, metric: str) -> Measured:
     """The plain mean of a metric over the declared subsets of the record's suite."""
     images = sum(result.n_real + result.n_fake for result in record.subsets)
-    return replace(_measured(record.mean.get(metric), metric, images), said=of_mean(record))
+    mean = record.mean.get(metric)
+    over = mean.note if mean is not None and mean.value is not None else ""
+    return replace(_measured(mean, metric, images), said=of_mean(record), over=over)
 
 
 def overall_value(
@@ -117,7 +127,9 @@ def overall_value(
     counts = {suite: 1 if over_sets else len(records[suite].subsets) for suite in suites}
     total = sum(counts.values())
     found = _weighted_mean([(counts[suite] / total, mean) for suite, mean in means.items()])
-    return replace(found, said=joined((suite, mean.said) for suite, mean in means.items()))
+    over = "; ".join(f"{suite} {mean.over}" for suite, mean in means.items() if mean.over)
+    said = joined((suite, mean.said) for suite, mean in means.items())
+    return replace(found, said=said, over=over)
 
 
 def _weighted_mean(parts: Sequence[tuple[float, Measured]]) -> Measured:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from harness.metrics.verdict import Verdict
 from harness.report.layout import between, signed
 from harness.results.intervals import Place
+from harness.results.rates import Rate
 from harness.results.records import RunRecord
 
 Tell = Callable[[Sequence[RunRecord], Sequence[RunRecord], Sequence[Place], str], Verdict]
@@ -21,11 +23,25 @@ def no_verdict(
     return Verdict(reason="the scores are not at hand")
 
 
+def say_rate(rate: Rate) -> str:
+    """``false alarms 4.2 [1.9, 9.1]``, in percent."""
+    low, high = (None if edge is None else 100 * edge for edge in (rate.low, rate.high))
+    return f"{rate.name} {100 * rate.value:.1f} {between(low, high)}".rstrip()
+
+
 def p_value(p: float | None) -> str:
     """``0.026``, ``<0.001``, or a dash where it is not defined."""
     if p is None:
         return "-"
     return "<0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def flipped(verdict: Verdict) -> Verdict:
+    """The verdict on what is missing to the whole: the same, with the difference negated."""
+    if verdict.value is None:
+        return verdict
+    low, high = (None if edge is None else -edge for edge in (verdict.high, verdict.low))
+    return replace(verdict, value=-verdict.value, low=low, high=high)
 
 
 def say(verdict: Verdict) -> str:

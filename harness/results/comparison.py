@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -18,9 +18,11 @@ from harness.metrics.verdict import Verdict, adjusted, hopeless
 from harness.results import MEAN
 from harness.results.intervals import Replicates
 from harness.results.predictions import read_predictions
+from harness.results.rates import RATES, one_class_rate, stands_alone
 from harness.results.records import Resampling, RunRecord, SubsetResult
 
 METRICS = ("ap", "acc", "auc")
+"""Of sets with both classes; a set of one class is compared by the metric that is its rate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ class RowTest:
     Args:
         first, second: names of the rows.
         subset: or ``mean`` over the subsets that are in it.
-        metric: ``ap``, ``acc`` or ``auc``.
+        metric: ``ap``, ``acc`` or ``auc``; of a subset of one class ``real_acc`` or ``fake_acc``.
         values: of the first and the second, fractions.
         verdict: the difference; its p is adjusted over all subsets and pairs of the metric, means
             apart.
@@ -98,7 +100,8 @@ class Comparison:
 
     Args:
         suite: its name.
-        subsets: compared ones; ``averaged`` are those of them that the mean is over.
+        subsets: compared ones; ``averaged`` are those of them that count in the mean, and
+            ``without`` those of these that it lacks: they have one class, and no such metric.
         left_out: subset -> why it is not compared.
         tests: every pair, subset and metric that is defined.
         ranks: metric -> Friedman's test, for three rows or more.
@@ -108,6 +111,7 @@ class Comparison:
     suite: str
     subsets: tuple[str, ...]
     averaged: tuple[str, ...]
+    without: tuple[str, ...]
     left_out: dict[str, str]
     tests: tuple[RowTest, ...]
     ranks: dict[str, RankTest]
@@ -148,14 +152,19 @@ def compare(
     if not shared:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UsageError(f"{sample.suite}: no subset to compare on ({reasons})")
-    averaged = tuple(result.subset for result in shared if result.group != "controls")
+    counted = tuple(result.subset for result in shared if result.group != "controls")
+    rates = {result.subset: one_class_rate(result) for result in shared}
+    one_class = {name: RATES[rate.name] for name, rate in rates.items() if rate}
+    without = tuple(r.subset for r in shared if r.subset in counted and stands_alone(r))
+    averaged = tuple(name for name in counted if name not in without)
     subsets = tuple(result.subset for result in shared)
-    pairing = _Pairing(out, subsets, averaged, margin)
+    pairing = _Pairing(out, subsets, averaged, margin, one_class)
     tests = _adjusted([t for a, b in combinations(contenders, 2) for t in pairing.tests(a, b)])
     return Comparison(
         suite=sample.suite,
         subsets=subsets,
         averaged=averaged,
+        without=without,
         left_out=left_out,
         tests=tuple(tests),
         ranks=_ranks(contenders, averaged),
@@ -179,16 +188,26 @@ class _Pairing:
     """Tests pairs of rows; keeps the replicates, which every pair of a row asks for."""
 
     def __init__(
-        self, out: Path, subsets: tuple[str, ...], averaged: tuple[str, ...], margin: float
+        self,
+        out: Path,
+        subsets: tuple[str, ...],
+        averaged: tuple[str, ...],
+        margin: float,
+        one_class: Mapping[str, str],
     ) -> None:
         self.out = out
         self.subsets = subsets
         self.averaged = averaged
         self.margin = margin
-        self.replicates = Replicates(out, METRICS)
+        self.one_class = one_class
+        self.replicates = Replicates(out, (*METRICS, *RATES.values()))
 
     def tests(self, first: Contender, second: Contender) -> Iterator[RowTest]:
         """Every subset and the mean, by every metric that both have."""
+        for subset, rate in self.one_class.items():
+            found = self._test(first, second, (subset,), rate)
+            if found is not None:
+                yield dataclasses.replace(found, check=self._check(found, first, second))
         for metric in METRICS:
             for subset in self.subsets:
                 found = self._test(first, second, (subset,), metric)
@@ -219,7 +238,7 @@ class _Pairing:
         )
 
     def _check(self, found: RowTest, first: Contender, second: Contender) -> CrossCheck | None:
-        """McNemar's test for accuracies and DeLong's for areas."""
+        """McNemar's test for accuracies and rates, DeLong's for areas."""
         if found.metric == "ap" or len(first.records) > 1 or len(second.records) > 1:
             return None
         sides = []
@@ -230,7 +249,7 @@ class _Pairing:
         kept = sides[0][0]
         if len(set(kept.units)) < len(kept.units):
             return None  # both take images as independent
-        if found.metric == "acc":
+        if found.metric in ("acc", *RATES.values()):
             right = [(each.scores > threshold) == (kept.labels == 1) for each, threshold in sides]
             mcnemar = paired.mcnemar(np.asarray(right[0]), np.asarray(right[1]))
             return CrossCheck(

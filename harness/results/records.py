@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised when what a record holds changes. 2: intervals, and metrics beside the declared threshold.
 3: a result carries the digest of its scores and what made them; intervals draw units.
+4: a set of one class has no accuracy.
 Older ones load; `python -m harness rescore` brings them up to date from their kept scores."""
 PREDICTIONS_SCHEMA = 2
 """2: the unit of every image. Files of schema 1 load; their images count as independent."""

@@ -55,8 +55,8 @@ def some_sets(records: Sequence[RunRecord], suite: str, metric: str, reason: str
     numbers = []
     for record, result in scored:
         found = subset_value(record, result.subset, published_metric(record, metric))
-        if found.value is not None:
-            numbers.append(f"{result.subset}: {found.value:.1f}")
+        shown = found.reason if found.value is None else f"{found.value:.1f}"
+        numbers.append(f"{result.subset}: {shown}")
     sets, names = len(scored[0][0].subsets), {result.subset for _, result in scored}
     why = "\n".join((*numbers, reason))
     return Entry(text=f"{len(names)} of {sets} sets", why=why, hole=True)

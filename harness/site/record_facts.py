@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.data.score_sets import NO_IMAGES
+from harness.metrics.values import NO_FAKES, NO_REALS
 from harness.report.layout import HOLE, between
 from harness.report.measured import (
     PLAIN,
@@ -22,6 +23,8 @@ from harness.report.measured import (
     subset_value,
     suite_value,
 )
+from harness.report.words import say_rate
+from harness.results.rates import HITS, one_class_rate
 from harness.results.records import SCHEMA, Origin, RunRecord, SubsetResult, WeightsRef
 from harness.results.reservations import of_mean, reservations
 from harness.site.grid import Entry, Grid, counted, said
@@ -136,17 +139,14 @@ def subset_table(record: RunRecord, meanings: Mapping[str, str]) -> SubsetTable:
         meanings: metric -> what it is, in the order of the columns.
     """
     found = {
-        name: [subset_value(record, result.subset, name) for result in record.subsets]
-        for name in meanings
+        name: [_of_subset(record, result, name) for result in record.subsets] for name in meanings
     }
     names = [name for name, values in found.items() if any(v.value is not None for v in values)]
     rows: list[list[Entry]] = []
     without: dict[str, list[str]] = {}
     for i, result in enumerate(record.subsets):
         values = [found[name][i] for name in names]
-        notes = "; ".join(
-            (*_reasons(values), *(each.text for each in reservations(record, result)))
-        )
+        notes = "; ".join(_notes(record, result, values))
         if any(value.value is not None for value in values):
             rows.append(_row(result, values, notes))
         else:
@@ -167,6 +167,25 @@ def subset_table(record: RunRecord, meanings: Mapping[str, str]) -> SubsetTable:
             if name not in names
         },
     )
+
+
+def _of_subset(record: RunRecord, result: SubsetResult, name: str) -> Measured:
+    """A metric of a subset; the rate of one class alone is said once, by :func:`_notes`."""
+    found, rate = subset_value(record, result.subset, name), one_class_rate(result)
+    if rate is None:
+        return found
+    return replace(found, reason=found.reason.removesuffix(f": {say_rate(rate)}"))
+
+
+def _notes(record: RunRecord, result: SubsetResult, values: Sequence[Measured]) -> list[str]:
+    """Why a row lacks numbers, what it has instead, and what must be said of it."""
+    reasons, rate = list(_reasons(values)), one_class_rate(result)
+    said = reservations(record, result)
+    if rate is not None:  # that a class is absent is said with the rate of the other one
+        absent = NO_REALS if rate.name == HITS else NO_FAKES
+        reasons = [f"{absent}: {say_rate(rate)}", *(each for each in reasons if each != absent)]
+        said = tuple(each for each in said if each.kind != "classes")
+    return [*reasons, *(each.text for each in said)]
 
 
 def _weights(weights: WeightsRef, published: str) -> Iterator[tuple[str, str]]:
@@ -271,15 +290,25 @@ def _row(result: SubsetResult, values: Sequence[Measured], notes: str) -> list[E
     ]
 
 
-def _mean(record: RunRecord, names: Iterable[str]) -> list[Entry]:
+def _mean(record: RunRecord, names: Sequence[str]) -> list[Entry]:
     values = [suite_value(record, name) for name in names]
     notes = list(_reasons(values)) if record.mean else ["no subset was scored whole"]
+    notes += _averaged(dict(zip(names, values, strict=True)))
     if any(result.group == "controls" for result in record.subsets):
         notes.append("without the controls")
     notes += [each.text for each in of_mean(record)]
     notes += [note.removesuffix(".") for note in about_resampling([record])]
     prose = Entry(text="; ".join(notes), kind="prose")
     return [said("mean"), *[Entry()] * 3, *map(_cell, values), Entry(), prose]
+
+
+def _averaged(means: Mapping[str, Measured]) -> list[str]:
+    """What means over fewer sets than there are are over, each once with the metrics."""
+    found: dict[str, list[str]] = {}
+    for name, mean in means.items():
+        if mean.over:
+            found.setdefault(mean.over, []).append(name)
+    return [f"{', '.join(names)} {over}" for over, names in found.items()]
 
 
 def _cell(measured: Measured) -> Entry:

@@ -166,15 +166,15 @@ def test_ap_of_random_scores_is_the_mean_over_all_orders(reals, fakes):
     assert found > fakes / images
 
 
-def test_one_class_leaves_ranking_metrics_undefined():
-    reals = evaluate([0, 0], [1.0, -1.0], 0.0, "logit")
-    assert reals["acc"] == MetricValue(0.5)
+def test_one_class_leaves_accuracy_and_ranking_undefined():
+    reals = evaluate([0, 0], [1.0, -1.0], 0.0, "logit", calibrated=2.0)
     assert reals["real_acc"] == MetricValue(0.5)
     assert reals["fake_share"] == MetricValue(0.0)
-    for name in ("ap", "ap_chance", "ap_sigmoid32", "auc", "fake_acc", "balanced_acc"):
+    needs_fakes = ("acc", "acc_calibrated", "ap", "ap_chance", "ap_sigmoid32", "auc", "fake_acc")
+    for name in (*needs_fakes, "balanced_acc"):
         assert reals[name] == MetricValue(None, "no fake images"), name
     fakes = evaluate([1, 1], [1.0, -1.0], 0.0, "logit")
-    for name in ("ap", "ap_sigmoid32", "auc", "real_acc", "balanced_acc"):
+    for name in ("acc", "ap", "ap_sigmoid32", "auc", "real_acc", "balanced_acc"):
         assert fakes[name] == MetricValue(None, "no real images"), name
 
 

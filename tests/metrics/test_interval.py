@@ -29,7 +29,7 @@ def accuracy(right: int, images: int, units: list[str] | None = None) -> Draws:
     """The share of right reals."""
     scores = np.array([-1.0] * right + [1.0] * (images - right))
     names = units or [str(i) for i in range(images)]
-    return replicates(np.zeros(images), scores, names, RULE, 4000)["acc"]
+    return replicates(np.zeros(images), scores, names, RULE, 4000)["real_acc"]
 
 
 @pytest.mark.parametrize(

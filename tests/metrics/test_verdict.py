@@ -26,7 +26,9 @@ def bare(value: float) -> Draws:
 def right(which: np.ndarray, units: list[str] | None = None) -> Draws:
     """The accuracy on reals."""
     names = units or [str(i) for i in range(which.size)]
-    return replicates(np.zeros(which.size), np.where(which, -1.0, 1.0), names, RULE, 2000)["acc"]
+    return replicates(np.zeros(which.size), np.where(which, -1.0, 1.0), names, RULE, 2000)[
+        "real_acc"
+    ]
 
 
 def test_equal_numbers_are_not_told_apart() -> None:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from harness.metrics.meanings import MEANINGS
 from harness.report.layout import HOLE
 from harness.report.measured import suite_value
+from harness.report.words import say_rate
 from harness.results.paths import TABLES
+from harness.results.rates import FALSE_ALARMS, rate_of
 from harness.results.records import (
     Calibration,
     Made,
@@ -253,7 +255,10 @@ def test_table_of_kept_scores(tmp_path: Path) -> None:
             if name == "auc":
                 assert metric.low is not None and metric.high is not None
                 assert cell.spread == f"[{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
-    assert lines(table)[2].notes == ("no fake images",)
+    (control,) = lines(table)[2].notes
+    rate = rate_of(kept.subsets[2].metrics, FALSE_ALARMS)
+    assert rate is not None and rate.low is not None
+    assert control == f"no fake images: {say_rate(rate)}"
     assert lines(table)[0].notes == ()
     assert line(table.grid.foot).name == "mean"
     assert line(table.grid.foot).notes == ("without the controls",)

@@ -15,10 +15,11 @@ from harness.results.rows import weights_kind
 
 FIRST = "first"
 """Key of the treatment that the others are compared with."""
-REALS, FAKES, CONTROLS = (
+REALS, FAKES, CONTROLS, ALONE = (
     "reals flagged as fake",
     "fakes flagged as fake",
     "controls flagged as fake",
+    "fakes without reals flagged as fake",
 )
 # Block of rows -> metric of the records, and whether the block shows what is missing to 100.
 _BLOCKS = {
@@ -27,12 +28,13 @@ _BLOCKS = {
     REALS: ("real_acc", True),
     FAKES: ("fake_acc", False),
     CONTROLS: ("real_acc", True),
+    ALONE: ("fake_acc", False),
 }
 _STRIKING = 10.0  # points of real photographs newly flagged as fake that deserve a sentence
 _ABOUT = (
-    "Percent, means over {sets} sets. Brackets: 95 % interval over resampled images ({drawn}); of "
-    "a difference, over the same resamples of the same images on both sides. AP ranks the scores "
-    "as they are."
+    "Percent, means over {sets} sets{of}. Brackets: 95 % interval over resampled images ({drawn}); "
+    "of a difference, over the same resamples of the same images on both sides. AP ranks the "
+    "scores as they are."
 )
 
 
@@ -77,6 +79,7 @@ class Question:
         suite: whose images.
         subsets: sets that hold both classes; their plain mean is shown.
         controls: sets of real photographs alone.
+        alone: sets of fakes alone.
         differences: a column of differences after every treatment but the first.
         interval: of a mean.
         tell: judges the difference of two.
@@ -87,6 +90,7 @@ class Question:
     suite: str
     subsets: tuple[str, ...]
     controls: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
     differences: bool = False
     interval: Interval = no_interval
     tell: Tell = no_verdict
@@ -111,8 +115,10 @@ def build_treatment_table(question: Question, rows: Sequence[Treated]) -> Table:
 
     shown = [record for row in rows for record in row.records[FIRST]]
     drawn = about_units(shown) or "none were made"
-    sets = len(question.subsets or question.controls)
-    caption = f"{question.about.caption} {_ABOUT.format(sets=sets, drawn=drawn)}"
+    both, alone = question.subsets, question.alone
+    sets = len(both or alone or question.controls)
+    of = f" of {len(both) + len(alone)}, the others having fakes alone" if both and alone else ""
+    caption = f"{question.about.caption} {_ABOUT.format(sets=sets, of=of, drawn=drawn)}"
     about = replace(question.about, caption=caption)
     table = fill(about, [(_row(row), row) for row in rows], _columns(question), cell)
     return replace(table, statements=_striking(table))
@@ -121,7 +127,8 @@ def build_treatment_table(question: Question, rows: Sequence[Treated]) -> Table:
 def _columns(question: Question) -> list[tuple[Column, _By]]:
     columns = []
     for block, (metric, complement) in _BLOCKS.items():
-        sets = question.controls if block == CONTROLS else question.subsets
+        own = {CONTROLS: question.controls, ALONE: question.alone}
+        sets = own.get(block, question.subsets)
         places = tuple((question.suite, name) for name in sets)
         measure = Measure(places=places, metric=metric, complement=complement)
         for column in question.treatments if sets else ():
