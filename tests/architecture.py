@@ -14,7 +14,7 @@ BEGIN, END = "<!-- rooms: python -m tests.architecture -->", "<!-- end of rooms 
 BUILDER = "harness.suites.mini.builder"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.run", BUILDER),
-    ("harness.__main__",),
+    ("harness.__main__", "harness.python"),
     ("harness.commands",),
     ("harness.demo",),
     ("harness.ablation", "harness.audit", "harness.cost", "harness.explain"),

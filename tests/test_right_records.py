@@ -289,7 +289,7 @@ def test_images_left_out_are_said_wherever_the_number_stands(
     assert run(images, out, "chance", "--on-bad-image", "skip") == 0
     assert "23 scores computed, 5 left out as unreadable, 0 were on disk" in caplog.text
     shown = capsys.readouterr().out
-    assert "a: 5 of 14 images could not be read and are left out: 0_real/000.png" in shown
+    assert "a: 5 of 14 images could not be read or scored and are left out: 0_real/000.png" in shown
     line = next(line for line in shown.splitlines() if line.startswith("chance"))
     assert "[1]" in line
 

@@ -191,7 +191,12 @@ def _add_outside(parser: argparse.ArgumentParser) -> None:
         "a detector from elsewhere (mine.py:predict, hf:..., timm:...)",
         "what it does not say itself",
     )
-    group.add_argument("--kind", choices=("logit", "probability", "uncalibrated"), default="")
+    group.add_argument(
+        "--kind",
+        choices=("logit", "probability", "uncalibrated"),
+        default="",
+        help="what its scores are",
+    )
     group.add_argument(
         "--threshold",
         type=float,

@@ -155,7 +155,10 @@ def with_results(made: RunRecord, subset: str, **changes: object) -> RunRecord:
             {"expected_real": 6000, "expected_fake": 6000, "counts": "documented"},
             "1000 real and 1000 fake images, declared are 6000 and 6000",
         ),
-        ({"skipped": ("a.png",)}, "1 of 2001 images could not be read and are left out: a.png"),
+        (
+            {"skipped": ("a.png",)},
+            "1 of 2001 images could not be read or scored and are left out: a.png",
+        ),
     ],
 )
 def test_other_images_are_shown_marked_and_neither_ranked_nor_compared(

@@ -245,7 +245,7 @@ def test_what_must_be_said_of_equal_numbers_is_said(tmp_path: Path) -> None:
     cells, _ = compare(tmp_path)
     assert cells["began", "AP"].status == "equal"
     (said,) = cells["began", "AP"].reasons
-    assert said == "1 of 2001 images could not be read and are left out: x.png"
+    assert said == "1 of 2001 images could not be read or scored and are left out: x.png"
 
 
 def test_errors(tmp_path: Path) -> None:

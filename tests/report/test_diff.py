@@ -120,7 +120,7 @@ def test_reasons_of_the_data() -> None:
         "1000 real and 1000 fake images, declared are 2000 and 1000",
     )
     assert off("began", skipped=("a", "b")) == (
-        "2 of 2002 images could not be read and are left out: a, b",
+        "2 of 2002 images could not be read or scored and are left out: a, b",
     )
 
 

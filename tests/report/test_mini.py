@@ -222,7 +222,7 @@ def test_what_must_be_said_of_a_set_is_said_at_the_number() -> None:
     built = table(replace(one, subsets=results, weights=weights))
     for column in ("gan", "all fakes"):
         (note,) = cell(built, "LFM (1 seed)", column, "AP").notes
-        assert note.endswith("1 of 201 images could not be read and are left out: a.png")
+        assert note.endswith("1 of 201 images could not be read or scored and are left out: a.png")
         assert note.startswith("gan_tconv: ")
     assert cell(built, "LFM (1 seed)", "diffusion", "AP").notes == ()
     assert row(built, "LFM (1 seed)").notes == ("weights not verified: no sha256",)

@@ -289,7 +289,7 @@ def test_notes_say_why_there_is_no_number_and_what_else_is_known() -> None:
     )
     lines = lines_of(*found)
     assert lines["whole"].notes == (
-        "2 of 2002 images could not be read and are left out: x, y",
+        "2 of 2002 images could not be read or scored and are left out: x, y",
         "seen in training: generator gan",
     )
     assert lines["fewer"].notes == (

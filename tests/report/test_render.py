@@ -121,7 +121,7 @@ def test_reservations_stand_in_every_format() -> None:
     )
     layout = lay_out(table)
     for text in (RENDERER.markdown(layout), RENDERER.tex(layout), RENDERER.html(layout)):
-        assert "1 of 2001 images could not be read and are left out: a" in text
+        assert "1 of 2001 images could not be read or scored and are left out: a" in text
         assert "weights not verified: no sha256 is known" in text
     (began,) = [
         line

@@ -50,4 +50,7 @@ def test_images_left_out_are_named_and_then_counted() -> None:
         skipped=tuple("abcde"),
     )
     (found,) = reservations(record("own-a", (one,)), one)
-    assert found.text == "5 of 7 images could not be read and are left out: a, b, c and 2 more"
+    assert (
+        found.text
+        == "5 of 7 images could not be read or scored and are left out: a, b, c and 2 more"
+    )
