@@ -32,6 +32,11 @@ def shipped(given: str) -> Path:
     return path
 
 
+def restore_hint(path: Path) -> str:
+    """What brings a file of the program back that is gone."""
+    return f"git checkout -- {path}" if CHECKOUT else "install lfm-bench again"
+
+
 def install_hint(extra: str) -> str:
     """The command that installs an extra of pyproject.toml, as it is typed in this folder."""
     try:

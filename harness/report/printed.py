@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from harness.errors import SchemaError
+from harness.installed import restore_hint
 
 Certainty = Literal["exact", "repaired", "ambiguous"]
 TABLES = ("forensynths", "gangen", "diffusion", "ufd", "summary")
@@ -152,7 +153,7 @@ def _value(row: dict[str, str], value: str, printed: str) -> PaperValue:
 @contextmanager
 def _reading(path: Path) -> Iterator[Iterator[dict[str, str]]]:
     if not path.is_file():
-        raise SchemaError(f"{path}: absent", hint=f"git checkout -- {path}")
+        raise SchemaError(f"{path}: absent", hint=restore_hint(path))
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         try:

@@ -22,7 +22,7 @@ from harness.data.sample import Sample
 from harness.data.suite import Subset, Suite
 from harness.data.tables import RowSource
 from harness.errors import DataError
-from harness.installed import CHECKOUT
+from harness.installed import restore_hint
 
 DATA = Path(__file__).parent / "data"
 CONTROLS = "controls"
@@ -71,10 +71,7 @@ def _samples(path: Path) -> list[Sample]:
     if not path.is_file():
         raise DataError(
             f"mini: no file {path}",
-            hint="git checkout -- harness/suites/mini/data, or rebuild it: "
-            "pip install -e '.[mini-build]' && python -m harness.suites.mini.builder"
-            if CHECKOUT
-            else "install lfm-bench again",
+            hint=restore_hint(path),
         )
     return list(_read(path, path.stat().st_mtime_ns))
 
