@@ -18,7 +18,8 @@ def contenders(text: str, records: Sequence[RunRecord]) -> dict[str, Contender]:
     Raises:
         UsageError: there are none, or they differ in more than the seed.
     """
-    name, _, label = text.partition(":")
+    places = {each.origin.place: each.detector for each in records if each.origin}
+    name, _, label = (places[text], "", "") if text in places else text.partition(":")
     # What was imported, or is no part of this project, is known by its records alone.
     known = {*registry.detectors(), *(record.detector for record in records)}
     if name not in known:

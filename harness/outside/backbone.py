@@ -31,6 +31,8 @@ class BackboneDetector(TorchDetector):
         super().__init__(network, mean=settings["mean"], std=settings["std"])
         self._name, self._fake, self._backbone = name, fake, network
         self._two = False
+        tokens = hasattr(network, "patch_embed") or hasattr(network, "cls_token")
+        self.no_places = "its network is a transformer, which scores tokens" if tokens else ""
 
     def score(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) logits of fake."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from harness.api import DetectorSpec, InputRule, ScoreSpec
 from harness.data.preprocess import parse
 from harness.errors import DataError, UsageError, WeightsError
+from harness.installed import install_hint
 from harness.outside.declared import BETWEEN, CITATION, NOTES, NOTHING, Declared, Kind, Outsider
 from harness.outside.declared import origin as origin_of
 from harness.outside.function import named
@@ -217,5 +218,5 @@ def _runtime() -> Any:
     except ImportError as error:
         raise UsageError(
             "onnx: needs the extra 'onnx', which is not installed",
-            hint="pip install 'onnxruntime>=1.18'",
+            hint=install_hint("onnx"),
         ) from error

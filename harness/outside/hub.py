@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.api import DetectorSpec, ScoreSpec
 from harness.api.torchvision import ensure_torchvision
 from harness.errors import DataError, UsageError, WeightsError
+from harness.installed import install_hint
 from harness.outside.declared import CITATION, NOTES, Declared, Outsider, origin
 from harness.outside.function import named
 from harness.outside.labels import fake_logit, fake_outputs
@@ -47,6 +48,8 @@ class HubDetector:
         folder: of its files.
         fakes: its outputs that mean fake.
     """
+
+    no_places = "nobody says which of its maps is a map of the picture"
 
     def __init__(self, folder: Path, fakes: tuple[int, ...]) -> None:
         transformers = _transformers()
@@ -118,7 +121,7 @@ def _transformers() -> Any:
     except ImportError as error:
         raise UsageError(
             "hf: needs the extra 'hf', which is not installed",
-            hint="pip install 'transformers>=4.50'",
+            hint=install_hint("hf"),
         ) from error
     transformers.utils.logging.disable_progress_bar()  # the harness has one
     return transformers

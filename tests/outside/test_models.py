@@ -324,5 +324,7 @@ def test_each_keeps_the_contract_and_has_a_row_in_the_tables(
     assert "vit" in text
     assert "net" in text
     capsys.readouterr()
+    assert main(["compare", "onnx:net.onnx", "hf:vit"]) == 2  # of a limited run there is no row
+    assert "no scored row" in capsys.readouterr().err
     assert main(["cost", "--method", "hf:vit,onnx:net.onnx", "--repeats", "0"]) == 0
     assert "7,890" in capsys.readouterr().out
