@@ -21,6 +21,7 @@ from harness.data.columns import Columns, TableFile, shard_name, table_files, ta
 from harness.data.disk import folder_at, is_archive
 from harness.data.folders import FolderLayout, class_of, layout, say_left_out
 from harness.data.lists import list_samples
+from harness.data.named import images_at
 from harness.data.pairing import (
     RealPool,
     named_pools,
@@ -144,9 +145,24 @@ def _pool(reals: str, suites: Sequence[Suite], columns: Columns | None) -> RealP
             hint=f"a group of reals alone ({', '.join(groups) or 'there is none'}), or a folder, "
             "an archive, a list or a table with reals; ./NAME is always a place",
         )
-    suite = own_suite(reals, columns)
+    suite = _pool_suite(reals, columns)
     subsets = tuple(s for s in suite.subsets if REAL in s.labels or not s.labels)
     return RealPool(name=suite.title, suite=suite, subsets=subsets)
+
+
+def _pool_suite(place: str, columns: Columns | None) -> Suite:
+    """A place with reals; in a folder without class folders all images are."""
+    try:
+        return own_suite(place, columns)
+    except DataError:
+        plain = Path(place).is_dir() or archive_stem(path_of(place))
+        found = images_at(place).files if plain else ()
+        sorted_out = any(class_of(part) is not None for f in found for part in f.id.split("/"))
+        if not found or sorted_out:
+            raise
+    name = printable(own_title(place))
+    reals = [Sample(id=f.id, label=REAL, source=f.source, subset=name) for f in found]
+    return _listed(place, reals, "the folder")
 
 
 def _with_reals(suite: Suite, pool: RealPool) -> Suite:

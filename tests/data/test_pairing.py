@@ -102,6 +102,23 @@ def test_a_pool_is_any_place_and_gives_its_reals_alone(
     assert "photos" in found and found["photos"].n_fake == 0  # stays a control
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_without_class_folders_is_all_reals(
+    data: Path, tmp_path: Path, packed: bool
+) -> None:
+    write_images(tmp_path / "raise", range(20, 22))
+    write_images(tmp_path / "raise/more", range(22, 23))
+    place = tmp_path / "raise"
+    if packed:
+        import shutil
+
+        place = Path(shutil.make_archive(str(tmp_path / "packed/raise"), "zip", place))
+    (selection,) = own_selections([data], reals=str(place))
+    found = manifests(selection.suite, tmp_path / "out")
+    reals = [s.id for s in found["sd3"].samples if s.label == 0]
+    assert reals == ["raise/020.png", "raise/021.png", "raise/more/022.png"]
+
+
 def test_paired_groups_are_another_suite_by_pool(data: Path, tmp_path: Path) -> None:
     write_images(tmp_path / "coco/0_real", range(3))
     names = [own_name(data)] + [
