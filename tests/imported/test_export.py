@@ -65,6 +65,9 @@ def test_a_description_by_the_croissant_vocabulary_lies_beside_the_scores(
     ids = {field["@id"] for field in record_set["field"]}
     assert {key["@id"] for key in record_set["key"]} <= ids
     assert "x-a:imported: probability, fake above 0.5" in found["description"]
+    rows = pq.read_table("out.parquet").to_pylist()
+    assert len(rows) == 24
+    assert all((row["decision"] == "fake") == (row["score"] > 0.5) for row in rows)
 
 
 def test_scores_that_are_absent_stay_absent_through_a_round_trip(here: Path, says: Says) -> None:
