@@ -9,7 +9,6 @@ import pytest
 from harness.__main__ import main
 from harness.commands import _contenders
 from harness.errors import UsageError
-from harness.results.reservations import is_as_declared
 from harness.results.store import load_records
 from tests.imported.files import FEW, PROBABILITY, Says, kept, record_of, save, table
 
@@ -59,7 +58,6 @@ def test_a_page_of_imported_scores_says_so_and_that_it_has_no_pictures(
         assert said in text
     assert "native" not in text  # no geometry that nobody knows
     assert "under conditions that are not known here" in text
-    assert not is_as_declared(record_of("theirs"))
 
 
 def test_scores_without_images_are_named_where_pixels_are_needed(says: Says) -> None:
