@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=TEXT",
         help="for the description, what only you know: license, url, creator, datePublished, "
-        "citeAs; may be given several times",
+        "citeAs, version; may be given several times",
     )
     _flags.add_data_root(parser)
     _flags.add_out(parser)

@@ -10,7 +10,7 @@ from typing import Any
 from harness.report.tidy import FIELDS, Chosen
 
 VERSION = "http://mlcommons.org/croissant/1.0"
-ABOUT = ("license", "url", "creator", "datePublished", "citeAs")
+ABOUT = ("license", "url", "creator", "datePublished", "citeAs", "version")
 """What a publisher adds: none of it can be known here."""
 _FORMATS = {".csv": "text/csv", ".parquet": "application/x-parquet"}
 _KEY = ("id", "suite", "subset", "detector", "weights", "conditions")
@@ -21,10 +21,10 @@ _CR = {
     "rai": "http://mlcommons.org/croissant/RAI/",
 }
 _TERMS = (
-    "arrayShape", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format",
-    "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path",
-    "recordSet", "references", "regex", "repeated", "replace", "separator", "source", "subField",
-    "transform",
+    "arrayShape", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject",
+    "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5",
+    "parentField", "path", "recordSet", "references", "regex", "repeated", "replace",
+    "samplingRate", "separator", "source", "subField", "transform",
 )  # fmt: skip
 _CONTEXT: dict[str, Any] = {
     "@language": "en",

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.report.tidy import FIELDS
+from harness.results.reservations import is_as_declared
 from harness.site.board_file import FIELDS as NUMBERS
 from tests.imported.files import FEW, PROBABILITY, Says, kept, record_of, rows_of, save, table
 
@@ -22,6 +23,7 @@ def test_export_and_import_are_the_identity(
     words = ("--name", "theirs", *PROBABILITY, "--suite", "mini")
     says("import", file, *words, *FEW, "--out", "runs")
     ours, theirs = record_of("chance", str(chance)), record_of("theirs")
+    assert is_as_declared(ours) and not is_as_declared(theirs)  # nobody knows what made them
     for name in (result.subset for result in ours.subsets):
         first, second = kept(ours, name, str(chance)), kept(theirs, name)
         assert first.ids == second.ids and first.units == second.units
@@ -65,6 +67,9 @@ def test_a_description_by_the_croissant_vocabulary_lies_beside_the_scores(
     ids = {field["@id"] for field in record_set["field"]}
     assert {key["@id"] for key in record_set["key"]} <= ids
     assert "x-a:imported: probability, fake above 0.5" in found["description"]
+    rows = pq.read_table("out.parquet").to_pylist()
+    assert len(rows) == 24
+    assert all((row["decision"] == "fake") == (row["score"] > 0.5) for row in rows)
 
 
 def test_scores_that_are_absent_stay_absent_through_a_round_trip(here: Path, says: Says) -> None:

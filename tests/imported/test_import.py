@@ -57,6 +57,7 @@ def test_a_page_of_imported_scores_says_so_and_that_it_has_no_pictures(
     for said in ("imported: these scores were made elsewhere (scores.csv)", "no images"):
         assert said in text
     assert "native" not in text  # no geometry that nobody knows
+    assert "under conditions that are not known here" in text
 
 
 def test_scores_without_images_are_named_where_pixels_are_needed(says: Says) -> None:
