@@ -145,7 +145,9 @@ def _given(spec: DetectorSpec, token: str, variant: str) -> LoadedWeights:
     if len(path.parts) > 1:
         raise WeightsMissingError(
             f"{spec.name}: there is no {token}",
-            hint=f"python -m harness train --method {spec.name} --train-suite mini-train",
+            hint=f"python -m harness train --method {spec.name} --train-suite mini-train"
+            if spec.recipe
+            else "give a file that is there",
         )
     published = ", ".join(weights.name for weights in spec.weights) or "none"
     raise WeightsError(

@@ -10,7 +10,7 @@ from fnmatch import translate
 
 from harness.commands import _flags, _run
 from harness.data.manifest import load_manifest
-from harness.data.own import own_suite
+from harness.data.own import own_selections
 from harness.data.score_matching import matched_suite
 from harness.data.score_sets import NO_IMAGES, ScoredSuite, unseen_suite
 from harness.data.scores import ScoreColumns, ScoreFile, read_scores
@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.evaluation import imported
 from harness.evaluation.imported import Imported, Meaning
 from harness.evaluation.recorder import Recorder
+from harness.outside.declared import BETWEEN
 from harness.registry import detectors as registry
 from harness.registry.suites import find_root, parse_selection
 from harness.results.records import RunRecord
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 100
 """Characters of a detector's name."""
-_DEFAULTS = {"logit": 0.0, "probability": 0.5}
-"""Kind of score -> threshold, where one goes without saying."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,7 +115,7 @@ def _part(column: str, pattern: str) -> str:
 
 
 def _meaning(args: argparse.Namespace) -> Meaning:
-    threshold = _DEFAULTS.get(args.kind) if args.threshold is None else args.threshold
+    threshold = BETWEEN.get(args.kind) if args.threshold is None else args.threshold
     if threshold is None or not math.isfinite(threshold):
         raise UsageError(
             "above which score is an image called fake? An uncalibrated score does not say it"
@@ -133,11 +132,15 @@ def _meaning(args: argparse.Namespace) -> Meaning:
 
 def _suite(args: argparse.Namespace, file: ScoreFile) -> ScoredSuite:
     """The file's rows by subset."""
+    if args.suite and args.reals:
+        raise UsageError(
+            f"--reals: {args.suite} is a known suite, which says itself what its reals are",
+            hint="leave out --reals",
+        )
     if not (args.suite or args.images):
-        return unseen_suite(file, args.data, one_class=args.one_class)
+        return unseen_suite(file, args.data, one_class=args.one_class, reals=args.reals)
     if args.images:
-        suite = own_suite(args.images)
-        selection = Selection(suite=suite, subsets=suite.subsets)
+        (selection,) = own_selections([args.images], reals=args.reals)
     else:
         (selection, *others) = parse_selection(args.suite)
         if others:

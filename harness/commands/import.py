@@ -104,6 +104,13 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         help="no images: what the data set is called, the same for every file about it (default: "
         "made from ids and labels)",
     )
+    parser.add_argument(
+        "--reals",
+        default="",
+        metavar="POOL",
+        help="the reals that every group of fakes alone is paired with: a group of reals alone; "
+        "with --images also a place",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -115,6 +115,7 @@ class _Matching:
             f"the label is not that of the image in {self.suite.name}",
             "correct the label, say which value is fake (--fake-label), or leave the column out",
         )
+        self._share()
         sets = tuple(
             _matched_set(self.suite, subset, manifest, rows)
             for (subset, manifest), rows in zip(self.manifests, self.rows, strict=True)
@@ -149,6 +150,18 @@ class _Matching:
         label = self.file.labels[row] if self.file.labels else None
         if label is not None and label != self._sample(place).label:
             self.mislabelled.append(row)
+
+    def _share(self) -> None:
+        """Pooled reals stand in several sets: one without a row of its own takes its file's."""
+        rows: dict[str, int] = {}
+        for (_, manifest), there in zip(self.manifests, self.rows, strict=True):
+            known = zip(manifest.samples, there, strict=True)
+            rows |= {str(sample.source): row for sample, row in known if row >= 0}
+        for (_, manifest), there in zip(self.manifests, self.rows, strict=True):
+            if any(row >= 0 for row in there):
+                for at, sample in enumerate(manifest.samples):
+                    if there[at] < 0:
+                        there[at] = rows.get(str(sample.source), -1)
 
     def _sample(self, place: tuple[int, int]) -> Sample:
         return self.manifests[place[0]][1].samples[place[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.api import FAKE, REAL
+from harness.data.pairing import pooled_id, pools_of
 from harness.data.places import Folder
 from harness.data.sample import Sample
 from harness.data.scores import Floats, ScoreFile
@@ -73,7 +74,9 @@ class ScoredSuite:
     elsewhere: int = 0
 
 
-def unseen_suite(file: ScoreFile, data: str = "", *, one_class: bool = False) -> ScoredSuite:
+def unseen_suite(
+    file: ScoreFile, data: str = "", *, one_class: bool = False, reals: str = ""
+) -> ScoredSuite:
     """A suite of which nothing is known but what a score file says of it.
 
     Its name is that of the data set, so that several files about one set meet in it: made from
@@ -83,6 +86,7 @@ def unseen_suite(file: ScoreFile, data: str = "", *, one_class: bool = False) ->
         file: with labels.
         data: what the data set is called.
         one_class: whether reals alone, or fakes alone, are taken.
+        reals: the group of reals that every group of fakes alone is paired with, "" = none.
 
     Raises:
         UsageError: the file has no labels.
@@ -102,8 +106,9 @@ def unseen_suite(file: ScoreFile, data: str = "", *, one_class: bool = False) ->
     rows: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         rows.setdefault(group, []).append(row)
-    name = _unseen_name(file, groups, data)
-    sets = tuple(_unseen_set(file, group, members) for group, members in rows.items())
+    pools = _pools(file, rows, reals)
+    name = _unseen_name(file, groups, data, reals if pools else "")
+    sets = tuple(_unseen_set(file, group, rows, pools.get(group, "")) for group in rows)
     suite = Suite(
         name=name,
         title=printable(data) or name,
@@ -122,25 +127,57 @@ def _no_images(suite: Suite, subset: Subset, root: Folder) -> list[Sample]:
 
 def subset_of(name: str, labels: set[int], unit: str = "") -> Subset:
     """A group as a subset: reals alone are a control, as in all own data."""
-    return Subset(name=name, group="controls" if labels == {REAL} else "", unit=unit)
+    group = "controls" if labels == {REAL} else ""
+    return Subset(name=name, group=group, unit=unit, labels=tuple(sorted(labels)))
 
 
-def _unseen_set(file: ScoreFile, group: str, rows: Sequence[int]) -> ScoredImages:
+def _pools(file: ScoreFile, rows: Mapping[str, Sequence[int]], reals: str) -> dict[str, str]:
+    """Group of fakes alone -> the group whose reals it takes.
+
+    Raises:
+        UsageError: the pool is no group of reals alone, or nobody takes it.
+    """
+    if not reals:
+        return {}
+    labels = {
+        g: {label for r in m if (label := file.labels[r]) is not None} for g, m in rows.items()
+    }
+    alone = sorted(group for group, there in labels.items() if there == {REAL})
+    if reals not in alone:
+        raise UsageError(
+            f"--reals {printable(reals)} is no group of reals alone",
+            hint=f"the groups of reals alone: {', '.join(alone) or 'there is none'}",
+        )
+    pools = pools_of(labels, {}, reals)
+    if not pools:
+        raise UsageError(f"--reals {reals}: no group holds fakes alone", hint="leave out --reals")
+    return pools
+
+
+def _unseen_set(
+    file: ScoreFile, group: str, groups: Mapping[str, Sequence[int]], pool: str
+) -> ScoredImages:
+    """A group, with the reals of its pool: of one unit in every group that takes them."""
+    pooled = frozenset(groups[pool] if pool else ())
+
     def order(row: int) -> tuple[int, str]:
         label = file.labels[row]
-        return FAKE + 1 if label is None else label, file.ids[row]
+        return FAKE + 1 if label is None else label, named_here(row)
 
-    rows = sorted(rows, key=order)
+    def named_here(row: int) -> str:
+        return pooled_id(pool, file.ids[row]) if row in pooled else file.ids[row]
+
+    rows = sorted([*groups[group], *pooled], key=order)
     labels = tuple(file.labels[row] for row in rows)
-    ids = tuple(file.ids[row] for row in rows)
-    named = [file.units[row] for row in rows] if file.units else [""] * len(rows)
+    ids = tuple(map(named_here, rows))
+    units = [file.units[row] if file.units else "" for row in rows]
     lines = [f"{name}\t{_shown(label)}\n" for name, label in zip(ids, labels, strict=True)]
     known = {label for label in labels if label is not None}
     return ScoredImages(
         subset=subset_of(group, known, file.unit),
         ids=ids,
         labels=labels,
-        units=tuple(unit or name for unit, name in zip(named, ids, strict=True)),
+        units=tuple(unit or file.ids[row] for unit, row in zip(units, rows, strict=True)),
         rows=tuple(rows),
         manifest=_digest([_UNSEEN, *lines]),
         unit=file.unit,
@@ -148,10 +185,11 @@ def _unseen_set(file: ScoreFile, group: str, rows: Sequence[int]) -> ScoredImage
     )
 
 
-def _unseen_name(file: ScoreFile, groups: Sequence[str], data: str) -> str:
+def _unseen_name(file: ScoreFile, groups: Sequence[str], data: str, reals: str) -> str:
     readable = re.sub(r"[^\w.-]+", "-", printable(data)).strip("-.")[:40]
     rows = zip(groups, map(_shown, file.labels), file.ids, strict=True)
     lines = [data] if data else sorted("\t".join(row) + "\n" for row in rows)
+    lines = [*lines, f"reals of {reals}"] if reals else lines  # its numbers are others
     return f"{OWN}{readable or 'scores'}-{_digest(lines)[:8]}"
 
 

@@ -194,7 +194,7 @@ def function_detector(place: str, name: str, declared: Declared) -> Outsider | N
     kind = PathFunction if said.takes.startswith("path") else PictureFunction
     spec = DetectorSpec(
         name=label,
-        title=str(about["said"].get("title") or name),
+        title=str(about["said"].get("title") or f"{Path(place).name}:{name}"),
         family="function",
         build=lambda: kind(function, said),
         score=score_spec(text, said),
