@@ -42,8 +42,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         yield found
 
 
-def run(images: Path, out: Path, *more: object) -> int:
-    flags = ["--method", "chance", "--images", images, "--resamples", "0", "--out", out]
+def run(images: Path, out: Path, *more: object, method: str = "chance") -> int:
+    flags = ["--method", method, "--images", images, "--resamples", "0", "--out", out]
     return main(["run", *map(str, [*flags, *more])])
 
 
@@ -298,3 +298,17 @@ def test_a_detector_that_raises_on_a_node_names_image_and_node(
         assert run(images, tmp_path, "--ray", cluster.address) == 1
     errors = capsys.readouterr().err
     assert "ValueError: a bad day (on node " in errors
+
+
+def test_somebodys_function_runs_on_the_nodes_as_here(
+    cluster: Nodes, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\ndef mean(image): return float(np.asarray(image).mean())\n"
+        "mean.takes, mean.kind, mean.threshold = 'image', 'uncalibrated', 100\n"
+    )
+    method = f"{tmp_path}/mine.py:mean"
+    assert run(images, tmp_path / "plain", method=method) == 0
+    with cluster.with_days("", ""):
+        assert run(images, tmp_path / "ray", "--ray", cluster.address, method=method) == 0
+    assert kept(tmp_path / "ray") == kept(tmp_path / "plain") != {}
