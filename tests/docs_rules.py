@@ -109,6 +109,8 @@ ELSEWHERE = {
     ".venv/bin/pip install -e '.[onnx]'": "needs a package index",
     ".venv/bin/pip install -e '.[ray]'": "needs a package index",
     "pip install .": "tests/test_installed.py does",
+    "python -m harness run --method timm:resnet18 --weights mine.pth --fake-label 1 "
+    "--suite mini:gan": "needs a reader's checkpoint; tests/outside/test_models.py makes one",
     "pip install 'lfm-bench[onnx]'": "needs a package index",
     "lfm-bench list": "tests/test_installed.py does",
     'eval "$(lfm-bench completion bash)"': "tests/commands/test_completion.py does",

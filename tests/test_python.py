@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import harness
 from harness.__main__ import main
 from harness.errors import BadImageError, DataError, UsageError
 from harness.results.store import load_records
-from tests import docs_rules
+from tests import docs_rules, program
 from tests.conftest import CHECKOUT, noise, write_images
 
 CALLS = [f for f in docs_rules.all_fences() if f.page.name == "python.md" and f.name]
@@ -62,9 +61,7 @@ def test_only_the_calls_are_exported() -> None:
 
 def test_importing_it_imports_nothing_slow() -> None:
     code = "import sys, harness; print([m for m in ('torch', 'pandas') if m in sys.modules])"
-    shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
+    shown = program.run(sys.executable, "-c", code)
     assert shown.stdout.strip() == "[]"
 
 

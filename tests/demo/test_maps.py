@@ -34,7 +34,7 @@ def test_a_detector_without_a_network_says_so(methods: list[str]) -> None:
     pytest.importorskip("captum", reason="extra explain is not installed")
     assert look_at("chance")[1] == "It offers no map of the picture: it is no torch network."
     metadata = next(method for method in methods if method.startswith("metadata"))
-    assert look_at(metadata)[1].startswith("It reads the file's header")
+    assert look_at(metadata)[1].startswith("It reads the file itself")
 
 
 def test_without_captum_scores_stay_and_the_page_says_what_to_install(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from harness.api.torchvision import ensure_torchvision
 from harness.results.predictions import read_predictions
 from harness.results.store import load_records
 from tests.conftest import write_images
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture
