@@ -24,7 +24,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("baselines", "harness.suites", "harness.checkpoints", "harness.outside", "harness.report"),
     ("harness.fetching",),
     ("lfm", "harness.data", "harness.results", "harness.env"),
-    ("harness.api", "harness.errors", "harness.installed", "harness.metrics", "harness.toml"),
+    (
+        "harness.api",
+        "harness.errors",
+        "harness.installed",
+        "harness.metrics",
+        "harness.parquet",
+        "harness.toml",
+    ),
 )
 """Top to bottom. A room imports only from lower floors; rooms of one floor know nothing of each
 other. A room that is missing here fails a test."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from harness.results.predictions import (
     write_predictions,
 )
 from harness.results.records import PredictionKey
+from tests import program
 
 KEY = PredictionKey(
     suite="s",
@@ -36,6 +38,27 @@ SAMPLES = tuple(Sample(id=f"{i}.png", label=i % 2, source=FileSource(f"{i}.png")
 
 
 SIZE = 10
+
+
+@pytest.mark.slow
+def test_a_program_that_has_read_scores_ends_in_peace(tmp_path: Path) -> None:
+    """Arrow's threads aborted one of ten while Python ended."""
+    file = tmp_path / "scores.parquet"
+    count = 3000
+    long = Predictions(
+        key=KEY,
+        ids=tuple(map(str, range(count))),
+        labels=np.zeros(count, np.int8),
+        scores=np.arange(count, dtype=np.float64),
+    )
+    write_predictions(file, long)
+    code = (
+        "import sys; from pathlib import Path; "
+        "from harness.results.predictions import read_predictions; "
+        "[read_predictions(Path(sys.argv[1])) for _ in range(30)]"
+    )
+    ended = [program.run(sys.executable, "-c", code, file).returncode for _ in range(25)]
+    assert ended == [0] * 25
 
 
 def test_scores_survive_the_file_bit_for_bit(tmp_path: Path) -> None:

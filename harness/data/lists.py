@@ -17,6 +17,7 @@ from harness.data.named import Places
 from harness.data.remote import is_url, path_of, read_url, shown_place
 from harness.data.sample import Sample
 from harness.errors import DataError, UsageError, printable
+from harness.parquet import in_arrows_memory
 
 
 def list_samples(place: str) -> tuple[dict[str, list[Sample]], str]:
@@ -103,7 +104,8 @@ def _rows(place: str) -> list[dict[str, str | None]]:
             )
             columns, rows = list(frame.columns), frame.to_dict("records")
         elif ending.endswith(".parquet"):
-            table = pq.read_table(_whole(place))
+            held = in_arrows_memory(read_url(place)) if is_url(place) else place
+            table = pq.read_table(held)
             columns, rows = table.column_names, table.to_pylist()
         else:
             raise UsageError(f"{name}: a list of images is a .csv or a .parquet file")

@@ -106,6 +106,8 @@ class ImageTable:
 class _Parquet(ImageTable):
     def __init__(self, file: str) -> None:
         self._file = pq.ParquetFile(openable(file), memory_map=True)
+        # What a URL gives is Python's own memory: no thread of Arrow's may hold it (parquet.py).
+        self._threads = not is_url(file)
         self.schema = self._file.schema_arrow
         meta = self._file.metadata
         self.rows = meta.num_rows
@@ -121,13 +123,14 @@ class _Parquet(ImageTable):
         return self._group(group, column)[row - self._starts[group]].as_py()
 
     def columns(self, names: list[str]) -> pa.Table:
-        return self._file.read(names)
+        return self._file.read(names, use_threads=self._threads)
 
     def _group(self, group: int, column: str) -> pa.ChunkedArray:
         key = group, column
         with self._lock:
             if key not in self._groups:
-                self._groups[key] = self._file.read_row_group(group, [column]).column(column)
+                found = self._file.read_row_group(group, [column], use_threads=self._threads)
+                self._groups[key] = found.column(column)
                 while len(self._groups) > 1 and self._size() > GROUPS_KEPT:
                     self._groups.popitem(last=False)
             self._groups.move_to_end(key)

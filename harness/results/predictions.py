@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import SchemaError
+from harness.parquet import in_arrows_memory
 from harness.results.paths import MEASURED, place_name
 from harness.results.records import PREDICTIONS_SCHEMA, Made, PredictionKey, SubsetResult
 from harness.results.store import canonical_json, write_atomic
@@ -153,7 +154,7 @@ def read_predictions(path: Path) -> Predictions:
     """
     try:
         data = path.read_bytes()
-        table = pq.read_table(io.BytesIO(data))
+        table = pq.read_table(in_arrows_memory(data))
         head = json.loads((table.schema.metadata or {})[_METADATA])
         if not 1 <= head["schema"] <= PREDICTIONS_SCHEMA:
             raise SchemaError(
