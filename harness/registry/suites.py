@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
@@ -18,6 +19,8 @@ from harness.data.places import Folder, FolderEntry, WithPools, archive_stem
 from harness.data.remote import is_url
 from harness.data.suite import OWN, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
+
+log = logging.getLogger(__name__)
 
 GROUPS = {"paper": ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")}
 """Names that stand for several suites. ``paper``: Test Set 1 to 5 of the paper, in order."""
@@ -130,8 +133,16 @@ def as_found(suite: Suite, data_root: Path | None) -> Suite:
     """
     if suite.as_found is None or suite.subsets:
         return suite
-    subsets = suite.as_found.subsets(suite, find_root(suite, data_root))
+    root, count = find_root(suite, data_root), suite.as_found.count
+    subsets = suite.as_found.subsets(suite, root)
+    if count is not None and len(subsets) != count:
+        _say(f"{suite.name}: {len(subsets)} subsets in {root}, {count} published")
     return replace(suite, subsets=subsets)
+
+
+@cache
+def _say(text: str) -> None:
+    log.warning("%s", text)
 
 
 def _with_found(suite: Suite, data_root: Path | None, selector: str) -> Suite:

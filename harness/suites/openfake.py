@@ -1,8 +1,8 @@
 """OpenFake (Livernoche et al. 2025): recent and commercial generators, in Parquet files.
 
 Columns image, prompt, label, model, type, release_date. A value of ``model`` is a subset; all share
-the reals of their part, ``core`` or ``reddit``. Only files called ``test-*`` are read. The set grows
-and its splits change: say which revision you used (``.fetched.json`` has it).
+the reals of their part, ``core`` or ``reddit``. Only files called ``test-*`` are read. The set
+grows and its splits change: say which revision you used (``.fetched.json`` has it).
 """
 
 from __future__ import annotations
