@@ -136,7 +136,9 @@ def _pictures(
 
 def _metric(rows: Iterable[Sequence[Cell]]) -> str:
     """What the numbers are: ACC, hits, or both."""
-    kinds = {HITS if cell.notes else "ACC" for cells in rows for cell in cells if cell.value}
+    kinds = {
+        HITS if cell.notes else "ACC" for cells in rows for cell in cells if cell.value is not None
+    }
     return " or ".join(sorted(kinds)) or "ACC"
 
 
