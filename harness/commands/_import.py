@@ -139,7 +139,7 @@ def _suite(args: argparse.Namespace, file: ScoreFile) -> ScoredSuite:
         suite = own_suite(args.images)
         selection = Selection(suite=suite, subsets=suite.subsets)
     else:
-        (selection, *others) = parse_selection(args.suite)
+        (selection, *others) = parse_selection(args.suite, args.data_root)
         if others:
             raise UsageError(
                 f"--suite {args.suite}: a file of scores is about one suite",

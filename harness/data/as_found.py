@@ -59,13 +59,13 @@ def folder_subsets(suite: Suite, root: Folder, *, model: Subset) -> tuple[Subset
 
 
 def _distinct(place: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """(name of the subset, as it is called there), in the order of these names."""
+    """(name of the subset, as it is called there), sorted."""
     found: dict[str, str] = {}
     for each in sorted(names):
         name = subset_name(each)
         if found.setdefault(name, each) != each:
             raise DataError(f"{place}: {found[name]} and {each} would both be the subset {name}")
-    return list(found.items())
+    return sorted(found.items())
 
 
 @dataclass(frozen=True)

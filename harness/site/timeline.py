@@ -18,6 +18,8 @@ from harness.suites._generators import Born, born
 
 ROWS = 8
 """Detectors in a picture: more would be told apart by nobody."""
+_NO_DATE = "No known release date, so in no picture"
+_NO_NUMBER = "Not scored by any of these"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +49,19 @@ def over_time(records: Iterable[RunRecord]) -> Section:
     grids: list[Grid] = []
     for suite in sorted(set(by_suite) & set(all_suites())):
         dated, undated = dated_sets(suite, by_suite[suite])
-        rows = [(each, _cells(each, dated)) for each in by_suite[suite]]
+        scored = [each for each in dated if any(_has(r, each.name) for r in by_suite[suite])]
+        rows = [(each, _cells(each, scored)) for each in by_suite[suite]]
         rows = [(each, cells) for each, cells in rows if any(c.value is not None for c in cells)]
         if rows:
-            images += _pictures(suite, dated, rows)
-            grids.append(_grid(suite, dated, undated, rows))
+            images += _pictures(suite, scored, rows)
+            blank = [each.title for each in dated if each not in scored]
+            grids.append(_grid(suite, scored, {_NO_DATE: undated, _NO_NUMBER: blank}, rows))
     return Section(
         key="released",
         title="Accuracy over release date",
         lead="Each set at the month in which its generator came out: of its authors' paper, or of "
-        "its public release. The line of a detector that has learned the generators of its time "
-        "falls to the right. Sets differ in more than their generator: compare detectors, not "
+        "its public release. A detector that has learned the generators of its time alone "
+        "falls off to the right. Sets differ in more than their generator: compare detectors, not "
         "years.",
         command="python -m harness run --method lfm,npr --suite synthbuster --data-root D",
         images=images,
@@ -87,6 +91,10 @@ def dated_sets(
     placed = {each.name for each in found}
     undated = tuple(title for name, (title, _) in named.items() if name not in placed)
     return tuple(sorted(found, key=lambda each: each.born.month)), undated
+
+
+def _has(record: RunRecord, subset: str) -> bool:
+    return _cell(record, subset).value is not None
 
 
 def _cells(record: RunRecord, sets: Sequence[DatedSet]) -> list[Cell]:
@@ -156,12 +164,9 @@ def _names(records: Sequence[RunRecord]) -> list[str]:
 def _grid(
     suite: str,
     sets: Sequence[DatedSet],
-    undated: Sequence[str],
+    others: Mapping[str, Sequence[str]],
     rows: Sequence[tuple[RunRecord, Sequence[Cell]]],
 ) -> Grid:
-    notes = []
-    if undated:
-        notes.append(f"No known release date, so in no picture: {', '.join(undated)}.")
     return Grid(
         caption=f"{all_suites()[suite].title}: {_metric(cells for _, cells in rows)} in percent, "
         "by the release of the generator",
@@ -175,7 +180,7 @@ def _grid(
             ]
             for place, each in enumerate(sets)
         ],
-        notes=notes,
+        notes=[f"{why}: {', '.join(names)}." for why, names in others.items() if names],
     )
 
 

@@ -111,14 +111,18 @@ def test_sets_are_in_the_order_of_their_generators_and_undated_ones_are_named(
     record = _ufd(tmp_path, "lfm", "dalle", "glide_50_27", "guided", strength=1.5)
     section = over_time([record])
     (grid,), (image,) = section.grids, section.images
-    assert [row[0].text for row in grid.rows[:2]] == ["ADM", "Glide_100_10"]
-    assert [row[1].text for row in grid.rows] == ["2021-05", *["2021-12"] * 6]
-    assert grid.notes == ["No known release date, so in no picture: DALLE."]
+    assert [row[0].text for row in grid.rows] == ["ADM", "Glide_50_27"]
+    assert [row[1].text for row in grid.rows] == ["2021-05", "2021-12"]
+    assert grid.notes == [
+        "No known release date, so in no picture: DALLE.",
+        "Not scored by any of these: Glide_100_10, Glide_100_27, LDM_100, LDM_200, LDM_200_cfg.",
+    ]
     assert grid.header == ("Set", "Released", "Known from", "LFM")
     value = record.subsets[2].metrics["acc"].value
     assert value is not None
     assert grid.rows[0][3].text == f"{100 * value:.1f}"
-    assert grid.rows[1][3].text == "-"  # not run
+    half = _ufd(tmp_path, "npr", "guided")
+    assert over_time([record, half]).grids[0].rows[1][4].text == "-"  # not run
     assert "2021-05 to 2021-12" in image.alt and "LFM" in image.alt
 
 
