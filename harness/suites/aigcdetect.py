@@ -56,7 +56,7 @@ SUITE = Suite(
     citation="Zhong et al., PatchCraft: Exploring Texture Patch for Efficient AI-generated Image "
     "Detection, 2023",
     obtain=(
-        "https://drive.google.com/drive/folders/1p4ewuAo7d5LbNJ4cKyh10Xl9Fg2yoFOw, or ModelScope "
+        "https://drive.google.com/open?id=1p4ewuAo7d5LbNJ4cKyh10Xl9Fg2yoFOw, or ModelScope "
         "aemilia/AIGCDetectionBenchmark; as <data root>/AIGCDetectBenchmark/{progan,stylegan,...}"
     ),
     note="DDA re-codes its fakes as JPEG 96 before scoring: such numbers are not these.",
@@ -64,9 +64,9 @@ SUITE = Suite(
         Release(
             name="drive",
             publisher="the authors",
-            page="https://drive.google.com/drive/folders/1p4ewuAo7d5LbNJ4cKyh10Xl9Fg2yoFOw",
+            page="https://drive.google.com/open?id=1p4ewuAo7d5LbNJ4cKyh10Xl9Fg2yoFOw",
             certainty="third party",
-            by_hand="open the page, join the parts of test.zip (zip -s- test.zip -O whole.zip), "
+            by_hand="open the page, join archives in parts (zip -s- test.zip -O whole.zip), "
             "and put its folders progan, stylegan, ... into <data root>/AIGCDetectBenchmark",
         ),
         Release(

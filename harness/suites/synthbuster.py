@@ -49,7 +49,7 @@ SUITE = Suite(
         "python -m harness fetch synthbuster --data-root D (the fakes, 12.4 GB); and the reals as "
         "<data root>/synthbuster/real_RAISE_1k: "
         "https://www.grip.unina.it/download/prog/DMimageDetection/real_RAISE_1k.zip (md5 "
-        "a6aad7728226218f22a28b9c9aacaa2c), or RAISE-1k from http://loki.disi.unitn.it/RAISE"
+        "a6aad7728226218f22a28b9c9aacaa2c), or RAISE-1k from http://mmlab.science.unitn.it/RAISE"
     ),
     note="Sizes of fakes differ by generator and from the photographs': size alone gives the class "
     "away. All nine subsets share one set of reals.",

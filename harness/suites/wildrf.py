@@ -33,7 +33,7 @@ SUITE = Suite(
     licence="Yissum research licence",
     citation="Cavia et al., Real-Time Deepfake Detection in the Real-World, 2024",
     obtain=(
-        "https://drive.google.com/file/d/1A0xoL44Yg68ixd-FuIJn2VC4vdZ6M2gn, as "
+        "https://drive.google.com/open?id=1A0xoL44Yg68ixd-FuIJn2VC4vdZ6M2gn, as "
         "<data root>/WildRF/test/{reddit,twitter,facebook}/{0_real,1_fake}"
     ),
     note="Published detectors of LaDeDa were trained on its train part, from Reddit: Reddit is no "
@@ -42,7 +42,7 @@ SUITE = Suite(
         Release(
             name="drive",
             publisher="the authors",
-            page="https://drive.google.com/file/d/1A0xoL44Yg68ixd-FuIJn2VC4vdZ6M2gn",
+            page="https://drive.google.com/open?id=1A0xoL44Yg68ixd-FuIJn2VC4vdZ6M2gn",
             certainty="third party",
             by_hand="open the page and put the archive, as it is or unpacked, into the data root, "
             "so that there is <data root>/WildRF/test/{reddit,twitter,facebook}",
