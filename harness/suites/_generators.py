@@ -1,7 +1,8 @@
 """When generators came out: a month and its source for each, from those who made them.
 
 A generator with a paper has the month of the paper's first version on arXiv (the number says it);
-one without has the month of its public release. What is not here has no known date, and is shown
+one without has the month of its public release, as it is generally known: the numbers on arXiv
+were looked up for this table, the makers' announcements were not. What is not here has no known date, and is shown
 so: versions that a test set does not name (``midjourney``, ``dalle``), collections, and models
 whose first day of release no source of their makers settled.
 """
@@ -78,7 +79,7 @@ GENERATORS = (
     Born(
         "sd1.5",
         "2022-10",
-        "model card of runwayml/stable-diffusion-v1-5, 20 October 2022",
+        "Runway, public release of stable-diffusion-v1-5, October 2022",
         ("runwayml/stable-diffusion-v1-5", "stable-diffusion-1.5"),
     ),
     _paper("e4s", "2211.14068"),

@@ -24,7 +24,7 @@ SUITE = Suite(
     as_found=AsFound(what="each value of the column model_name is one", subsets=_TABLE.subsets),
     adapter=_TABLE.adapter,
     folders=("CommunityForensics-Eval", "CommunityForensics_Eval", "Community-Forensics"),
-    licence="CC-BY-4.0 (full), CC-BY-NC-SA-4.0 (small)",
+    licence="CC-BY-4.0 (full), CC-BY-NC-SA-4.0 (small); of the evaluation set not known",
     citation="Park and Owens, Community Forensics: Using Thousands of Generators to Train Fake "
     "Image Detectors, CVPR 2025",
     obtain=(

@@ -1,4 +1,4 @@
-"""MNW (Microsoft, Northwestern, WITNESS, 2026): pictures of 51 generators, 250 of each, no reals.
+"""MNW (Microsoft, Northwestern, WITNESS): pictures of 51 generators, 250 of each, no reals.
 
 The publishers' page counts the folders and does not list them, so each folder with pictures is a
 subset. Without reals it shows which share of fakes is hit, and no ACC and no AP.
@@ -32,8 +32,7 @@ SUITE = Suite(
     adapter=partial(folder_adapter, style=Style(bare=True)),
     folders=("MNW/AI_Images", "AI_Images", "MNW"),
     licence="evaluation only, not commercial; training is not allowed",
-    citation="Roca et al., The Microsoft-Northwestern-WITNESS benchmark, IEEE Intelligent Systems "
-    "2026",
+    citation="Roca et al., The Microsoft-Northwestern-WITNESS benchmark, IEEE Intelligent Systems",
     obtain=(
         "the pictures (AI_Images) from its publishers or from the copy "
         "https://huggingface.co/datasets/01Yassine/MNW, whose terms must be accepted, as "

@@ -36,8 +36,8 @@ SUITE = Suite(
         "https://drive.google.com/open?id=1A0xoL44Yg68ixd-FuIJn2VC4vdZ6M2gn, as "
         "<data root>/WildRF/test/{reddit,twitter,facebook}/{0_real,1_fake}"
     ),
-    note="Published detectors of LaDeDa were trained on its train part, from Reddit: Reddit is no "
-    "unseen platform for them.",
+    note="LaDeDa publishes detectors that were trained on its train part: for those a platform of "
+    "that part is no unseen one.",
     releases=(
         Release(
             name="drive",

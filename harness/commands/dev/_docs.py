@@ -115,8 +115,9 @@ def _dates() -> Iterator[str]:
     yield "\n## When generators came out\n"
     yield (
         "The month of the authors' paper (its first version on arXiv) or, without one, of the "
-        "public release. A generator that is not here has no known date, and stands in no picture "
-        "over time.\n"
+        "public release as it is generally known (the announcements were not opened for this "
+        "table). A generator that is not here has no known date, and stands in no picture over "
+        "time.\n"
     )
     yield "| generator | month | known from |\n|---|---|---|"
     for each in sorted(GENERATORS, key=lambda each: (each.month, each.name)):
