@@ -1,10 +1,10 @@
 """When generators came out: a month and its source for each, from those who made them.
 
 A generator with a paper has the month of the paper's first version on arXiv (the number says it);
-one without has the month of its public release, as it is generally known: the numbers on arXiv
-were looked up for this table, the makers' announcements were not. What is not here has no known date, and is shown
-so: versions that a test set does not name (``midjourney``, ``dalle``), collections, and models
-whose first day of release no source of their makers settled.
+one without has the month of its public release as it is generally known. The numbers on arXiv were
+looked up for this table, the makers' announcements were not opened. What is not here has no known
+date, and is shown so: versions that a test set does not name (``midjourney``, ``dalle``),
+collections, and models of whose release nothing was certain.
 """
 
 from __future__ import annotations
