@@ -70,7 +70,8 @@ class Rule:
 
 
 RULES = (
-    Rule(match=r" /(data|original)\b", instead=(("/data", "data"), ("/original", "original")),
+    Rule(match=r" /(data|original|later)\b",
+         instead=(("/data", "data"), ("/original", "original"), ("/later", "later")),
          why="the reader's data root is a folder of the prepared one"),
     Rule(match=r"^train (?!.*--measure)", add=("--epochs", "1"), why="one epoch shows it"),
     Rule(match=r"^ablation ", add=("--epochs", "1", "--seeds", "0", "--train-data", "my-train",

@@ -24,6 +24,7 @@ from harness.__main__ import command_line, command_names, main, named
 from harness.api import DetectorSpec
 from harness.checkpoints.files import sha256_of
 from harness.commands import _sources
+from harness.data.adapters import subset_folder
 from harness.registry import detectors as registry
 from harness.registry import suites
 from harness.training import datasets
@@ -186,5 +187,18 @@ def test_the_folders_that_data_md_asks_for_are_those_that_are_found(prepared: Pa
             for subset in selection.subsets:
                 samples = selection.suite.adapter(selection.suite, subset, place)
                 assert {sample.label for sample in samples} == {0, 1}, subset.name
+    later = (
+        "genimage,aigcdetect,chameleon,wildrf,aigibench,drct2m,synthbuster,synthwildx,evalgen,mnw"
+    )
+    found: dict[str, int] = {}
+    for selection in suites.parse_selection(f"{later},evalgen,mnw", Path("later")):
+        place = suites.find_root(selection.suite, Path("later"))
+        for subset in selection.subsets:
+            if subset_folder(subset, place) is not None:
+                samples = selection.suite.adapter(selection.suite, subset, place)
+                labels = {1} if selection.suite.name in ("evalgen", "mnw") else {0, 1}
+                assert {sample.label for sample in samples} == labels, subset.name
+                found[selection.suite.name] = found.get(selection.suite.name, 0) + 1
+    assert [*found.values()] == [2, 3, 1, 3, 2, 2, 2, 3, 5, 1]
     training = datasets.declared("forensynths-train", data_root=Path("data"))
     assert training.train.n_real == training.train.n_fake == 4 * IMAGES

@@ -509,6 +509,14 @@ def test_weights_fetch_is_the_same_and_looks_at_the_disk(web, checkpoints, monke
     assert names(checkpoints) == ["a.pth", "b.pth"]
 
 
+def test_a_star_is_the_whole_repository(hub, tmp_path):
+    content = {"Flux.zip": TAR, "more/GoT.zip": TAR, ".gitattributes": b"x", "README.md": b"#"}
+    hub.publish("datasets/Junwei-Xi/EvalGEN", content)
+    assert run("evalgen", "--data-root", str(tmp_path)) == 0
+    assert names(tmp_path / "EvalGEN") == ["Flux.zip", "GoT.zip", "README.md"]
+    assert (tmp_path / "EvalGEN/more/GoT.zip").read_bytes() == TAR
+
+
 def test_every_declared_release_can_be_asked_for():
     for suite in all_suites().values():
         assert suite.embedded or suite.releases, suite.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from pathlib import Path
@@ -30,7 +31,7 @@ from harness.results.predictions import (
     unit_of,
     write_predictions,
 )
-from harness.results.rates import one_class_rate
+from harness.results.rates import one_class_rate, stands_alone
 from harness.results.records import Resampling, RunRecord, WeightsRef
 from harness.results.store import load_records
 from harness.site.entries import some_sets
@@ -97,6 +98,21 @@ def test_the_mean_of_fakes_alone_is_that_of_their_hits(tmp_path: Path) -> None:
     assert row.endswith(edges)
     assert row.removesuffix(edges).rstrip().endswith(f"hits {100 * mean.value:.1f} [1]")
     assert "-/-" not in row
+
+
+@pytest.mark.parametrize(
+    ("expected", "is_right"), [((None, None), True), ((0, 40), True), ((60, 40), False)]
+)
+def test_a_set_that_is_published_as_fakes_alone_is_no_hole(
+    mixed: RunRecord, expected: tuple[int | None, int | None], is_right: bool
+) -> None:
+    result = mixed.result("alone")
+    assert result is not None
+    declared = dataclasses.replace(result, expected_real=expected[0], expected_fake=expected[1])
+    assert stands_alone(declared) == is_right
+    both = mixed.result("a")
+    assert both is not None
+    assert not stands_alone(dataclasses.replace(both, expected_real=0, expected_fake=40))
 
 
 def _lines(record: RunRecord) -> list[str]:

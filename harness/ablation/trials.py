@@ -64,12 +64,12 @@ class Trial:
         return not changes
 
 
-def selections_of(spec: AblationSpec) -> list[Selection]:
+def selections_of(spec: AblationSpec, data_root: Path | None = None) -> list[Selection]:
     """The test sets; UsageError where the spec names none, or two kinds."""
     if bool(spec.suite) == bool(spec.images):
         raise UsageError("say what to test on", hint="--suite NAME or --images DIR (one of them)")
     if spec.suite:
-        return parse_selection(spec.suite)
+        return parse_selection(spec.suite, data_root)
     return own_selections([spec.images])
 
 

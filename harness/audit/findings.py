@@ -219,6 +219,8 @@ def _of_counts(subset: Subset, real: ClassFacts, fake: ClassFacts) -> Iterator[F
     for label, facts, expected in (("real", real, n_real), ("fake", fake, n_fake)):
         if facts.images == 0 and expected:
             yield _error(text=f"no {label} images: this subset has both classes, and AP needs both")
+        elif label == "real" and facts.images == 0 and expected == 0:
+            yield _note(text="fakes alone, as published: hits are shown, ACC and AP do not exist")
         elif facts.images == 0 and expected is None:
             left = "false alarms" if label == "fake" else "misses"
             yield _note(text=f"no {label} images: {left} can be counted here, AP is not defined")

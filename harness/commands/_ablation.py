@@ -45,7 +45,7 @@ _SOURCES = {
 
 def run(args: argparse.Namespace) -> int:
     spec = _overridden(load(shipped(args.spec)), args)
-    selections = selections_of(spec)
+    selections = selections_of(spec, args.data_root)
     data = training_data(spec, args.out)
     trials = plan(spec, data, args.out)
     if args.cell is not None:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "check needs --suite or --images", hint="python -m harness check --suite mini"
         )
-    selections = parse_selection(args.suite) if args.suite else []
+    selections = parse_selection(args.suite, args.data_root) if args.suite else []
     selections += own_selections(args.images, _flags.columns(args), args.reals)
     folder = args.to or args.out / "audit"
     against = _training(args, folder)

@@ -134,7 +134,7 @@ def _targets(args: argparse.Namespace) -> Iterator[Asked]:
                 seen.add(place)
                 sample = Sample(id=file.id, label=0, source=file.source)
                 yield Asked(sample=sample, named=str(file.source) in args.paths)
-    selections = parse_selection(args.suite) if args.suite else ()
+    selections = parse_selection(args.suite, args.data_root) if args.suite else ()
     for suite, _, sample in distinct(selections, args.data_root, args.out, args.limit):
         yield Asked(sample=sample, suite=suite.name)
 

@@ -142,7 +142,7 @@ def _suite(args: argparse.Namespace, file: ScoreFile) -> ScoredSuite:
     if args.images:
         (selection,) = own_selections([args.images], reals=args.reals)
     else:
-        (selection, *others) = parse_selection(args.suite)
+        (selection, *others) = parse_selection(args.suite, args.data_root)
         if others:
             raise UsageError(
                 f"--suite {args.suite}: a file of scores is about one suite",

@@ -16,6 +16,7 @@ from harness.errors import DataError, unknown_name
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites, find_root
 from harness.results.store import canonical_json
+from harness.suites._generators import born
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,6 +111,8 @@ def suite_facts(suite: Suite, data_root: Path | None) -> dict[str, Any]:
         "licence": suite.licence,
         "citation": suite.citation,
         "obtain": suite.obtain,
+        "note": suite.note,
+        "subsets_are": suite.as_found.what if suite.as_found else "declared",
         "sources": [
             {"name": release.name, "page": release.page, **release_facts(release)}
             for release in suite.releases
@@ -122,6 +125,7 @@ def suite_facts(suite: Suite, data_root: Path | None) -> dict[str, Any]:
                 "counts": subset.counts_source,
                 "certainty": subset.certainty,
                 "group": subset.group,
+                "released": at.month if (at := born(subset.generators)) else "",
             }
             for subset in suite.subsets
         ],
@@ -162,9 +166,12 @@ def _suite_table(suites: Any, data_root: Path | None) -> str:
         known = [s for s in suite.subsets if s.n_real is not None and s.n_fake is not None]
         images = sum((s.n_real or 0) + (s.n_fake or 0) for s in known)
         counts = f"{images:,} images" if len(known) == len(suite.subsets) else "not all known"
+        number = str(len(suite.subsets))
+        if suite.as_found:
+            number, counts = str(suite.as_found.count or "as found"), "not all known"
         name = ", ".join([suite.name, *suite.aliases])
         present = facts["present"] or "absent"
-        rows.append([name, str(len(suite.subsets)), counts, present, suite.licence])
+        rows.append([name, number, counts, present, suite.licence])
     header = ["suite", "subsets", "expected", "data", "licence"]
     table = _text.table(header, rows, left=len(header))
     return f"{table}\n`list --long SUITE` says how to obtain one; `paper` = the five official ones"

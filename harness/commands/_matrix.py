@@ -102,7 +102,7 @@ def _chosen(args: argparse.Namespace) -> list[Selection]:
         raise UsageError("say what to run on", hint="--suite NAME or --images DIR (one of them)")
     if args.reals and not args.images:
         raise UsageError("--reals is a pool for your own images", hint="--images PLACE")
-    return parse_selection(args.suite) if args.suite else []
+    return parse_selection(args.suite, args.data_root) if args.suite else []
 
 
 def present(args: argparse.Namespace) -> tuple[list[Selection], list[HarnessError]]:

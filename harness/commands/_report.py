@@ -23,6 +23,7 @@ from harness.site.front_page import index_page
 from harness.site.leaderboard import build_leaderboard
 from harness.site.renderer import PageRenderer
 from harness.site.sections import sections
+from harness.site.timeline import over_time
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     pages = record_page.write(args.out, args.to, paged, renderer, args.data_root)
     material = gathered(sources, args.data_root, [path.name for path in pages])
     board = build_leaderboard(material)
-    found = sections(args.out, _ablations(args.out))
+    found = [over_time(sources.records), *sections(args.out, _ablations(args.out))]
     text = index_page(renderer, material, board, cost_panels(board, material), found)
     write_atomic(args.to / "index.html", text.encode())
     for path in (*pages, args.to / "index.html"):

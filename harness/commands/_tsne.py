@@ -105,7 +105,7 @@ def _selection(args: argparse.Namespace) -> Selection:
             "features are computed by torch at fp32", hint="leave out --precision and --runtime"
         )
     own = own_selections(args.images, _flags.columns(args), args.reals)
-    selections = own or parse_selection(args.suite)
+    selections = own or parse_selection(args.suite, args.data_root)
     if len(selections) > 1:
         names = ", ".join(selection.suite.name for selection in selections)
         given = "--images" if own else f"--suite {args.suite}"

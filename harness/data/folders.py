@@ -30,19 +30,14 @@ would pass over those; here they are scored rather than lost. No published set i
 one. HEIC needs the extra ``heif``: without it such a file is a bad image, not an absent one."""
 
 
-def class_of(name: str) -> int | None:
+def class_of(name: str, classes: Mapping[str, int] = CLASS_FOLDERS) -> int | None:
     """The label of a class folder of this name, None for any other folder."""
-    return CLASS_FOLDERS.get(name.casefold())
+    return classes.get(name.casefold())
 
 
 def is_image(name: str) -> bool:
     """Whether a file's name says that it is an image."""
     return PurePosixPath(name).suffix.lower() in EXTENSIONS
-
-
-def expected_names() -> str:
-    """The names of class folders, for messages."""
-    return ", ".join(CLASS_FOLDERS)
 
 
 @dataclass(frozen=True)
@@ -86,14 +81,18 @@ class FolderLayout:
         classes: class folders, in order.
         strays: image files that lie in none of them.
         broken: archives that cannot be opened: path -> why.
+        names: of class folders.
     """
 
     classes: list[ClassFolder] = field(default_factory=list)
     strays: list[FoundFile] = field(default_factory=list)
     broken: dict[str, DataError] = field(default_factory=dict)
+    names: Mapping[str, int] = field(default_factory=lambda: CLASS_FOLDERS)
 
 
-def layout(folder: Folder, depth: int, *, base: str = "") -> FolderLayout:
+def layout(
+    folder: Folder, depth: int, *, base: str = "", classes: Mapping[str, int] = CLASS_FOLDERS
+) -> FolderLayout:
     """Looks for class folders in a folder and up to ``depth`` levels below.
 
     Class folders are not searched on. What lies deeper is in none.
@@ -102,11 +101,12 @@ def layout(folder: Folder, depth: int, *, base: str = "") -> FolderLayout:
         folder: to search.
         depth: levels.
         base: what paths begin with.
+        classes: names of class folders, in lower case, and their labels.
 
     Raises:
         DataError: some folder cannot be listed. Archives below that cannot be are in ``broken``.
     """
-    found = FolderLayout()
+    found = FolderLayout(names=classes)
     _explore(folder, base, depth, frozenset(), found)
     return found
 
@@ -126,7 +126,7 @@ def _explore(
             continue
         if entry.folder.identity in above:
             continue
-        label = class_of(entry.name)
+        label = class_of(entry.name, found.names)
         if label is not None and depth >= 0:
             found.classes.append(ClassFolder(below, entry.folder, label))
             continue
@@ -138,7 +138,9 @@ def _explore(
             found.broken[below] = error
 
 
-def class_files(found: ClassFolder) -> tuple[list[FoundFile], list[FoundFile]]:
+def class_files(
+    found: ClassFolder, classes: Mapping[str, int] = CLASS_FOLDERS
+) -> tuple[list[FoundFile], list[FoundFile]]:
     """The images of a class folder, everywhere below as ``ImageFolder`` lists them, and the rest.
 
     Raises:
@@ -148,10 +150,10 @@ def class_files(found: ClassFolder) -> tuple[list[FoundFile], list[FoundFile]]:
     others: list[FoundFile] = []
     for file in walk_files(found.folder, base=found.id):
         for part in file.id[len(found.id) :].split("/")[1:-1]:
-            if class_of(part) not in (None, found.label):
+            if class_of(part, classes) not in (None, found.label):
                 raise DataError(
                     f"{found.folder} is the folder of one class and holds one of the other, {part}",
-                    hint=f"rename the outer one; class folders are called {expected_names()}",
+                    hint=f"rename the outer one; class folders are called {', '.join(classes)}",
                 )
         (images if file.is_image else others).append(file)
     return images, others

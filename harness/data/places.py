@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.data.source import Source
 
@@ -76,3 +76,35 @@ def archive_stem(name: str) -> str:
     """An archive's name without its ending, "" for what is no archive."""
     ending = next((each for each in ARCHIVES if name.casefold().endswith(each)), "")
     return name[: -len(ending)] if ending else ""
+
+
+@dataclass(frozen=True)
+class WithPools(Folder):
+    """A folder that seems to hold others, which lie elsewhere.
+
+    Args:
+        root: the folder.
+        pools: (name, folder) of each of the others.
+    """
+
+    root: Folder
+    pools: tuple[tuple[str, FolderEntry], ...]
+
+    def entries(self) -> list[FolderEntry]:
+        """What is in the folder, then the others."""
+        names = {name for name, _ in self.pools}
+        own = [entry for entry in self.root.entries() if entry.name not in names]
+        return [*own, *(replace(entry, name=name) for name, entry in self.pools)]
+
+    @property
+    def identity(self) -> object:
+        """The folder's own."""
+        return self.root.identity
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The folder's own."""
+        return self.root.refused
+
+    def __str__(self) -> str:
+        return str(self.root)

@@ -20,11 +20,13 @@ class Subset:
         name: as typed after the suite (``forensynths:biggan``) and stored in results.
         title: as printed in tables; "" = name.
         folders: folder names under which releases keep it, the first is preferred.
+        words: where no folder has one of these names, the one whose name holds one of these words
+            (lower case, letters and digits alone): archives of one release are called differently.
         n_real, n_fake: expected counts; None when nobody states them.
         counts_source: who states the counts.
         certainty: how sure the counts are.
-        real_pool: folder whose ``0_real`` holds the reals, where a release pairs them by table; in
-            own data the pool that its reals are from.
+        real_pool: folder whose ``0_real`` holds the reals, where a release pairs them by table, or
+            a pool of the suite (``Suite.pools``); in own data the pool that its reals are from.
         group: group inside the suite (mini only), selectable as ``mini:GROUP``.
         unit: what ``Sample.unit`` names in it, in words: ``photo``, ``video``; "" where its images
             are taken as independent.
@@ -39,6 +41,7 @@ class Subset:
     name: str
     title: str = ""
     folders: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     n_real: int | None = None
     n_fake: int | None = None
     counts_source: str = ""
@@ -68,7 +71,7 @@ class PublishedFile:
 
     Args:
         name: its name; in a repository a path, or a pattern (``ForenSynths/*``). One without a
-            folder is found in whatever folder of the repository it lies.
+            folder is found in whatever folder of the repository it lies; ``*`` is all of it.
         url: where it is published, if not in a repository.
         size: bytes, 0 where nobody states them exactly.
         sha256: hex digest, "" where nobody states it.
@@ -141,6 +144,36 @@ def df_arrow(folder: str) -> Release:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharedReals:
+    """Reals that subsets share and that somebody else publishes (COCO, RAISE).
+
+    Args:
+        name: as ``Subset.real_pool`` says it; ids of its reals begin with it, wherever it lies.
+        folders: paths under which it is looked for, below the suite's folder and then below the
+            data root; the first is preferred.
+    """
+
+    name: str
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsFound:
+    """Subsets that nobody lists by name: the data itself says which there are.
+
+    Args:
+        what: what a subset is, in words (``a folder each``).
+        subsets: ``subsets(suite, root)`` lists those that are there, each declared like any other,
+            or raises DataError saying what is absent.
+        count: how many there are in all by the publisher, None where nobody says it.
+    """
+
+    what: str
+    subsets: Callable[[Suite, Folder], tuple[Subset, ...]]
+    count: int | None = None
+
+
 Adapter = Callable[["Suite", Subset, Folder], "list[Sample]"]
 
 OWN = "own-"
@@ -155,7 +188,8 @@ class Suite:
         name: registered name, as typed after ``--suite``; of own data, made from its place
             (``harness.data.own.own_name``).
         title: as printed in tables.
-        subsets: exactly the scored subsets, in the paper's order.
+        subsets: exactly the scored subsets, in the paper's order; () until the data is there, where
+            ``as_found`` lists them.
         adapter: ``adapter(suite, subset, root)`` lists a subset's samples (unhashed, any order), or
             raises DataError saying which folder is absent. ``root`` is the suite's own folder.
         folders: names under which the suite's folder is looked for below the data root.
@@ -165,6 +199,9 @@ class Suite:
         left_out: files in own data that are not read and belong to no subset, as ids.
         embedded: the data is committed in this repository; no data root is needed.
         releases: where it is published; the first is fetched unless another one is asked for.
+        pools: reals from elsewhere that subsets name as their ``real_pool``.
+        as_found: lists the subsets, where the publisher does not name them.
+        note: what readers of its numbers must know, in a sentence or two.
     """
 
     name: str
@@ -180,6 +217,9 @@ class Suite:
     left_out: tuple[str, ...] = ()
     embedded: bool = False
     releases: tuple[Release, ...] = ()
+    pools: tuple[SharedReals, ...] = ()
+    as_found: AsFound | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

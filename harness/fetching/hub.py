@@ -96,8 +96,11 @@ def look_up(release: Release, revision: str, names: tuple[PublishedFile, ...]) -
 
 
 def _matching(info: Any, name: str) -> dict[str, Any]:
-    """The files that a name means, by where they go; without a folder it means one file."""
+    """The files that a name means, by where they go; without a folder it means one file,
+    and ``*`` all of them."""
     files = sorted(info.siblings or [], key=lambda file: str(file.rfilename))
+    if name == "*":
+        return {f.rfilename: f for f in files if not str(f.rfilename).startswith(".")}
     if "/" in name:
         return {file.rfilename: file for file in files if fnmatchcase(file.rfilename, name)}
     named = [(PurePosixPath(file.rfilename).name, file) for file in files]

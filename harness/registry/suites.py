@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
@@ -13,10 +15,12 @@ from harness.data.adapters import subset_folder
 from harness.data.archives import ArchiveFolder
 from harness.data.disk import folder_at
 from harness.data.folders import find_folder
-from harness.data.places import Folder, archive_stem
+from harness.data.places import Folder, FolderEntry, WithPools, archive_stem
 from harness.data.remote import is_url
 from harness.data.suite import OWN, Selection, Suite
 from harness.errors import DataError, HarnessError, UsageError, unknown_name
+
+log = logging.getLogger(__name__)
 
 GROUPS = {"paper": ("forensynths", "gangen", "diffusion", "ufd", "diffusion1k")}
 """Names that stand for several suites. ``paper``: Test Set 1 to 5 of the paper, in order."""
@@ -86,18 +90,21 @@ def get_suite(name: str) -> Suite:
     return by_name[name]
 
 
-def parse_selection(text: str) -> list[Selection]:
+def parse_selection(text: str, data_root: Path | None = None) -> list[Selection]:
     """``--suite`` text -> what to score.
 
     Args:
         text: comma-separated ``SUITE``, ``GROUP`` (``paper``) or ``SUITE:SELECTOR``, where a
             selector is a subset or a group of subsets: ``mini:gan``, ``forensynths:biggan``.
+        data_root: folder of the test sets, for suites whose subsets the data itself names.
 
     Returns:
         One selection a suite, in order of first mention; mentions of one suite are united.
 
     Raises:
         UsageError: an unknown or empty name.
+        DataError: the data that would name the subsets cannot be read; where it is absent, only if
+            a subset of it is asked for.
     """
     chosen: dict[str, tuple[Suite, set[str]]] = {}
     for part in text.split(","):
@@ -108,13 +115,41 @@ def parse_selection(text: str) -> list[Selection]:
             )
         if name in GROUPS and colon:
             raise UsageError(f"--suite {part.strip()!r}: a group of suites takes no selector")
-        for suite in map(get_suite, GROUPS.get(name, (name,))):
+        for known in map(get_suite, GROUPS.get(name, (name,))):
+            suite = _with_found(known, data_root, selector)
             names = chosen.setdefault(suite.name, (suite, set()))[1]
             names.update(_selected(suite, selector))
     return [
         Selection(suite=suite, subsets=tuple(s for s in suite.subsets if s.name in names))
         for suite, names in chosen.values()
     ]
+
+
+def as_found(suite: Suite, data_root: Path | None) -> Suite:
+    """The suite with its subsets, of one whose subsets the data itself names; any other as it is.
+
+    Raises:
+        DataError: the data is absent or cannot be read.
+    """
+    if suite.as_found is None or suite.subsets:
+        return suite
+    root, count = find_root(suite, data_root), suite.as_found.count
+    subsets = suite.as_found.subsets(suite, root)
+    if count is not None and len(subsets) != count:
+        _say(f"{suite.name}: {len(subsets)} subsets in {root}, {count} published")
+    return replace(suite, subsets=subsets)
+
+
+@cache
+def _say(text: str) -> None:
+    log.warning("%s", text)
+
+
+def _with_found(suite: Suite, data_root: Path | None, selector: str) -> Suite:
+    """As :func:`as_found`; data that is absent is missed by whoever reads it, if all is meant."""
+    if suite.as_found is not None and not selector and not _places(suite, data_root):
+        return suite
+    return as_found(suite, data_root)
 
 
 def _selected(suite: Suite, selector: str) -> list[str]:
@@ -130,7 +165,7 @@ def _selected(suite: Suite, selector: str) -> list[str]:
 
 
 def find_root(suite: Suite, data_root: Path | None) -> Folder:
-    """The suite's own folder, on disk or the archive of it.
+    """The suite's own folder, on disk or the archive of it, with its pools of reals.
 
     Looked for, by each of the suite's folder names and ignoring letter case: in the data root, in
     its ``Generalization_Test`` (LFM's layout), and from the data root itself where it bears a
@@ -144,8 +179,41 @@ def find_root(suite: Suite, data_root: Path | None) -> Folder:
     found = _places(suite, data_root)
     holding = [place for place in found if _holds(place, suite)]
     if holding or found:
-        return (holding or found)[0]
+        return _with_pools(suite, (holding or found)[0], data_root)
     raise _absent(suite, data_root)
+
+
+def _with_pools(suite: Suite, root: Folder, data_root: Path | None) -> Folder:
+    """The folder as if the suite's pools of reals lay in it, of which some may lie beside it."""
+    around = [root]
+    if suite.pools and data_root is not None:
+        around += [folder_at(data_root)]
+        if root == folder_at(data_root):  # the suite's own folder was given as the data root
+            around += [folder_at(data_root.resolve().parent)]
+    pools = []
+    for pool in suite.pools:
+        paths = [PurePosixPath(folder).parts for folder in pool.folders]
+        found = (entry for top in around for path in paths if (entry := _entry(top, path)))
+        entry = next(found, None)
+        if entry is not None and entry.folder is not None:
+            pools.append((pool.name, _entry(entry.folder, (entry.name,)) or entry))
+    return WithPools(root, tuple(pools)) if pools else root
+
+
+def _entry(top: Folder, path: Sequence[str]) -> FolderEntry | None:
+    """The folder at a path below another, letter case ignored; None where none is."""
+    entry = None
+    for part in path:
+        try:
+            there = [each for each in top.entries() if each.folder]
+        except DataError:
+            return None
+        like = [each for each in there if each.name.casefold() == part.casefold()]
+        entry = next((each for each in like if each.name == part), next(iter(like), None))
+        if entry is None or entry.folder is None:
+            return None
+        top = entry.folder
+    return entry
 
 
 def _holds(place: Folder, suite: Suite) -> bool:

@@ -36,10 +36,13 @@ def one_class_rate(result: SubsetResult) -> Rate | None:
 
 
 def stands_alone(result: SubsetResult) -> bool:
-    """Whether a set rightly has one class: nobody declares the other (own data). Such a set is no
-    hole in a mean of a metric that needs both."""
+    """Whether a set rightly has one class: nobody declares the other (own data), or it is published
+    so. Such a set is no hole in a mean of a metric that needs both."""
     undeclared = result.expected_real is None and result.expected_fake is None
-    return undeclared and result.status == "ok" and 0 in (result.n_real, result.n_fake)
+    counts = ((result.n_real, result.expected_real), (result.n_fake, result.expected_fake))
+    return result.status == "ok" and any(
+        found == 0 and (undeclared or expected == 0) for found, expected in counts
+    )
 
 
 def mean_rate(mean: Mapping[str, Metric]) -> Rate | None:

@@ -30,7 +30,7 @@ from harness.metrics.meanings import MEANINGS
 from harness.metrics.points import histogram, operating_point
 from harness.metrics.values import missing_class
 from harness.registry import detectors as registry
-from harness.registry.suites import find_root, get_suite
+from harness.registry.suites import as_found, find_root, get_suite
 from harness.results.intervals import rule_of
 from harness.results.predictions import Predictions, read_predictions, scores_root
 from harness.results.records import Metric, RunRecord
@@ -154,7 +154,7 @@ class Thumbnails:
     def _manifest(self, suite_name: str, name: str) -> tuple[str, dict[str, Sample]]:
         key = (suite_name, name)
         if key not in self._samples:
-            suite = get_suite(suite_name)
+            suite = as_found(get_suite(suite_name), self._data_root)
             subset = next((subset for subset in suite.subsets if subset.name == name), None)
             if subset is None:
                 raise UsageError(f"{suite_name} has no subset {name} any more")

@@ -21,6 +21,7 @@ from harness.report.printed import load_paper
 from harness.report.render import Renderer
 from harness.results.paths import TABLES
 from harness.results.store import write_atomic
+from harness.suites._generators import GENERATORS, born
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,18 +100,45 @@ def _suites() -> Iterator[str]:
         names = ", ".join([suite.name, *suite.aliases])
         yield f"\n## {names}: {suite.title}\n"
         yield f"- {suite.citation}\n- licence: {suite.licence}\n- obtain: {suite.obtain}"
+        if suite.note:
+            yield f"- note: {suite.note}"
         for release in suite.releases:
             facts = "; ".join(f"{name}: {text}" for name, text in release_facts(release).items())
             yield f"- source `{release.name}`: {release.page}; {facts}"
         if suite.known_extras:
             yield f"- in releases, not scored: {', '.join(suite.known_extras)}"
         yield from _subsets(suite)
+    yield from _dates()
+
+
+def _dates() -> Iterator[str]:
+    yield "\n## When generators came out\n"
+    yield (
+        "The month of the authors' paper (its first version on arXiv) or, without one, of the "
+        "public release as it is generally known (the announcements were not opened for this "
+        "table). A generator that is not here has no known date, and stands in no picture over "
+        "time.\n"
+    )
+    yield "| generator | month | known from |\n|---|---|---|"
+    for each in sorted(GENERATORS, key=lambda each: (each.month, each.name)):
+        yield f"| {each.name} | {each.month} | {each.source} |"
 
 
 def _subsets(suite: Suite) -> Iterator[str]:
-    yield "\n| subset | group | real | fake | counts | folders |\n|---|---|---|---|---|---|"
+    if suite.as_found:
+        count = f"{suite.as_found.count} by the publisher; " if suite.as_found.count else ""
+        yield f"\nIts subsets: {count}{suite.as_found.what}."
+        return
+    yield (
+        "\n| subset | group | real | fake | counts | released | folders |\n"
+        "|---|---|---|---|---|---|---|"
+    )
     for subset in suite.subsets:
         real, fake = ("?" if n is None else f"{n:,}" for n in (subset.n_real, subset.n_fake))
         source = f"{subset.certainty}: {subset.counts_source}" if subset.counts_source else ""
         folders = ", ".join(f"`{folder}`" for folder in subset.folders)
-        yield f"| {subset.name} | {subset.group} | {real} | {fake} | {source} | {folders} |"
+        at = born(subset.generators)
+        yield (
+            f"| {subset.name} | {subset.group} | {real} | {fake} | {source} | "
+            f"{at.month if at else '?'} | {folders} |"
+        )
