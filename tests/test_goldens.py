@@ -35,6 +35,7 @@ AUTHORS = {
     "fredect": ("fredect",),
     "durall": ("durall",),
     "gandetection": ("gandetection",),
+    "ferretnet": ("ferretnet_s", "ferretnet_b"),
 }
 BYTES = 2_000_000
 

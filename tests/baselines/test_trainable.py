@@ -18,6 +18,7 @@ NAMES = (
     "cnndetection",
     "f3net",
     "f3net-dfb",
+    "ferretnet",
     "frank-net",
     "freqnet",
     "frepgan",

@@ -18,10 +18,12 @@ import numpy as np
 
 from tests.goldens import pictures
 from tests.goldens.rules import Values
-from tests.goldens.stored import FOLDER, INPUTS, SAMPLE, Input, digest
+from tests.goldens.stored import EXTRAS, FOLDER, INPUTS, SAMPLE, Input, digest
 
 CNN = ("logits", "logits_crop128x192", "pooled", "stat/*")
 CHIRP = ("logits_chirp", "feat_chirp", "meta")
+EXTRA = ("logits_odd*_chirp", "logits_tiny*_chirp")
+REAL = ("real_*", "photos_u8_sha256")
 NETS = ("cnn5", "cnn1", "resnet1", "nn1", "ridge1", "ridge5", "ridge1_pixel")
 
 KEEP: dict[str, tuple[str, ...]] = {
@@ -40,6 +42,8 @@ KEEP: dict[str, tuple[str, ...]] = {
     "f3net_both": ("logits_chirp", "meta"),
     "f3net_dfb": (*CHIRP, "prob_chirp"),
     "sbi": CHIRP,
+    "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
+    "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (
         *("rgb_*dct_lo16", "rgb_*dct_hi16", "rgb_logdct_stats", "rgb_norm_lo16", "rgb_norm_hi16"),
         *("gray_dct_lo16", "gray_logdct_lo16", "gray_logdct_full_img2", "welford_*_lo16"),
@@ -84,6 +88,8 @@ def inputs(name: str, whole: Any) -> dict[str, Values]:
     if made.odd:
         tensors, sources = [*tensors, whole["odd_input"]], [*sources, whole["odd_u8"]]
     same(f"{name}: pictures", made.sources(), sources)
+    for part, picture in EXTRAS.items() if "logits_odd*_chirp" in KEEP[name] else ():
+        same(f"{name}: {part}", [picture()], [whole[f"{part}_u8"]])
     pixels = [levels(tensor, made) for tensor in tensors]
     found = {}
     if name in OPENCV:

@@ -122,6 +122,12 @@ def png_reader_gray() -> Pixels:
     return gray((9797, 19235, 3736), 0, 15)
 
 
+@cache
+def tiny_picture() -> Pixels:
+    """(37, 53, 3): cut from the second chirp picture."""
+    return chirp_pictures()[1][100:137, 50:103]
+
+
 def pillow_gray() -> Pixels:
     """``convert("L")``."""
     return gray((19595, 38470, 7471), 1 << 15, 16)

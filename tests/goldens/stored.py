@@ -94,6 +94,8 @@ INPUTS = {
     "lgrad_d": _cnn(prepare=_square, normal=HALF),
     "cnndetection": _cnn(prepare=partial(pictures.centre, side=224), normal=IMAGENET),
     "safe": _cnn(prepare=partial(pictures.centre, side=256), normal=NONE),
+    "ferretnet_s": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
+    "ferretnet_b": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
     "ojha": _chirp(prepare=partial(pictures.centre, side=224), normal=CLIP),
     "c2p_clip": _chirp(prepare=_short(224, pictures.bilinear), normal=CLIP),
     "fatformer": _chirp(prepare=_fatformer, normal=IMAGENET),
@@ -108,6 +110,9 @@ INPUTS = {
         prepare=partial(pictures.opencv_resized, side=380, kernel=pictures.bilinear), normal=NONE
     ),
 }
+
+EXTRAS = {"odd": pictures.odd_picture, "tiny": pictures.tiny_picture}
+"""More pictures than the batch, for goldens that keep ``logits_odd_chirp`` and its like."""
 
 
 def digest(pixels: list[Pixels]) -> str:
@@ -227,6 +232,14 @@ def close(got: Tensor, want: Values, atol: float = 1e-5) -> None:
 def near(got: Any, want: Values, *, atol: float, rtol: float = 0.0) -> None:
     got = got.detach().numpy() if isinstance(got, Tensor) else got
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
+
+
+def extras_are_met(name: str, spec: DetectorSpec, detector: Any) -> None:
+    """The odd and the tiny picture, by the spec's geometry, score as the authors' code says."""
+    for part, picture in EXTRAS.items():
+        image = to_tensor(parse(spec.geometry["*"])(picture()))
+        with torch.no_grad():
+            close(detector.score(image[None])[:, None], golden(name)[f"logits_{part}_chirp"])
 
 
 def checked_stages(network: nn.Module, images: Tensor, gold: Golden) -> Tensor:

@@ -30,6 +30,7 @@ EXPECTED = {
     "bihpf": (CROP, "native"),
     "frepgan": (CROP, "native"),
     "f3net": (CROP, "native"),
+    "ferretnet": (CROP, "native"),
     "f3net-dfb": ("random_crop(96)", "native"),
     "patchfor": (CROP, "native"),
     "selfblended": (CROP, "native"),
