@@ -35,6 +35,9 @@ AUTHORS = {
     "fredect": ("fredect",),
     "durall": ("durall",),
     "gandetection": ("gandetection",),
+    "rine": ("rine_1class", "rine_2class", "rine_4class"),
+    "corvi2023": ("corvi2023",),
+    "aligned": ("corvi2023",),
     "ferretnet": ("ferretnet_s", "ferretnet_b"),
 }
 BYTES = 2_000_000

@@ -42,6 +42,10 @@ KEEP: dict[str, tuple[str, ...]] = {
     "f3net_both": ("logits_chirp", "meta"),
     "f3net_dfb": (*CHIRP, "prob_chirp"),
     "sbi": CHIRP,
+    "rine_1class": (*CHIRP, "cls_chirp", "logits_tencrop_chirp"),
+    "rine_2class": (*CHIRP, "logits_published_head_chirp", "published_importance", REAL[0]),
+    "rine_4class": CHIRP,
+    "corvi2023": (*CHIRP, "logits_*_chirp", "full_logits_chirp", "map_chirp"),
     "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
     "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (

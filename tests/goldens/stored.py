@@ -94,8 +94,13 @@ INPUTS = {
     "lgrad_d": _cnn(prepare=_square, normal=HALF),
     "cnndetection": _cnn(prepare=partial(pictures.centre, side=224), normal=IMAGENET),
     "safe": _cnn(prepare=partial(pictures.centre, side=256), normal=NONE),
+    "corvi2023": Input(pictures=pictures.small_chirps, prepare=np.array, normal=IMAGENET),
     "ferretnet_s": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
     "ferretnet_b": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
+    **{
+        f"rine_{classes}class": _chirp(prepare=partial(pictures.centre, side=224), normal=CLIP)
+        for classes in (1, 2, 4)
+    },
     "ojha": _chirp(prepare=partial(pictures.centre, side=224), normal=CLIP),
     "c2p_clip": _chirp(prepare=_short(224, pictures.bilinear), normal=CLIP),
     "fatformer": _chirp(prepare=_fatformer, normal=IMAGENET),
@@ -170,13 +175,17 @@ def keys_of(state: Any) -> list[tuple[str, tuple[int, ...], str]]:
     return [(entry, tuple(v.shape), str(v.dtype)[6:]) for entry, v in state.items()]
 
 
-def published(name: str) -> State:
-    """The authors' checkpoint as rule ``chirp`` fills it; second names share the first's memory."""
+def published(name: str, without: tuple[str, ...] = ()) -> State:
+    """The authors' checkpoint as rule ``chirp`` fills it; second names share the first's memory.
+
+    Args:
+        without: names that begin so are not made.
+    """
     gold = golden(name)
     meta = json.loads(str(gold["meta"]))
     state: State = {}
     for entry, shape, kind in keys(name):
-        if entry.startswith(tuple(meta.get("unused_prefixes", ()))):
+        if entry.startswith((*meta.get("unused_prefixes", ()), *without)):
             continue
         first = _first_name(entry, meta["alias"])
         if entry in meta.get("constants_spec", {}):
