@@ -22,6 +22,7 @@ NAMES = (
     "frank-net",
     "freqnet",
     "frepgan",
+    "ladeda",
     "npr",
     "patchfor",
     "safe",

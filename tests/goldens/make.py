@@ -24,6 +24,7 @@ CNN = ("logits", "logits_crop128x192", "pooled", "stat/*")
 CHIRP = ("logits_chirp", "feat_chirp", "meta")
 EXTRA = ("logits_odd*_chirp", "logits_tiny*_chirp")
 REAL = ("real_*", "photos_u8_sha256")
+LADEDA = ("map_chirp", "residual_corner")
 NETS = ("cnn5", "cnn1", "resnet1", "nn1", "ridge1", "ridge5", "ridge1_pixel")
 
 KEEP: dict[str, tuple[str, ...]] = {
@@ -46,6 +47,10 @@ KEEP: dict[str, tuple[str, ...]] = {
     "rine_2class": (*CHIRP, "logits_published_head_chirp", "published_importance", REAL[0]),
     "rine_4class": CHIRP,
     "corvi2023": (*CHIRP, "logits_*_chirp", "full_logits_chirp", "map_chirp"),
+    "ladeda": (*CHIRP, *EXTRA, *LADEDA),
+    "ladeda_two_thirds": (*CHIRP, *EXTRA, *LADEDA),
+    "tiny_ladeda": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
+    "tiny_ladeda_right_diag": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
     "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
     "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (

@@ -85,6 +85,7 @@ def _fatformer(image: Pixels) -> Pixels:
 _cnn = partial(Input, pictures=pictures.cnn_pictures, odd=True)
 _chirp = partial(Input, pictures=pictures.chirp_pictures)
 _square = _whole(256, 256, pictures.bilinear)
+_ladeda = _chirp(prepare=_whole(256, 256, pictures.bilinear, axes=(0, 1)), normal=IMAGENET)
 _xception = _whole(299, 299, pictures.cubic(-0.5))
 
 INPUTS = {
@@ -95,6 +96,10 @@ INPUTS = {
     "cnndetection": _cnn(prepare=partial(pictures.centre, side=224), normal=IMAGENET),
     "safe": _cnn(prepare=partial(pictures.centre, side=256), normal=NONE),
     "corvi2023": Input(pictures=pictures.small_chirps, prepare=np.array, normal=IMAGENET),
+    "ladeda": _ladeda,
+    "ladeda_two_thirds": _ladeda,
+    "tiny_ladeda": _ladeda,
+    "tiny_ladeda_right_diag": _ladeda,
     "ferretnet_s": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
     "ferretnet_b": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
     **{

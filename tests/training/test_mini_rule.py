@@ -24,6 +24,7 @@ RESIZED = "resize(256)|gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)|random_crop(224)|
 EXPECTED = {
     "lfm": (CROP, "native"),
     "npr": (CROP, "native"),
+    "ladeda": (CROP, "native"),
     "gap": (CROP, "native"),
     "gap-rgb": (CROP, "native"),
     "freqnet": (CROP, "native"),
