@@ -40,6 +40,7 @@ AUTHORS = {
     "aligned": ("corvi2023",),
     "ladeda": ("ladeda", "ladeda_two_thirds"),
     "tiny-ladeda": ("tiny_ladeda", "tiny_ladeda_right_diag"),
+    "clipdet": ("clipdet",),
     "ferretnet": ("ferretnet_s", "ferretnet_b"),
 }
 BYTES = 2_000_000

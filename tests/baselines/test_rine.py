@@ -146,6 +146,7 @@ def test_what_is_read_is_the_second_norm_of_open_clips_own_pass() -> None:
     network = small().network
     seen: list[Tensor] = []
     for block in network.clip.visual.transformer.resblocks:
+        torch.nn.init.normal_(block.ln_2.weight)  # a fresh one equals the first norm
         block.ln_2.register_forward_hook(lambda _, __, output: seen.append(output[:, 0]))
     x = torch.randn(2, 3, 224, 224)
     with torch.no_grad():

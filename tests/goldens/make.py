@@ -51,6 +51,7 @@ KEEP: dict[str, tuple[str, ...]] = {
     "ladeda_two_thirds": (*CHIRP, *EXTRA, *LADEDA),
     "tiny_ladeda": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
     "tiny_ladeda_right_diag": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
+    "clipdet": (*CHIRP, *EXTRA),
     "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
     "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (

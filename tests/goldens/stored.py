@@ -100,6 +100,7 @@ INPUTS = {
     "ladeda_two_thirds": _ladeda,
     "tiny_ladeda": _ladeda,
     "tiny_ladeda_right_diag": _ladeda,
+    "clipdet": _chirp(prepare=_short(224, pictures.cubic(-0.5)), normal=CLIP),
     "ferretnet_s": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
     "ferretnet_b": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
     **{
