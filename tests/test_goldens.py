@@ -41,6 +41,7 @@ AUTHORS = {
     "ladeda": ("ladeda", "ladeda_two_thirds"),
     "tiny-ladeda": ("tiny_ladeda", "tiny_ladeda_right_diag"),
     "clipdet": ("clipdet",),
+    "patchcraft": ("patchcraft",),
     "ferretnet": ("ferretnet_s", "ferretnet_b"),
 }
 BYTES = 2_000_000

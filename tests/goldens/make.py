@@ -52,6 +52,9 @@ KEEP: dict[str, tuple[str, ...]] = {
     "tiny_ladeda": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
     "tiny_ladeda_right_diag": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
     "clipdet": (*CHIRP, *EXTRA),
+    "patchcraft": (
+        *("logits_*chirp", "feat_chirp", "meta", "crop_top_left", "x", "*_u8", "*_logits_chirp"),
+    ),
     "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
     "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (
@@ -71,6 +74,7 @@ KEEP: dict[str, tuple[str, ...]] = {
 # Of large arrays a part is kept.
 CUTS: dict[str, dict[str, Any]] = {
     "safe": {"dwt_hh_image0": np.s_[:, ::7, ::7]},
+    "patchcraft": {"x": SAMPLE, "images_u8": np.s_[:0]},
     "frank": {"gray_logdct_full_img2": np.s_[::16, ::16]},
     "lgrad_d": {"grad_u8": np.s_[:1], "grad_sub8": np.s_[:1]},
     "lgrad": {"logits_crop128x192": np.s_[:1], "pooled": np.s_[:1]},
@@ -149,6 +153,7 @@ def committed(methods: Path) -> tuple[dict[str, dict[str, Values]], dict[str, An
         found[name] |= inputs(name, whole[name])
     for name, field, values in frequency_inputs(whole):
         found[name][field] = values
+    same("patchcraft", [*pictures.chirp_pictures()], [*whole["patchcraft"]["images_u8"]])
     same("lgrad", [whole["lgrad"]["images_u8"]], [whole["lgrad_d"]["grad_u8"]])
     paths = {name: methods / f"cards/{name}.keys.json" for name in KEEP}
     texts = {n: path.read_text(encoding="utf-8") for n, path in paths.items() if path.exists()}
