@@ -42,6 +42,7 @@ AUTHORS = {
     "tiny-ladeda": ("tiny_ladeda", "tiny_ladeda_right_diag"),
     "clipdet": ("clipdet",),
     "patchcraft": ("patchcraft",),
+    "aide": ("aide",),
     "ferretnet": ("ferretnet_s", "ferretnet_b"),
 }
 BYTES = 2_000_000

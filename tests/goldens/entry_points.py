@@ -53,6 +53,21 @@ class Official(nn.Module):
         return logits
 
 
+class FromViews(Official):
+    """A detector that makes several views of a picture: the golden's input is these."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, exact=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        network: Any = self.module.network
+        if hasattr(network, "contrast"):  # PatchCraft
+            logits: Tensor = network.fc1(network.pool(network.contrast(x)))
+        else:  # AIDE
+            logits = network.fc(network.features(x))
+        return logits
+
+
 def network(name: str) -> Any:
     return registry.detector(name).build().module.network
 
@@ -97,3 +112,5 @@ ladeda_two_thirds = partial(Official, "ladeda")
 tiny_ladeda = partial(Official, "tiny-ladeda")
 tiny_ladeda_right_diag = partial(Official, "tiny-ladeda", front="right_diag")
 clipdet = partial(Official, "clipdet")
+patchcraft = partial(FromViews, "patchcraft")
+aide = partial(FromViews, "aide")

@@ -55,6 +55,10 @@ KEEP: dict[str, tuple[str, ...]] = {
     "patchcraft": (
         *("logits_*chirp", "feat_chirp", "meta", "crop_top_left", "x", "*_u8", "*_logits_chirp"),
     ),
+    "aide": (
+        *("logits_exact_chirp", "meta", "patch_index", "patch_grade", "x_exact_sub8"),
+        *("tiny_u8", "tiny_x_sub8", "images_u8"),
+    ),
     "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
     "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (
@@ -75,6 +79,11 @@ KEEP: dict[str, tuple[str, ...]] = {
 CUTS: dict[str, dict[str, Any]] = {
     "safe": {"dwt_hh_image0": np.s_[:, ::7, ::7]},
     "patchcraft": {"x": SAMPLE, "images_u8": np.s_[:0]},
+    "aide": {
+        "images_u8": np.s_[:0],
+        "x_exact_sub8": np.s_[..., ::4, ::4],
+        "tiny_x_sub8": np.s_[..., ::4, ::4],
+    },
     "frank": {"gray_logdct_full_img2": np.s_[::16, ::16]},
     "lgrad_d": {"grad_u8": np.s_[:1], "grad_sub8": np.s_[:1]},
     "lgrad": {"logits_crop128x192": np.s_[:1], "pooled": np.s_[:1]},
@@ -153,7 +162,8 @@ def committed(methods: Path) -> tuple[dict[str, dict[str, Values]], dict[str, An
         found[name] |= inputs(name, whole[name])
     for name, field, values in frequency_inputs(whole):
         found[name][field] = values
-    same("patchcraft", [*pictures.chirp_pictures()], [*whole["patchcraft"]["images_u8"]])
+    for name in ("aide", "patchcraft"):
+        same(name, [*pictures.chirp_pictures()], [*whole[name]["images_u8"]])
     same("lgrad", [whole["lgrad"]["images_u8"]], [whole["lgrad_d"]["grad_u8"]])
     paths = {name: methods / f"cards/{name}.keys.json" for name in KEEP}
     texts = {n: path.read_text(encoding="utf-8") for n, path in paths.items() if path.exists()}
