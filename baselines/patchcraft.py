@@ -44,8 +44,6 @@ def crop_places(height: int, width: int, seed: int = SEED) -> list[tuple[int, in
     Args:
         height, width: of the picture, pixels, 32 at least.
     """
-    if (height, width) == (SIDE, SIDE):
-        return [(0, 0)] * CROPS  # it draws nothing there
     source = torch.Generator().manual_seed(seed)
     sizes = (height - SIDE + 1, width - SIDE + 1)
     draws = [
