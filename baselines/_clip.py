@@ -101,8 +101,12 @@ def _open_clip() -> Any:
         raise ImportError(f"this detector needs the extra 'clip' ({error})") from error
 
 
-def image_tower(sizes: ClipSizes = VIT_L14) -> Any:
-    """CLIP's image tower with QuickGELU and random weights: (N, 3, side, side) -> (N, output)."""
+def image_tower(sizes: ClipSizes = VIT_L14, *, quick: bool = True) -> Any:
+    """CLIP's image tower with random weights: (N, 3, side, side) -> (N, output).
+
+    Args:
+        quick: QuickGELU, as OpenAI's; LAION's later towers have the exact GELU.
+    """
     parts = _open_clip().transformer
     return parts.VisionTransformer(
         image_size=sizes.side,
@@ -112,7 +116,7 @@ def image_tower(sizes: ClipSizes = VIT_L14) -> Any:
         heads=sizes.width // HEAD,
         mlp_ratio=4.0,
         output_dim=sizes.output,
-        act_layer=parts.QuickGELU,
+        act_layer=parts.QuickGELU if quick else nn.GELU,
     )
 
 

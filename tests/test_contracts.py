@@ -20,6 +20,12 @@ from harness.registry import detectors as registry
 # (detector, check) -> why it is known to fail; a pass is then an error (strict).
 KNOWN_FAILURES: dict[tuple[str, str], str] = {}
 
+# The same, for checks that take minutes and are made in small elsewhere; "*" is every check.
+IN_SMALL = {
+    ("rine", "check_sizes"): "tests/baselines/test_rine.py",  # ten crops, three times
+    ("aide", "*"): "tests/baselines/test_aide.py",  # 3.6 GB each time that it is built
+}
+
 
 def cases() -> list[Any]:
     found = []
@@ -27,6 +33,9 @@ def cases() -> list[Any]:
         for check in contracts.CHECKS:
             reason = KNOWN_FAILURES.get((spec.name, check.__name__))
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+            places = [IN_SMALL.get((spec.name, name)) for name in ("*", check.__name__)]
+            if where := next(filter(None, places), None):
+                marks.append(pytest.mark.skip(reason=f"{where} checks it"))
             if "clip" in spec.requires:  # 300 million parameters and more
                 marks.append(pytest.mark.slow)
             found.append(pytest.param(spec, check, id=f"{spec.name}-{check.__name__}", marks=marks))

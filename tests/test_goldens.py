@@ -35,6 +35,15 @@ AUTHORS = {
     "fredect": ("fredect",),
     "durall": ("durall",),
     "gandetection": ("gandetection",),
+    "rine": ("rine_1class", "rine_2class", "rine_4class"),
+    "corvi2023": ("corvi2023",),
+    "aligned": ("corvi2023",),
+    "ladeda": ("ladeda", "ladeda_two_thirds"),
+    "tiny-ladeda": ("tiny_ladeda", "tiny_ladeda_right_diag"),
+    "clipdet": ("clipdet",),
+    "patchcraft": ("patchcraft",),
+    "aide": ("aide",),
+    "ferretnet": ("ferretnet_s", "ferretnet_b"),
 }
 BYTES = 2_000_000
 

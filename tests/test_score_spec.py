@@ -28,9 +28,9 @@ def test_releases_that_rank_sigmoids_or_softmax_say_so():
     sigmoid = {name for name, rule in rules.items() if rule == "ap_sigmoid32"}
     assert sigmoid >= {
         *("c2p_clip", "cnndetection", "fatformer", "fredect", "freqnet", "lfm", "lgrad", "npr"),
-        *("ojha", "safe"),
+        *("ojha", "safe", "ferretnet", "rine", "ladeda", "tiny-ladeda", "patchcraft", "aide"),
     }
     assert not sigmoid & {
         *("bihpf", "durall", "frank", "frank-net", "frepgan", "gandetection", "patchfor"),
-        *("chance", "metadata", "trivial"),
+        *("aligned", "chance", "clipdet", "corvi2023", "metadata", "trivial"),
     }

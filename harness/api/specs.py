@@ -91,8 +91,8 @@ class Weights:
         mapping: checkpoint key -> network key, or None for an entry that the network has no use
             for; for files whose names differ. None = names equal. A file that is one bare tensor
             has the key "".
-        inside: the entry of the file that holds the named tensors, e.g. ``net``; ``model`` and
-            ``state_dict`` are looked into without being told.
+        inside: the entry of the file that holds the named tensors; ``model``, ``state_dict`` and
+            ``net`` are looked into without being told.
         also: files without which this one is incomplete. Their entries, each under its own
             ``mapping``, join this one's.
         archive: the name of the zip archive that ``url`` gives and that holds the file, "" where

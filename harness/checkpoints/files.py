@@ -113,7 +113,8 @@ def read_state(path: Path, *, inside: str = "", verified: bool = False) -> dict[
     """Name -> tensor of a checkpoint file, on the CPU; a file that is one tensor names it "".
 
     Training scripts save more than the bare state: ``{'model': state, ...}``,
-    ``{'state_dict': state, ...}`` and names that all begin with ``module.`` are unwrapped.
+    ``{'state_dict': state, ...}``, ``{'net': state, ...}`` and names that all begin with
+    ``module.`` are unwrapped.
 
     Args:
         path: the file.
@@ -127,7 +128,7 @@ def read_state(path: Path, *, inside: str = "", verified: bool = False) -> dict[
     content = _read(path, verified=verified)
     if inside:
         content = _entry(content, inside, path)
-    for wrapper in ("model", "state_dict"):
+    for wrapper in ("model", "state_dict", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if isinstance(content, Tensor):

@@ -247,6 +247,8 @@ def _local_file(spec: DetectorSpec, path: Path, variant: str) -> LoadedWeights:
     if layout is not None:  # and nobody knows that it is the published one
         note = ANOTHER.format(name=path.name) if layout.sha256 else UNVERIFIED
         paths = _at_hand(spec, layout, path)
+        if layout.variant and not layout.sha256:  # for all that is known it is the published one
+            agreed(spec, layout.variant, variant, path)
         return _read(layout, paths, variant or layout.variant, note=note, verified=False)
     variant = unmarked_variant(spec, path, variant)
     ref = WeightsRef(label=f"{path.name}#{digest[:8]}", sha256=digest, note=LOCAL)

@@ -53,6 +53,21 @@ class Official(nn.Module):
         return logits
 
 
+class FromViews(Official):
+    """A detector that makes several views of a picture: the golden's input is these."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, exact=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        network: Any = self.module.network
+        if hasattr(network, "contrast"):  # PatchCraft
+            logits: Tensor = network.fc1(network.pool(network.contrast(x)))
+        else:  # AIDE
+            logits = network.fc(network.features(x))
+        return logits
+
+
 def network(name: str) -> Any:
     return registry.detector(name).build().module.network
 
@@ -86,3 +101,16 @@ f3net = partial(Official, "f3net")
 f3net_both = partial(Official, "f3net", local=True)
 f3net_dfb = partial(Official, "f3net-dfb", exact=False)
 sbi = partial(Official, "selfblended", exact=False)
+ferretnet_s = partial(Official, "ferretnet")
+ferretnet_b = partial(Official, "ferretnet", width=96)
+rine_1class = partial(Official, "rine", depth=4)
+rine_2class = partial(Official, "rine", depth=4, width=128)
+rine_4class = partial(Official, "rine")
+corvi2023 = partial(Official, "corvi2023")
+ladeda = partial(Official, "ladeda", front="npr")
+ladeda_two_thirds = partial(Official, "ladeda")
+tiny_ladeda = partial(Official, "tiny-ladeda")
+tiny_ladeda_right_diag = partial(Official, "tiny-ladeda", front="right_diag")
+clipdet = partial(Official, "clipdet")
+patchcraft = partial(FromViews, "patchcraft")
+aide = partial(FromViews, "aide")

@@ -18,10 +18,13 @@ import numpy as np
 
 from tests.goldens import pictures
 from tests.goldens.rules import Values
-from tests.goldens.stored import FOLDER, INPUTS, SAMPLE, Input, digest
+from tests.goldens.stored import EXTRAS, FOLDER, INPUTS, SAMPLE, Input, digest
 
 CNN = ("logits", "logits_crop128x192", "pooled", "stat/*")
 CHIRP = ("logits_chirp", "feat_chirp", "meta")
+EXTRA = ("logits_odd*_chirp", "logits_tiny*_chirp")
+REAL = ("real_*", "photos_u8_sha256")
+LADEDA = ("map_chirp", "residual_corner")
 NETS = ("cnn5", "cnn1", "resnet1", "nn1", "ridge1", "ridge5", "ridge1_pixel")
 
 KEEP: dict[str, tuple[str, ...]] = {
@@ -40,6 +43,24 @@ KEEP: dict[str, tuple[str, ...]] = {
     "f3net_both": ("logits_chirp", "meta"),
     "f3net_dfb": (*CHIRP, "prob_chirp"),
     "sbi": CHIRP,
+    "rine_1class": (*CHIRP, "cls_chirp", "logits_tencrop_chirp"),
+    "rine_2class": (*CHIRP, "logits_published_head_chirp", "published_importance", REAL[0]),
+    "rine_4class": CHIRP,
+    "corvi2023": (*CHIRP, "logits_*_chirp", "full_logits_chirp", "map_chirp"),
+    "ladeda": (*CHIRP, *EXTRA, *LADEDA),
+    "ladeda_two_thirds": (*CHIRP, *EXTRA, *LADEDA),
+    "tiny_ladeda": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
+    "tiny_ladeda_right_diag": (*CHIRP, *EXTRA, *LADEDA, *REAL, "logits_*_chirp"),
+    "clipdet": (*CHIRP, *EXTRA),
+    "patchcraft": (
+        *("logits_*chirp", "feat_chirp", "meta", "crop_top_left", "x", "*_u8", "*_logits_chirp"),
+    ),
+    "aide": (
+        *("logits_exact_chirp", "meta", "patch_index", "patch_grade", "x_exact_sub8"),
+        *("tiny_u8", "tiny_x_sub8", "images_u8"),
+    ),
+    "ferretnet_s": (*CHIRP, *EXTRA, *REAL, "residual_corner"),
+    "ferretnet_b": (*CHIRP, *EXTRA, "residual_corner"),
     "frank": (
         *("rgb_*dct_lo16", "rgb_*dct_hi16", "rgb_logdct_stats", "rgb_norm_lo16", "rgb_norm_hi16"),
         *("gray_dct_lo16", "gray_logdct_lo16", "gray_logdct_full_img2", "welford_*_lo16"),
@@ -57,6 +78,12 @@ KEEP: dict[str, tuple[str, ...]] = {
 # Of large arrays a part is kept.
 CUTS: dict[str, dict[str, Any]] = {
     "safe": {"dwt_hh_image0": np.s_[:, ::7, ::7]},
+    "patchcraft": {"x": SAMPLE, "images_u8": np.s_[:0]},
+    "aide": {
+        "images_u8": np.s_[:0],
+        "x_exact_sub8": np.s_[..., ::4, ::4],
+        "tiny_x_sub8": np.s_[..., ::4, ::4],
+    },
     "frank": {"gray_logdct_full_img2": np.s_[::16, ::16]},
     "lgrad_d": {"grad_u8": np.s_[:1], "grad_sub8": np.s_[:1]},
     "lgrad": {"logits_crop128x192": np.s_[:1], "pooled": np.s_[:1]},
@@ -84,6 +111,8 @@ def inputs(name: str, whole: Any) -> dict[str, Values]:
     if made.odd:
         tensors, sources = [*tensors, whole["odd_input"]], [*sources, whole["odd_u8"]]
     same(f"{name}: pictures", made.sources(), sources)
+    for part, picture in EXTRAS.items() if "logits_odd*_chirp" in KEEP[name] else ():
+        same(f"{name}: {part}", [picture()], [whole[f"{part}_u8"]])
     pixels = [levels(tensor, made) for tensor in tensors]
     found = {}
     if name in OPENCV:
@@ -133,6 +162,8 @@ def committed(methods: Path) -> tuple[dict[str, dict[str, Values]], dict[str, An
         found[name] |= inputs(name, whole[name])
     for name, field, values in frequency_inputs(whole):
         found[name][field] = values
+    for name in ("aide", "patchcraft"):
+        same(name, [*pictures.chirp_pictures()], [*whole[name]["images_u8"]])
     same("lgrad", [whole["lgrad"]["images_u8"]], [whole["lgrad_d"]["grad_u8"]])
     paths = {name: methods / f"cards/{name}.keys.json" for name in KEEP}
     texts = {n: path.read_text(encoding="utf-8") for n, path in paths.items() if path.exists()}

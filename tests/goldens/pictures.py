@@ -122,6 +122,17 @@ def png_reader_gray() -> Pixels:
     return gray((9797, 19235, 3736), 0, 15)
 
 
+def small_chirps() -> Pixels:
+    """(2, 121, 87, 3): a part of either chirp picture, for a network that is slow."""
+    return chirp_pictures()[:, 80:201, 60:147]
+
+
+@cache
+def tiny_picture() -> Pixels:
+    """(37, 53, 3): cut from the second chirp picture."""
+    return chirp_pictures()[1][100:137, 50:103]
+
+
 def pillow_gray() -> Pixels:
     """``convert("L")``."""
     return gray((19595, 38470, 7471), 1 << 15, 16)

@@ -85,6 +85,7 @@ def _fatformer(image: Pixels) -> Pixels:
 _cnn = partial(Input, pictures=pictures.cnn_pictures, odd=True)
 _chirp = partial(Input, pictures=pictures.chirp_pictures)
 _square = _whole(256, 256, pictures.bilinear)
+_ladeda = _chirp(prepare=_whole(256, 256, pictures.bilinear, axes=(0, 1)), normal=IMAGENET)
 _xception = _whole(299, 299, pictures.cubic(-0.5))
 
 INPUTS = {
@@ -94,6 +95,18 @@ INPUTS = {
     "lgrad_d": _cnn(prepare=_square, normal=HALF),
     "cnndetection": _cnn(prepare=partial(pictures.centre, side=224), normal=IMAGENET),
     "safe": _cnn(prepare=partial(pictures.centre, side=256), normal=NONE),
+    "corvi2023": Input(pictures=pictures.small_chirps, prepare=np.array, normal=IMAGENET),
+    "ladeda": _ladeda,
+    "ladeda_two_thirds": _ladeda,
+    "tiny_ladeda": _ladeda,
+    "tiny_ladeda_right_diag": _ladeda,
+    "clipdet": _chirp(prepare=_short(224, pictures.cubic(-0.5)), normal=CLIP),
+    "ferretnet_s": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
+    "ferretnet_b": _chirp(prepare=partial(pictures.centre, side=256), normal=CLIP),
+    **{
+        f"rine_{classes}class": _chirp(prepare=partial(pictures.centre, side=224), normal=CLIP)
+        for classes in (1, 2, 4)
+    },
     "ojha": _chirp(prepare=partial(pictures.centre, side=224), normal=CLIP),
     "c2p_clip": _chirp(prepare=_short(224, pictures.bilinear), normal=CLIP),
     "fatformer": _chirp(prepare=_fatformer, normal=IMAGENET),
@@ -108,6 +121,9 @@ INPUTS = {
         prepare=partial(pictures.opencv_resized, side=380, kernel=pictures.bilinear), normal=NONE
     ),
 }
+
+EXTRAS = {"odd": pictures.odd_picture, "tiny": pictures.tiny_picture}
+"""More pictures than the batch, for goldens that keep ``logits_odd_chirp`` and its like."""
 
 
 def digest(pixels: list[Pixels]) -> str:
@@ -165,13 +181,17 @@ def keys_of(state: Any) -> list[tuple[str, tuple[int, ...], str]]:
     return [(entry, tuple(v.shape), str(v.dtype)[6:]) for entry, v in state.items()]
 
 
-def published(name: str) -> State:
-    """The authors' checkpoint as rule ``chirp`` fills it; second names share the first's memory."""
+def published(name: str, without: tuple[str, ...] = ()) -> State:
+    """The authors' checkpoint as rule ``chirp`` fills it; second names share the first's memory.
+
+    Args:
+        without: names that begin so are not made.
+    """
     gold = golden(name)
     meta = json.loads(str(gold["meta"]))
     state: State = {}
     for entry, shape, kind in keys(name):
-        if entry.startswith(tuple(meta.get("unused_prefixes", ()))):
+        if entry.startswith((*meta.get("unused_prefixes", ()), *without)):
             continue
         first = _first_name(entry, meta["alias"])
         if entry in meta.get("constants_spec", {}):
@@ -227,6 +247,14 @@ def close(got: Tensor, want: Values, atol: float = 1e-5) -> None:
 def near(got: Any, want: Values, *, atol: float, rtol: float = 0.0) -> None:
     got = got.detach().numpy() if isinstance(got, Tensor) else got
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
+
+
+def extras_are_met(name: str, spec: DetectorSpec, detector: Any) -> None:
+    """The odd and the tiny picture, by the spec's geometry, score as the authors' code says."""
+    for part, picture in EXTRAS.items():
+        image = to_tensor(parse(spec.geometry["*"])(picture()))
+        with torch.no_grad():
+            close(detector.score(image[None])[:, None], golden(name)[f"logits_{part}_chirp"])
 
 
 def checked_stages(network: nn.Module, images: Tensor, gold: Golden) -> Tensor:

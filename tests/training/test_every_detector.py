@@ -20,7 +20,16 @@ from harness.training.request import Training
 from harness.training.savepoint import Savepoint
 from tests.training import tiny
 
-LARGE = {"bihpf", "cnndetection", "f3net", "f3net-dfb", "fredect", "frepgan", "gandetection"}
+LARGE = {
+    "aligned",
+    "bihpf",
+    "cnndetection",
+    "f3net",
+    "f3net-dfb",
+    "fredect",
+    "frepgan",
+    "gandetection",
+}
 LARGE |= {"selfblended"}
 
 

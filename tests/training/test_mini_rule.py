@@ -24,16 +24,19 @@ RESIZED = "resize(256)|gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)|random_crop(224)|
 EXPECTED = {
     "lfm": (CROP, "native"),
     "npr": (CROP, "native"),
+    "ladeda": (CROP, "native"),
     "gap": (CROP, "native"),
     "gap-rgb": (CROP, "native"),
     "freqnet": (CROP, "native"),
     "bihpf": (CROP, "native"),
     "frepgan": (CROP, "native"),
     "f3net": (CROP, "native"),
+    "ferretnet": (CROP, "native"),
     "f3net-dfb": ("random_crop(96)", "native"),
     "patchfor": (CROP, "native"),
     "selfblended": (CROP, "native"),
     "cnndetection": (f"gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)|{CROP}", "native"),
+    "aligned": ("gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)|hflip(0.5)|random_crop(96)", "native"),
     "safe": (
         f"{CROP}|rotate(180)|color_jitter(0.5,0.5,0.5)|mask_patches(0.5,16,0.75)",
         "native",
@@ -46,6 +49,10 @@ EXPECTED = {
     "fatformer": (
         "resize(256,256)|random_crop(224)|hflip(0.5)",
         "resize(256,256)|center_crop(224)",
+    ),
+    "rine": (
+        "gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)|pad_for_crop(224)|random_crop(224)|hflip(0.5)",
+        "center_crop(224)",
     ),
     "ojha": (RESIZED, "resize(256)|center_crop(224)"),
 }
