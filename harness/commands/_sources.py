@@ -15,7 +15,7 @@ from harness.report.printed import load_paper
 from harness.report.spec import TableSpec, load_specs
 from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.intervals import Replicates
-from harness.results.paths import MEASURED, TABLES
+from harness.results.paths import MEASURED, REFERENCES, TABLES
 from harness.results.records import RunRecord
 from harness.results.store import load_records
 
@@ -41,7 +41,7 @@ def gather(out: Path, measured: Path | None = None) -> Sources:
     kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
     return Sources(
         records=[_with_rule(record, detectors) for record in records],
-        paper=load_paper(TABLES / "paper"),
+        paper=load_paper(REFERENCES / "paper"),
         published={
             name: spec.weights[0].name if spec.weights else "" for name, spec in detectors.items()
         },

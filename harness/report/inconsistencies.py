@@ -1,4 +1,4 @@
-"""The paper's own inconsistencies, each recomputed from ``tables/paper``.
+"""The paper's own inconsistencies, each recomputed from ``tables/references/paper``.
 
 Each is a check as data, with one function that looks for it; :func:`findings` evaluates them all.
 The same texts are the footnotes of the tables, the reasons that ``diff``

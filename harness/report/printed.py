@@ -1,4 +1,4 @@
-"""The paper's own numbers: ``tables/paper/*.csv``, each with how sure its reading is."""
+"""The paper's own numbers: ``tables/references/paper/*.csv``, each with how sure its reading is."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.records import Made, Metric, RunRecord, SubsetResult, WeightsRef
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPER = load_paper(ROOT / "tables" / "paper")
+PAPER = load_paper(ROOT / "tables" / "references" / "paper")
 SPECS = {spec.name: spec for spec in load_specs(ROOT / "tables" / "specs")}
 PUBLISHED = {"lfm": "released", "npr": "released", "gap": "", "trivial": "", "chance": ""}
 

@@ -92,7 +92,7 @@ def test_digits_changed(printed: str, number: float, changed: bool) -> None:
 
 
 def test_a_damaged_file_names_itself_and_its_line(tmp_path: Path) -> None:
-    for path in (ROOT / "tables" / "paper").glob("*.csv"):
+    for path in (ROOT / "tables" / "references" / "paper").glob("*.csv"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     lines = (tmp_path / "ufd.csv").read_text(encoding="utf-8").splitlines()
     lines[2] = lines[2].replace("98.1", "ninety") if "98.1" in lines[2] else "a,b,ACC,x,x,s,exact,"

@@ -19,7 +19,7 @@ from harness.registry.suites import all_suites
 from harness.report.inconsistencies import findings
 from harness.report.printed import load_paper
 from harness.report.render import Renderer
-from harness.results.paths import TABLES
+from harness.results.paths import REFERENCES, TABLES
 from harness.results.store import write_atomic
 
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 def pages() -> dict[str, str]:
     """File name -> Markdown."""
-    paper = findings(load_paper(TABLES / "paper"))
+    paper = findings(load_paper(REFERENCES / "paper"))
     return {
         "detectors.md": "\n".join(_detectors()) + "\n",
         "suites.md": "\n".join(_suites()) + "\n",

@@ -8,11 +8,11 @@ from harness.commands import _text
 from harness.report.inconsistencies import findings
 from harness.report.printed import load_paper
 from harness.report.render import Renderer
-from harness.results.paths import TABLES
+from harness.results.paths import REFERENCES, TABLES
 
 
 def run(args: argparse.Namespace) -> int:
-    found = findings(load_paper(TABLES / "paper"))
+    found = findings(load_paper(REFERENCES / "paper"))
     if args.markdown:
         print(Renderer(TABLES / "templates").findings(found), end="")
         return 0

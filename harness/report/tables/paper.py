@@ -282,7 +282,7 @@ class _Builder:
             f"The paper's numbers were read from a scan: {count['exact']} cells are exact, "
             f"{count['repaired']} repaired (a lost decimal point, merged digits), "
             f"{count['ambiguous']} ambiguous and marked; the evidence for each is in "
-            f"tables/paper/{self.spec.paper}.csv."
+            f"tables/references/paper/{self.spec.paper}.csv."
         )
 
 
