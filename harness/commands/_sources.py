@@ -12,6 +12,8 @@ from harness.errors import SchemaError
 from harness.evaluation.recorder import Recorder
 from harness.registry import detectors as registry
 from harness.report.printed import load_paper
+from harness.report.references import load_references
+from harness.report.reruns import Rerun, reruns
 from harness.report.spec import TableSpec, load_specs
 from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.intervals import Replicates
@@ -23,6 +25,11 @@ from harness.results.store import load_records
 def specs() -> list[TableSpec]:
     """The specs of all tables."""
     return load_specs(TABLES / "specs")
+
+
+def others() -> list[Rerun]:
+    """What others measured of the paper's rows."""
+    return reruns(load_references(REFERENCES), specs(), load_paper(REFERENCES / "paper"))
 
 
 def gather(out: Path, measured: Path | None = None) -> Sources:

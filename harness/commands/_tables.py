@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         tables = [build(spec, sources) for spec in specs.values() if spec.name != args.skip]
         written = renderer.write(tables, to)
-        written += renderer.write_overview(tables, findings(sources.paper), to)
+        written += renderer.write_overview(tables, findings(sources.paper), to, _sources.others())
     for path in written:
         print(path)
     return 0

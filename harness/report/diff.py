@@ -57,6 +57,8 @@ class DiffCell:
         interval: why there is no interval, "" where there is one.
         reasons: what the records show of a compared number, whatever its status, and why an
             ``off`` one may be off; for ``no data`` why there is none.
+        source: where the reference is printed, "" where it is another run.
+        note: what the reference says of it.
     """
 
     suite: str
@@ -72,6 +74,8 @@ class DiffCell:
     high: float | None = None
     interval: str = ""
     reasons: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""
 
     @property
     def delta(self) -> float | None:
@@ -212,7 +216,7 @@ def _cells(
         texts = (each.text for each in found.said)
         said = (*apart, *texts, found.over, found.beside, *_about_reference(key, printed, noted))
         sure = printed is not None and printed.certainty != "ambiguous"
-        yield diff_cell(
+        cell = diff_cell(
             (spec.suite or spec.name, sample.detector, sample.weights.label, column.paper, metric),
             found,
             None if printed is None else printed.value,
@@ -220,6 +224,7 @@ def _cells(
             interval=interval,
             comparable=not apart and found.comparable and sure,
         )
+        yield replace(cell, source=printed.source if printed else "")
 
 
 @dataclass(frozen=True)
@@ -252,13 +257,14 @@ def _absent(spec: TableSpec, sources: Sources, ran: set[str]) -> Iterator[DiffCe
         known = row.detector in sources.published
         for column, metric in _grid(spec):
             printed = sources.paper.get(spec.paper, row.paper, column.paper, metric)
-            yield diff_cell(
+            cell = diff_cell(
                 (spec.suite or spec.name, row.detector, "", column.paper, metric),
                 Measured(reason="not run" if known else "detector not implemented yet"),
                 None if printed is None else printed.value,
                 lambda _: (),
                 interval="",
             )
+            yield replace(cell, source=printed.source if printed else "")
 
 
 def _unprinted(record: RunRecord) -> TableSpec:

@@ -126,8 +126,13 @@ def test_transposed_pair() -> None:
 
 
 def test_swapped_sets() -> None:
-    assert [row[0] for row in FOUND["swapped-sets"].rows] == ["FatFormer", "FatFormer", "SAFE"]
+    rows = FOUND["swapped-sets"].rows
+    assert [row[0] for row in rows] == ["FatFormer"] * 4 + ["SAFE"]
+    assert [row[-2] for row in rows if row[-1] == "FerretNet's log"] == ["93.74", "98.59"]
     assert len(FOUND["swapped-sets"].marks) == 8
+    note = FOUND["swapped-sets"].marks["summary", "FatFormer", "Test Set4", "AP"]
+    assert "ACC 93.80" in note
+    assert "ACC 93.74" in note
 
 
 def test_mean_rule() -> None:

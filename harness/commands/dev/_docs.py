@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.api import DetectorSpec, Weights
 from harness.checkpoints.presence import digits
-from harness.commands import _text
+from harness.commands import _sources, _text
 from harness.commands._list import parameters
 from harness.commands._text import release_facts
 from harness.data.suite import Suite
@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
     return {
         "detectors.md": "\n".join(_detectors()) + "\n",
         "suites.md": "\n".join(_suites()) + "\n",
-        "paper.md": Renderer(TABLES / "templates").findings(paper),
+        "paper.md": Renderer(TABLES / "templates").findings(paper, _sources.others()),
     }
 
 
