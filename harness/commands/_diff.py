@@ -202,7 +202,7 @@ _CELL: dict[str, Callable[[DiffCell], str]] = {
     "measured": lambda cell: f"{cell.measured:.2f}",
     "reference": lambda cell: f"{cell.reference:.2f}",
     "delta": lambda cell: f"{cell.delta:+.2f}",
-    "status": lambda cell: cell.status + (f" ({NOT_COMPARABLE})" if not cell.comparable else ""),
+    "status": lambda cell: cell.status + _marks(cell),
 }
 _REPORT: dict[str, Callable[[Any], str]] = {
     **{name: _CELL[name] for name in (*_ROW, "column", "metric")},
@@ -260,6 +260,12 @@ def _unmatched(values: Sequence[Unmatched]) -> str:
     return "\n".join([f"{title}:", *lines]) if lines else ""
 
 
+def _marks(cell: DiffCell) -> str:
+    """`` (retrained)``, `` (not comparable)``, both or nothing."""
+    marks = [cell.mark, "" if cell.comparable else NOT_COMPARABLE]
+    return f" ({', '.join(filter(None, marks))})" if any(marks) else ""
+
+
 def _grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
     found: dict[_Key, list[_Value]] = {}
     for key, value in pairs:
@@ -275,6 +281,10 @@ def _counts(cells: Sequence[DiffCell]) -> str:
         apart = Counter(cell.status for cell in cells if cell.verdict == NOT_COMPARABLE)
         shown = "  ".join(f"{status}: {apart[status]}" for status in STATUSES if apart[status])
         lines.append(f"shown, but {NOT_COMPARABLE} and not counted: {shown}")
+    again = Counter(cell.status for cell in compared(cells) if cell.mark)
+    if again:
+        shown = "  ".join(f"{status}: {again[status]}" for status in STATUSES if again[status])
+        lines.append(f"of these retrained here, since no weights are published: {shown}")
     return "\n".join(lines)
 
 

@@ -171,7 +171,8 @@ def _row_block(row: Row, columns: Sequence[Column], notes: _Notes) -> Block:
     if row.has_number:
         empty = Text(text=UNDEFINED, hole=True)
         cells = [_ours(cell, column, empty, notes(*cell.notes)) for cell, column in pairs]
-        lines.append(_line("ours", cells, notes(*row.notes, *_holes(pairs))))
+        line = _line("ours", cells, notes(*row.notes, *_holes(pairs)))
+        lines.append(replace(line, label=f"ours, {row.mark}") if row.mark else line)
     if any(cell.difference is not None for cell in row.cells):
         cells = [
             Text(text=_number(cell.difference, replace(column, signed=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.report.retrained import Retrainable, deviations, is_retraining
 from harness.report.words import say_rate
 from harness.results.rates import one_class_rate
 from harness.results.records import Metric, RunRecord
@@ -192,17 +193,22 @@ def _measured(metric: Metric | None, name: str, images: int) -> Measured:
     return Measured(value=100 * metric.value, low=low, high=high, images=images)
 
 
-def departures(record: RunRecord, published: str) -> tuple[str, ...]:
+def departures(
+    record: RunRecord, published: str, retrainable: Retrainable | None = None
+) -> tuple[str, ...]:
     """What sets a record apart from the published conditions; empty = comparable with the paper.
 
     Args:
         record: any record. One for which nothing could be set up (no weights loaded, nothing
             scored) departs in nothing: its holes are those of the published conditions.
         published: label of the detector's default published checkpoint, "" when it has none.
+        retrainable: of a detector without published weights, how it is trained here instead.
     """
     found = []
     if record.is_imported:
         found.append("imported: made elsewhere, under conditions that are not known here")
+    elif not published and retrainable and is_retraining(record, retrainable):
+        found += deviations(record, retrainable)
     elif record.weights.label != published and (record.weights.sha256 or is_scored(record)):
         has, wants = record.weights.label or "none", published or "none"
         found.append(f"other weights: {has}, published: {wants}")

@@ -107,6 +107,7 @@ class Row:
             paper; never ranked), or in mini tables ``method``, ``trivial``, ``control``.
         cells: one for each column.
         notes: what a reader must know of all of our numbers in it.
+        mark: a word beside "ours" in a row of the paper: ``retrained``.
     """
 
     key: str
@@ -115,6 +116,7 @@ class Row:
     kind: RowKind
     cells: tuple[Cell, ...] = ()
     notes: tuple[str, ...] = ()
+    mark: str = ""
 
     @property
     def has_number(self) -> bool:
