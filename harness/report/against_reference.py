@@ -17,6 +17,7 @@ from harness.report.measured import (
     suite_value,
     with_raw,
 )
+from harness.report.protocols import DEFAULT
 from harness.report.references import (
     MEAN,
     METRICS,
@@ -26,8 +27,6 @@ from harness.report.references import (
     alike,
 )
 from harness.results.records import RunRecord
-
-DEFAULT_PROTOCOL = "paper"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +93,11 @@ def against_reference(reference: Reference, known: Known) -> ReferenceDiff:
     Numbers of ours that could be meant are those of the same suite, subset, detector and metric.
     One of other weights or by another protocol is shown, and not comparable.
     """
-    records = [record for record in newest(known.records) if not is_treated(record)]
+    records = [
+        record
+        for record in newest(known.records)
+        if not is_treated(record) or record.protocol == reference.protocol
+    ]
     cells: list[DiffCell] = []
     reports: list[Reported] = []
     unmatched: list[Unmatched] = []
@@ -103,7 +106,8 @@ def against_reference(reference: Reference, known: Known) -> ReferenceDiff:
         if isinstance(place, Unmatched):
             unmatched.append(place)
             continue
-        ours: list[RunRecord | None] = list(_ours(place, value, known, records)) or [None]
+        ours: list[RunRecord | None] = list(_ours(reference, place, value, known, records))
+        ours = ours or [None]
         if reference.kind == "reports":
             reports += [_reported(place, value, record) for record in ours]
         else:
@@ -152,12 +156,22 @@ def subset_named(suite: Suite, name: str) -> str | None:
 
 
 def _ours(
-    place: _Place, value: ReferenceValue, known: Known, records: Sequence[RunRecord]
+    reference: Reference,
+    place: _Place,
+    value: ReferenceValue,
+    known: Known,
+    records: Sequence[RunRecord],
 ) -> list[RunRecord]:
-    """The records that could be meant: those with its weights, or all where there are none."""
+    """The records that could be meant: those by its protocol and with its weights, or all where
+    there are none."""
     found = [r for r in records if (r.suite, r.detector) == (place.suite, place.detector)]
+    found = [r for r in found if _protocol(r) == reference.protocol] or found
     label = _label(place, value, known)
     return [r for r in found if r.weights.label == label] or found
+
+
+def _protocol(record: RunRecord) -> str:
+    return record.protocol or DEFAULT
 
 
 def _label(place: _Place, value: ReferenceValue, known: Known) -> str:
@@ -233,10 +247,13 @@ def _apart(
     known: Known,
 ) -> Iterator[str]:
     """Why a record of ours is not what the reference measured."""
+    same = _protocol(record) == reference.protocol
+    if same:  # then what it does to images is that of the reference
+        record = replace(record, perturbation="", preprocess=record.published_preprocess)
     yield from departures(record, _label(place, value, known))
     if not value.weights:
         yield "weights: the reference does not say which it used"
-    if reference.protocol != DEFAULT_PROTOCOL:
-        yield f"other protocol: {DEFAULT_PROTOCOL}, that of the reference: {reference.protocol}"
+    if not same:
+        yield f"other protocol: {_protocol(record)}, that of the reference: {reference.protocol}"
     if value.suite in reference.apart:
         yield f"other images: {reference.apart[value.suite]}"

@@ -116,7 +116,7 @@ def lay_out(table: Table) -> PrintedTable:
     return PrintedTable(
         name=table.name,
         title=table.title,
-        caption=table.caption,
+        caption=f"{table.caption} Protocol: {table.protocol}.",
         stub=("Metric", "Detector") if table.by_metric else ("Method", "Source"),
         groups=tuple(groups),
         heads=tuple(heads),

@@ -25,7 +25,13 @@ RAW_APART = 0.05
 OF_ROWS = (*OF_RUNS, "seen", "limit")
 """Kinds of reservations that hold for a whole row and are said there, once."""
 
-PLAIN = {"preprocess": "as published", "perturbation": "none", "precision": "fp32", "limit": "none"}
+PLAIN = {
+    "preprocess": "as published",
+    "perturbation": "none",
+    "precision": "fp32",
+    "limit": "none",
+    "protocol": "paper",
+}
 """The conditions of a row of a table: what :func:`conditions` says of a plain run."""
 
 
@@ -235,6 +241,7 @@ def conditions(record: RunRecord) -> dict[str, str]:
         "perturbation": record.perturbation or PLAIN["perturbation"],
         "precision": record.precision,
         "limit": str(record.limit) if record.limit else PLAIN["limit"],
+        "protocol": record.protocol or PLAIN["protocol"],
     }
 
 
@@ -271,6 +278,7 @@ def run_identity(record: RunRecord) -> tuple[object, ...]:
         record.perturbation,
         record.precision,
         record.limit,
+        *([record.protocol] if record.protocol else []),
     )
 
 
@@ -280,8 +288,9 @@ def same_run(record: RunRecord) -> Hashable:
 
 
 def is_treated(record: RunRecord) -> bool:
-    """Whether its images were perturbed or put through another geometry than the published one:
-    twins and the like, which have tables of their own and no place beside the paper's numbers.
+    """Whether its images were perturbed or put through another geometry than the published one, or
+    it follows another protocol: such records have tables of their own and no place beside the
+    paper's numbers.
     """
     found = conditions(record)
-    return any(found[name] != PLAIN[name] for name in ("preprocess", "perturbation"))
+    return any(found[name] != PLAIN[name] for name in ("preprocess", "perturbation", "protocol"))

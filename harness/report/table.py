@@ -134,6 +134,7 @@ class Table:
             of lines (the paper's, ours, the difference) for each row.
         columns, rows: the grid.
         statements: sentences below it.
+        protocol: the one that all of its numbers follow; said in its caption.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Table:
     columns: tuple[Column, ...] = ()
     rows: tuple[Row, ...] = ()
     statements: tuple[str, ...] = ()
+    protocol: str = "paper"
 
 
 def fill(
