@@ -12,7 +12,7 @@ from tests.conftest import CHECKOUT
 from tests.docs_rules import PAGES, anchors
 
 
-@pytest.mark.parametrize("name", ["detectors.md", "suites.md", "paper.md"])
+@pytest.mark.parametrize("name", ["detectors.md", "suites.md", "paper.md", "protocols.md"])
 def test_committed_pages_are_current(name: str) -> None:
     committed = (CHECKOUT / "docs" / name).read_text(encoding="utf-8")
     assert committed == pages()[name], "run: python -m harness dev docs"

@@ -13,7 +13,7 @@ from harness.cost.count import count
 from harness.cost.printed import PRINTED, Term, _cell, explain, reconcile
 from harness.registry import detectors as registry
 
-COST_CSV = Path(__file__).resolve().parents[1] / "tables" / "paper" / "cost.csv"
+COST_CSV = Path(__file__).resolve().parents[1] / "tables" / "references" / "paper" / "cost.csv"
 
 # Counted on the authors' own networks (fact cards): by thop or, where training mode was counted,
 # by fvcore in evaluation mode, where a batch norm's share is 2/5.

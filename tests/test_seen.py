@@ -14,6 +14,7 @@ from harness.data.suite import Subset
 from harness.evaluation.run_records import seen_in_training
 from harness.registry.suites import all_suites
 from harness.results.records import WeightsRef
+from harness.training import datasets, session
 
 SAMPLES = [
     Sample(id="a", label=0, source=FileSource("a.png"), sha256="aa", generator="photo"),
@@ -77,6 +78,23 @@ UNDOCUMENTED = {
     *(("aigibench", name) for name in ("communityai", "socialrf")),
 }
 """Collected from people's posts: nobody knows what made those."""
+
+
+def test_the_papers_training_set_has_seen_progan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the training set's own manifest: its names are those of the test sets."""
+    monkeypatch.setattr(datasets, "PROGAN_CLASSES", ("car",))
+    for part in ("train", "val"):
+        for name in ("0_real", "1_fake"):
+            folder = tmp_path / "ForenSynths_train_val" / part / "car" / name
+            folder.mkdir(parents=True)
+            (folder / "1.png").write_bytes(f"{part} {name}".encode())
+    data = datasets.declared("forensynths-train", data_root=tmp_path, cache=tmp_path / "runs")
+    known = session._data(data.train)["generators"]
+    for place, expected in (("progan", "generator progan"), ("stylegan", "")):
+        subset = next(s for s in all_suites()["forensynths"].subsets if s.name == place)
+        assert seen_in_training(loaded(tmp_path, known, ["zz"]), OFFICIAL, subset) == expected
 
 
 def test_every_official_subset_says_what_made_its_fakes() -> None:

@@ -148,6 +148,9 @@ def run_folder(spec: DetectorSpec, folder: Path, variant: str = "") -> LoadedWei
     said = {**facts["train"], **facts}  # a run of before some of this was recorded says less
     names = ("scaling", "generators", "started_from", "weights_epoch")
     more = {name: said[name] for name in names if name in said}
+    counts = [facts["train"].get(name) for name in ("n_real", "n_fake")]
+    if None not in counts:
+        more["training_images"] = sum(counts)
     more["val_ap"] = facts["epochs"][said.get("weights_epoch", 0) - 1]["val_ap"]
     manifests = {f"{part}_manifest": facts[part]["digest"] for part in ("train", "val")}
     path = folder / WEIGHTS

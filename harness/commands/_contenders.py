@@ -63,4 +63,5 @@ def _refuse_several(text: str, name: str, records: Sequence[RunRecord]) -> None:
 
 def _plain(record: RunRecord) -> bool:
     published = record.preprocess == record.published_preprocess
-    return published and not (record.perturbation or record.limit) and record.precision == "fp32"
+    other = record.perturbation or record.limit or record.protocol
+    return published and not other and record.precision == "fp32"

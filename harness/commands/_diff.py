@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from harness.commands import _sources, _text
 from harness.commands.diff import PAPER
-from harness.errors import unknown_name
+from harness.errors import UsageError, unknown_name
 from harness.installed import shipped
 from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
+from harness.report.against_reference import Known, Reported, Unmatched, against_reference
 from harness.report.compare_runs import ImageDiff, RunDiff, against_run, lacking, reference_records
 from harness.report.diff import (
     NOT_COMPARABLE,
@@ -28,6 +29,8 @@ from harness.report.diff import (
     exceeding,
     treated,
 )
+from harness.report.references import load_reference
+from harness.results.paths import REFERENCES
 from harness.results.records import RunRecord
 from harness.results.store import canonical_json, load_records
 
@@ -36,7 +39,7 @@ _Value = TypeVar("_Value")
 
 
 def run(args: argparse.Namespace) -> int:
-    found = _with_paper(args) if args.against == PAPER else _with_run(args, shipped(args.against))
+    found = _compared(args)
     if args.brief:
         print(as_brief(found))
     else:
@@ -50,6 +53,17 @@ def run(args: argparse.Namespace) -> int:
         for failure in failures:
             print(failure)
     return 1 if failures else 0
+
+
+def _compared(args: argparse.Namespace) -> RunDiff:
+    if args.against != PAPER:
+        if args.reference != PAPER:
+            raise UsageError(
+                f"--against {args.against} and --reference {args.reference}: one of the two",
+                hint=f"python -m harness diff --reference {args.reference}",
+            )
+        return _with_run(args, shipped(args.against))
+    return _with_paper(args) if args.reference == PAPER else _with_reference(args)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +85,7 @@ class _Asked:
         _check("detector", [row.partition(":")[0] for row in rows], known)
         return cls(suites=suites, rows=rows)
 
-    def __contains__(self, each: RunRecord | DiffCell | RecordDiff) -> bool:
+    def __contains__(self, each: RunRecord | DiffCell | RecordDiff | Reported) -> bool:
         weights = each.weights if isinstance(each.weights, str) else each.weights.label
         named = (each.detector, f"{each.detector}:{weights}")
         return (not self.suites or each.suite in self.suites) and (
@@ -92,6 +106,29 @@ def _with_paper(args: argparse.Namespace) -> RunDiff:
         cells=tuple(cell for cell in against_paper(specs, sources) if cell in asked),
         not_compared=tuple(each for each in treated(specs, sources) if each in asked),
     )
+
+
+def _with_reference(args: argparse.Namespace) -> RunDiff:
+    """Numbers that have no place here are shown whatever is asked for."""
+    reference = load_reference(REFERENCES, args.reference)
+    records = _sources.gather(args.out).records
+    asked = _Asked.of(args, records)
+    known = Known(suites=all_suites(), published=published_labels(), records=records)
+    found = against_reference(reference, known)
+    return RunDiff(
+        cells=tuple(cell for cell in found.cells if cell in asked),
+        reports=tuple(each for each in found.reports if each in asked),
+        unmatched=found.unmatched,
+        about=f"{reference.title} (protocol {reference.protocol}). {reference.about}",
+    )
+
+
+def published_labels() -> dict[str, tuple[str, ...]]:
+    """Registered detector -> labels of its published weights, the default first."""
+    return {
+        name: tuple(weights.name for weights in spec.weights)
+        for name, spec in registry.detectors().items()
+    }
 
 
 def _with_run(args: argparse.Namespace, there: Path) -> RunDiff:
@@ -128,7 +165,10 @@ def as_json(found: RunDiff) -> str:
 def as_brief(found: RunDiff) -> str:
     """Counts, and the numbers that are off with what the records show of them."""
     off = [cell for cell in found.cells if cell.status == "off" and cell.comparable]
-    return "\n\n".join(filter(None, [_counts(found.cells), _reasons("off", off)]))
+    parts = [_counts(found.cells), _reasons("off", off), _unmatched(found.unmatched)]
+    if found.reports:
+        parts.insert(1, f"reports of single users, without a status: {len(found.reports)}")
+    return "\n\n".join(filter(None, parts))
 
 
 def as_text(found: RunDiff) -> str:
@@ -137,13 +177,14 @@ def as_text(found: RunDiff) -> str:
     off = [cell for cell in both if cell.status == "off"]
     reserved = [cell for cell in both if cell.status != "off" and cell.reasons]
     parts = [
+        found.about,
         _counts(found.cells),
-        _text.table(list(_CELL), [[show(c) for show in _CELL.values()] for c in both], left=5)
-        if both
-        else "",
+        _sourced(_CELL, both),
         _reasons("off", off),
         _reasons("said of the others", reserved),
         *(_holes(status, found.cells) for status in ("no data", "no reference")),
+        _titled("reports of single users: shown, with no status", _sourced(_REPORT, found.reports)),
+        _unmatched(found.unmatched),
         _records("not compared", found.not_compared),
         _images(found.images),
         _records("settings and environments that differ", found.settings),
@@ -161,7 +202,12 @@ _CELL: dict[str, Callable[[DiffCell], str]] = {
     "measured": lambda cell: f"{cell.measured:.2f}",
     "reference": lambda cell: f"{cell.reference:.2f}",
     "delta": lambda cell: f"{cell.delta:+.2f}",
-    "status": lambda cell: cell.status + (f" ({NOT_COMPARABLE})" if not cell.comparable else ""),
+    "status": lambda cell: cell.status + _marks(cell),
+}
+_REPORT: dict[str, Callable[[Any], str]] = {
+    **{name: _CELL[name] for name in (*_ROW, "column", "metric")},
+    "measured": lambda each: "-" if each.measured is None else f"{each.measured:.2f}",
+    "reported": lambda each: f"{each.reported:.2f}",
 }
 _IMAGE: dict[str, Callable[[ImageDiff], str]] = {
     **_ROW,
@@ -176,6 +222,48 @@ _IMAGE: dict[str, Callable[[ImageDiff], str]] = {
     "only there": lambda image: str(image.only_there),
 }
 """Header -> what stands below it."""
+
+
+def _sourced(
+    columns: Mapping[str, Callable[[Any], str]], cells: Sequence[DiffCell | Reported]
+) -> str:
+    """A table of cells with the number of each one's source, and the sources with their notes."""
+    if not cells:
+        return ""
+    sources = list(dict.fromkeys((cell.source, cell.note) for cell in cells))
+    rows = [[show(cell) for show in columns.values()] for cell in cells]
+    if sources == [("", "")]:  # another run's
+        return _text.table(list(columns), rows, left=5)
+    for row, cell in zip(rows, cells, strict=True):
+        row.append(f"[{sources.index((cell.source, cell.note)) + 1}]")
+    table = _text.table([*columns, "source"], rows, left=5)
+    lines = [
+        f"  [{number}] {source or 'no source'}{f': {note}' if note else ''}"
+        for number, (source, note) in enumerate(sources, start=1)
+    ]
+    return "\n".join([table, *lines])
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}:\n{text}" if text else ""
+
+
+def _unmatched(values: Sequence[Unmatched]) -> str:
+    """A line for each reason: how many numbers of which methods on which sets."""
+    shared = _grouped((each.why, each.value) for each in values)
+    lines = []
+    for why, members in shared.items():
+        methods = ", ".join(sorted({value.method for value in members}))
+        suites = dict.fromkeys(value.suite for value in members)
+        lines.append(f"  {why}: {len(members)} numbers of {methods} on {', '.join(suites)}")
+    title = f"numbers of the reference that have no place here ({len(values)})"
+    return "\n".join([f"{title}:", *lines]) if lines else ""
+
+
+def _marks(cell: DiffCell) -> str:
+    """`` (retrained)``, `` (not comparable)``, both or nothing."""
+    marks = [cell.mark, "" if cell.comparable else NOT_COMPARABLE]
+    return f" ({', '.join(filter(None, marks))})" if any(marks) else ""
 
 
 def _grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
@@ -193,6 +281,10 @@ def _counts(cells: Sequence[DiffCell]) -> str:
         apart = Counter(cell.status for cell in cells if cell.verdict == NOT_COMPARABLE)
         shown = "  ".join(f"{status}: {apart[status]}" for status in STATUSES if apart[status])
         lines.append(f"shown, but {NOT_COMPARABLE} and not counted: {shown}")
+    again = Counter(cell.status for cell in compared(cells) if cell.mark)
+    if again:
+        shown = "  ".join(f"{status}: {again[status]}" for status in STATUSES if again[status])
+        lines.append(f"of these retrained here, since no weights are published: {shown}")
     return "\n".join(lines)
 
 

@@ -25,7 +25,9 @@ from harness.evaluation.dealing import Dealing
 from harness.evaluation.matrix import Matrix
 from harness.evaluation.plan import Settings
 from harness.evaluation.work import Engine, Local
-from harness.registry.suites import find_root, parse_selection
+from harness.registry.suites import all_suites, find_root, parse_selection
+from harness.report.protocols import DEFAULT, Protocol, load_protocol
+from harness.results.paths import PROTOCOLS
 from harness.results.records import RunRecord
 from harness.results.store import save_record
 
@@ -61,13 +63,15 @@ def request(args: argparse.Namespace) -> Request:
     """
     if args.preprocess:
         parse(args.preprocess)  # before a network is loaded for nothing
+    protocol = _protocol(args)
     _chosen(args)
     wanted = _jobs.selected(args)
     compute = _jobs.compute(args)
     jobs, failures = _set_up(wanted, args.preprocess)
+    jobs = [under(job, protocol) for job in jobs]
     selections, absent = present(args)
     _flags.require_writable(args.out)
-    broken = _failed_records(failures, selections, args.out)
+    broken = _failed_records(failures, selections, args.out, protocol)
     settings = Settings(
         out=args.out,
         compute=compute,
@@ -93,7 +97,40 @@ def _config(args: argparse.Namespace) -> dict[str, str]:
     given = {name: _flags.text(value) for name, value in sorted(vars(args).items())}
     silent = {"ray", "shard"}
     silent |= {name for name in ("allow_mixed", "reals") if not getattr(args, name, False)}
+    silent |= {"protocol"} if given.get("protocol") == DEFAULT else set()
     return {name: text for name, text in given.items() if name not in silent}
+
+
+def _protocol(args: argparse.Namespace) -> Protocol:
+    """What ``--protocol`` names; commands without the flag follow the default.
+
+    Raises:
+        UsageError: it is not known, or other flags would change what it is.
+    """
+    protocol = load_protocol(PROTOCOLS, getattr(args, "protocol", DEFAULT))
+    if protocol.is_default:
+        return protocol
+    for flag, value in (("--preprocess", args.preprocess), ("--twin", getattr(args, "twin", ""))):
+        if value:
+            raise UsageError(
+                f"--protocol {protocol.name} says what is done to images, and so does {flag}",
+                hint=f"leave {flag} out, or the protocol",
+            )
+    for text in protocol.lacks(all_suites()):
+        log.info("protocol %s, cannot be done here: %s", protocol.name, text)
+    return protocol
+
+
+def under(job: Job, protocol: Protocol) -> Job:
+    """The job as a protocol has it; the default one changes nothing."""
+    if protocol.is_default:
+        return job
+    return dataclasses.replace(
+        job,
+        geometry=protocol.geometry,
+        perturbation=protocol.perturbation,
+        protocol=protocol.name,
+    )
 
 
 def _chosen(args: argparse.Namespace) -> list[Selection]:
@@ -148,11 +185,17 @@ def _set_up(wanted: Sequence[_jobs.Chosen], preprocess: str) -> tuple[list[Job],
 
 
 def _failed_records(
-    failures: Sequence[_Failure], selections: Sequence[Selection], out: Path
+    failures: Sequence[_Failure],
+    selections: Sequence[Selection],
+    out: Path,
+    protocol: Protocol,
 ) -> list[RunRecord]:
     """The saved records of detectors whose weights do not load."""
     records = [
-        recording.failed_record(spec, token, selection.suite, error)
+        dataclasses.replace(
+            recording.failed_record(spec, token, selection.suite, error),
+            protocol="" if protocol.is_default else protocol.name,
+        )
         for spec, token, error in failures
         for selection in selections
     ]

@@ -70,7 +70,8 @@ def report(records: Sequence[RunRecord], selections: Sequence[Selection]) -> str
         remarks: Remarks = {}
         rows = [_row(record, names, remarks) for record in mine]
         limited = " (PARTIAL: --limit)" if any(record.limit for record in mine) else ""
-        title = f"{selection.suite.name}: ACC/AP in percent{limited}"
+        followed = "".join(dict.fromkeys(f", protocol {r.protocol}" for r in mine if r.protocol))
+        title = f"{selection.suite.name}: ACC/AP in percent{followed}{limited}"
         table = _text.table(["detector", *names, "mean", "95 % interval"], rows)
         notes = [
             f"[{number}] {', '.join(about)}: {text}"

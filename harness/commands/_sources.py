@@ -12,17 +12,26 @@ from harness.errors import SchemaError
 from harness.evaluation.recorder import Recorder
 from harness.registry import detectors as registry
 from harness.report.printed import load_paper
+from harness.report.references import load_references
+from harness.report.reruns import Rerun, reruns
+from harness.report.retrained import Retrainable
 from harness.report.spec import TableSpec, load_specs
 from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.intervals import Replicates
-from harness.results.paths import MEASURED, TABLES
+from harness.results.paths import MEASURED, REFERENCES, TABLES
 from harness.results.records import RunRecord
 from harness.results.store import load_records
+from harness.training.datasets import FORENSYNTHS, PROGAN_COUNTS
 
 
 def specs() -> list[TableSpec]:
     """The specs of all tables."""
     return load_specs(TABLES / "specs")
+
+
+def others() -> list[Rerun]:
+    """What others measured of the paper's rows."""
+    return reruns(load_references(REFERENCES), specs(), load_paper(REFERENCES / "paper"))
 
 
 def gather(out: Path, measured: Path | None = None) -> Sources:
@@ -41,10 +50,11 @@ def gather(out: Path, measured: Path | None = None) -> Sources:
     kept = Replicates(out, ("ap", "acc", "real_acc", "fake_acc"))
     return Sources(
         records=[_with_rule(record, detectors) for record in records],
-        paper=load_paper(TABLES / "paper"),
+        paper=load_paper(REFERENCES / "paper"),
         published={
             name: spec.weights[0].name if spec.weights else "" for name, spec in detectors.items()
         },
+        retrainable=retrainable(detectors),
         costs=load_costs(out / "cost.json"),
         interval=kept.interval,
         tell=kept.tell,
@@ -87,6 +97,20 @@ def _with_rule(record: RunRecord, detectors: Mapping[str, DetectorSpec]) -> RunR
     if record.schema >= 3 or spec is None:
         return record
     return dataclasses.replace(record, published_ap=spec.score.published_ap)
+
+
+def retrainable(detectors: Mapping[str, DetectorSpec]) -> dict[str, Retrainable]:
+    """The rows of the paper without published weights -> how they are trained here."""
+    return {
+        name: Retrainable(
+            recipe=spec.recipe,
+            variant=next(iter(spec.variants), ""),
+            trained_on=FORENSYNTHS,
+            images=PROGAN_COUNTS["train"],
+        )
+        for name, spec in detectors.items()
+        if spec.recipe and spec.paper_name and not spec.weights
+    }
 
 
 def load_costs(path: Path) -> dict[str, NetworkCost]:

@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the reference: the paper (default), or another output folder; tables/expected and "
         "tables/trained come with the program",
     )
+    parser.add_argument(
+        "--reference",
+        default=PAPER,
+        metavar="NAME",
+        help="whose published numbers: paper (default), or another folder of tables/references",
+    )
     parser.add_argument("--suite", default="", metavar="NAMES", help="only these, comma-separated")
     parser.add_argument(
         "--method",

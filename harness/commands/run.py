@@ -21,6 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "geometry for every detector), or all",
     )
     parser.add_argument(
+        "--protocol",
+        default="paper",
+        metavar="NAME",
+        help="how a published comparison was made: what is done to images before, noted with the "
+        "results, which get tables of their own (docs/protocols.md); paper (default), dda, mirror, "
+        "cnndetection, ufd, unbiased-genimage",
+    )
+    parser.add_argument(
         "--shard",
         default="",
         metavar="K/N",

@@ -20,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--suite", default="", metavar="NAME", help="one of any suite's runs, own data's too"
     )
+    which.add_argument(
+        "--protocol",
+        default="",
+        metavar="NAME",
+        help="the runs that follow one protocol, over its own sets; never mixed with others",
+    )
     which.add_argument("--skip", default="", metavar="NAME", help="all tables but this one")
 
 

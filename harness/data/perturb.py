@@ -2,8 +2,9 @@
 
 A text such as ``scale(0.5)|jpeg(75)``, parsed, printed canonically and kept with results exactly
 like a preprocess text. It is applied to the decoded image, real or fake alike, before the
-detector's own geometry. What it draws follows from the image's id and the text alone, so that
-order, workers, batches and shards change nothing.
+detector's own geometry. A step may be of some images alone: ``fakes:jpeg(96)``, ``png:jpeg(96)``
+(see :data:`SCOPES`), as some published comparisons align formats. What it draws follows from the
+image's id and the text alone, so that order, workers, batches and shards change nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from harness.api import FAKE, REAL
 from harness.data.decode import Image8
 from harness.data.operations import OPS, Args, Op, allow_size, check_nothing, encoded, op, through
 from harness.data.preprocess import Preprocess, parse_with
+from harness.errors import UsageError
 
 PERTURBATIONS: dict[str, Op] = {
     name: OPS[name] for name in ("native", "resize", "center_crop", "tile")
@@ -35,17 +38,60 @@ CHAINS: Mapping[str, str] = {
 }
 """Named chains, which stand for their text."""
 
+SCOPES: Mapping[str, str] = {
+    "fakes": "images of label 1",
+    "reals": "images of label 0",
+    "png": "files of the format PNG, of either class",
+}
+"""What may stand before a step, with a colon -> the images that it is of."""
+
 _FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "png": "PNG"}
 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A parsed text; without steps it changes nothing. ``str()`` is its canonical text, "" then."""
+    """A parsed text; without steps it changes nothing. ``str()`` is its canonical text, "" then.
+
+    Args:
+        chain: the steps.
+        scopes: of each step, of :data:`SCOPES`, "" for every image; () = all of every image.
+    """
 
     chain: Preprocess
+    scopes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return str(self.chain) if self.chain.steps else ""
+        if not self.scopes:
+            return str(self.chain) if self.chain.steps else ""
+        steps = zip(self.scopes, self.chain.steps, strict=True)
+        return "|".join(f"{scope}:{step}" if scope else str(step) for scope, step in steps)
+
+    @property
+    def by_class(self) -> bool:
+        """Whether equal images of the two classes come out different."""
+        return bool({"fakes", "reals"} & {*self.scopes})
+
+    def of(self, label: int | None, file_format: Callable[[], str]) -> Perturbation:
+        """What it is for one image: the steps that are of it.
+
+        Args:
+            label: 0 real, 1 fake, None for an image of which that is not known.
+            file_format: asked for the format of its file where a step hangs on that.
+
+        Raises:
+            ValueError: a step hangs on a label that is not known.
+        """
+        if not self.scopes:
+            return self
+        if self.by_class and label is None:
+            raise ValueError(f"{self}: the image has no label")
+        classes = {"": True, "fakes": label == FAKE, "reals": label == REAL}
+        kept = tuple(
+            step
+            for scope, step in zip(self.scopes, self.chain.steps, strict=True)
+            if (file_format() == "PNG" if scope == "png" else classes[scope])
+        )
+        return Perturbation(Preprocess(kept))
 
     def __bool__(self) -> bool:
         return bool(self.chain.steps)
@@ -64,7 +110,10 @@ class Perturbation:
 
         Raises:
             BadImageError: an operation cannot take it.
+            ValueError: it has scopes: :meth:`of` says what it is for an image.
         """
+        if self.scopes:
+            raise ValueError(f"{self} is not the same for every image")
         if not self:
             return image
         seed = hashlib.sha256(f"{name}\n{self}".encode("utf-8", "surrogateescape")).digest()
@@ -88,8 +137,22 @@ def parse_perturbation(text: str) -> Perturbation:
     Raises:
         UsageError: names the text, the step's position and the known operations.
     """
-    text = CHAINS.get(text.strip(), text)
-    return Perturbation(parse_with(PERTURBATIONS, text or "native", "perturbation"))
+    text = CHAINS.get(text.strip(), text) or "native"
+    pairs = [_scoped(text, part) for part in text.split("|")]
+    chain = parse_with(PERTURBATIONS, "|".join(step for _, step in pairs), "perturbation")
+    scopes = tuple(scope for scope, step in pairs if step.strip() != "native")
+    return Perturbation(chain, scopes if any(scopes) else ())
+
+
+def _scoped(text: str, part: str) -> tuple[str, str]:
+    """The scope and the bare step of a part of a text."""
+    scope, colon, step = part.rpartition(":")
+    if colon and scope.strip() not in SCOPES:
+        raise UsageError(
+            f"perturbation {text!r}: {scope.strip()!r} are no images that a step can be of",
+            hint=f"known: {', '.join(f'{name}: ({about})' for name, about in SCOPES.items())}",
+        )
+    return scope.strip(), step
 
 
 def split_texts(texts: str) -> list[str]:

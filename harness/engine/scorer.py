@@ -191,6 +191,7 @@ class Job:
         token: as typed after the detector's name, "" for its default.
         geometry: suite -> preprocess text in place of the published one; ``"*"`` is the default.
         perturbation: suite -> perturbation text; ``"*"`` is the default.
+        protocol: name of the published way of comparing that these are of, "" for LFM's.
     """
 
     spec: DetectorSpec
@@ -198,6 +199,7 @@ class Job:
     token: str = ""
     geometry: Mapping[str, str] = field(default_factory=dict)
     perturbation: Mapping[str, str] = field(default_factory=dict)
+    protocol: str = ""
 
     def preprocess_for(self, suite: str) -> str:
         """The preprocess text for a suite."""

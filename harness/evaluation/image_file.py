@@ -18,11 +18,13 @@ class ImageFile:
         name: what messages call it.
         seed: decides with the text what a random perturbation draws; a sample's id, or "" for the
             name.
+        label: 0 real, 1 fake; None where it is not known, and no perturbation asks for it.
     """
 
-    def __init__(self, data: bytes, name: str, *, seed: str = "") -> None:
+    def __init__(self, data: bytes, name: str, *, seed: str = "", label: int | None = None) -> None:
         self.data = data
         self.name = name
+        self._label = label
         self._seed = seed or name
         self._pixels: dict[str, Image8] = {}
 
@@ -32,6 +34,7 @@ class ImageFile:
         Raises:
             BadImageError: it cannot be decoded.
         """
+        perturbation = self._own(perturbation)
         text = str(perturbation)
         if text not in self._pixels:
             if "" not in self._pixels:
@@ -45,7 +48,12 @@ class ImageFile:
         Raises:
             BadImageError: it cannot be decoded.
         """
+        perturbation = self._own(perturbation)
         return perturbation.encoded(self.pixels(perturbation)) if perturbation else self.data
+
+    def _own(self, perturbation: Perturbation) -> Perturbation:
+        """The steps that are of this image."""
+        return perturbation.of(self._label, lambda: decode.read_header(self.data, self.name).format)
 
     def header(self, perturbation: Perturbation = UNPERTURBED) -> FileHeader:
         """Of :meth:`encoded`.

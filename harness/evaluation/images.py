@@ -138,7 +138,12 @@ class SubsetScoring:
     def _load(self, index: int) -> _Loaded:
         """Reads and decodes one image for all shares that want it; runs in a worker thread."""
         sample = self.samples[index]
-        image = ImageFile(decode.read_bytes(sample), decode.display_name(sample), seed=sample.id)
+        image = ImageFile(
+            decode.read_bytes(sample),
+            decode.display_name(sample),
+            seed=sample.id,
+            label=sample.label,
+        )
         loaded = _Loaded()
         for number, share in enumerate(self.shares):
             if not share.wants(index):

@@ -77,8 +77,12 @@ class PlannedCell:
         return self.path.with_suffix(".journal")
 
     def content(self, sample: Sample) -> str:
-        """What samples of equal score share: their content, and the id where it draws noise."""
-        return f"{sample.sha256} {sample.id}" if self.perturbation.is_random else sample.sha256
+        """What samples of equal score share: their content, the id where it draws noise, and the
+        label where the classes are not treated alike."""
+        parts = [sample.sha256]
+        parts += [str(sample.label)] if self.perturbation.by_class else []
+        parts += [sample.id] if self.perturbation.is_random else []
+        return " ".join(parts)
 
 
 def cell_of(

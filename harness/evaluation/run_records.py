@@ -106,6 +106,7 @@ class RunRecords:
             subsets=tuple(not_scored(subset) for subset in suite.subsets),
             resampling=self.settings.resampling,
             origin=registry.origin(job.spec),
+            protocol=job.protocol,
         )
         path = record_path(self.settings.out, record)
         if path.exists():

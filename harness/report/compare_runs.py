@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import UsageError
+from harness.report.against_reference import Reported, Unmatched
 from harness.report.diff import (
     NO_REASON,
     DiffCell,
@@ -68,7 +69,7 @@ class ImageDiff:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDiff:
-    """One output folder against another.
+    """One output folder against another, or against a reference.
 
     Args:
         cells: every number of the records that have a counterpart under the same conditions, or
@@ -77,12 +78,18 @@ class RunDiff:
         settings: setting, checkpoint and environment fields in which those records differ.
         not_compared: records whose counterparts were made under other conditions: their numbers are
             neither equal nor off.
+        reports: what single users say, beside ours.
+        unmatched: numbers of the reference that have no place here.
+        about: what must be known of all of the reference's numbers.
     """
 
     cells: tuple[DiffCell, ...]
     images: tuple[ImageDiff, ...] = ()
     settings: tuple[RecordDiff, ...] = ()
     not_compared: tuple[RecordDiff, ...] = ()
+    reports: tuple[Reported, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
+    about: str = ""
 
 
 def against_run(

@@ -12,11 +12,11 @@ from harness.report.measured import (
     PLAIN,
     Measured,
     conditions,
-    departures,
     is_treated,
     newest,
 )
 from harness.report.printed import CellKey, PaperValue
+from harness.report.retrained import MARK
 from harness.report.spec import ColumnSpec, TableSpec
 from harness.report.tables.paper import Sources, comparable_run, measure, paper_notes
 from harness.results.records import RunRecord
@@ -57,6 +57,10 @@ class DiffCell:
         interval: why there is no interval, "" where there is one.
         reasons: what the records show of a compared number, whatever its status, and why an
             ``off`` one may be off; for ``no data`` why there is none.
+        source: where the reference is printed, "" where it is another run.
+        note: what the reference says of it.
+        mark: ``retrained`` where no weights are published, and ours were trained here by the
+            published recipe.
     """
 
     suite: str
@@ -72,6 +76,9 @@ class DiffCell:
     high: float | None = None
     interval: str = ""
     reasons: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""
+    mark: str = ""
 
     @property
     def delta(self) -> float | None:
@@ -195,7 +202,7 @@ def _cells(
 ) -> Iterator[DiffCell]:
     """A run against a row of a table."""
     sample = next(iter(run.values()))
-    apart = departures(sample, sources.published.get(sample.detector, ""))
+    apart, retrained = sources.departures(sample), sources.retraining(sample)
     suites = spec.suites()
     for column, metric in _grid(spec):
         records = [run[s] for s in suites if s in run and column.suite in ("", s)]
@@ -209,10 +216,10 @@ def _cells(
             interval = "none: the record holds none, python -m harness rescore makes them"
         key = (spec.paper, method, column.paper, metric)
         printed = sources.paper.get(*key)
-        texts = (each.text for each in found.said)
-        said = (*apart, *texts, found.over, found.beside, *_about_reference(key, printed, noted))
+        texts = [*apart, retrained, *(each.text for each in found.said)]
+        said = (*texts, found.over, found.beside, *_about_reference(key, printed, noted))
         sure = printed is not None and printed.certainty != "ambiguous"
-        yield diff_cell(
+        cell = diff_cell(
             (spec.suite or spec.name, sample.detector, sample.weights.label, column.paper, metric),
             found,
             None if printed is None else printed.value,
@@ -220,6 +227,8 @@ def _cells(
             interval=interval,
             comparable=not apart and found.comparable and sure,
         )
+        mark = MARK if retrained else ""
+        yield replace(cell, source=printed.source if printed else "", mark=mark)
 
 
 @dataclass(frozen=True)
@@ -252,13 +261,14 @@ def _absent(spec: TableSpec, sources: Sources, ran: set[str]) -> Iterator[DiffCe
         known = row.detector in sources.published
         for column, metric in _grid(spec):
             printed = sources.paper.get(spec.paper, row.paper, column.paper, metric)
-            yield diff_cell(
+            cell = diff_cell(
                 (spec.suite or spec.name, row.detector, "", column.paper, metric),
                 Measured(reason="not run" if known else "detector not implemented yet"),
                 None if printed is None else printed.value,
                 lambda _: (),
                 interval="",
             )
+            yield replace(cell, source=printed.source if printed else "")
 
 
 def _unprinted(record: RunRecord) -> TableSpec:

@@ -116,7 +116,7 @@ def lay_out(table: Table) -> PrintedTable:
     return PrintedTable(
         name=table.name,
         title=table.title,
-        caption=table.caption,
+        caption=f"{table.caption} Protocol: {table.protocol}.",
         stub=("Metric", "Detector") if table.by_metric else ("Method", "Source"),
         groups=tuple(groups),
         heads=tuple(heads),
@@ -171,7 +171,8 @@ def _row_block(row: Row, columns: Sequence[Column], notes: _Notes) -> Block:
     if row.has_number:
         empty = Text(text=UNDEFINED, hole=True)
         cells = [_ours(cell, column, empty, notes(*cell.notes)) for cell, column in pairs]
-        lines.append(_line("ours", cells, notes(*row.notes, *_holes(pairs))))
+        line = _line("ours", cells, notes(*row.notes, *_holes(pairs)))
+        lines.append(replace(line, label=f"ours, {row.mark}") if row.mark else line)
     if any(cell.difference is not None for cell in row.cells):
         cells = [
             Text(text=_number(cell.difference, replace(column, signed=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.report.retrained import Retrainable, deviations, is_retraining
 from harness.report.words import say_rate
 from harness.results.rates import one_class_rate
 from harness.results.records import Metric, RunRecord
@@ -24,7 +25,13 @@ RAW_APART = 0.05
 OF_ROWS = (*OF_RUNS, "seen", "limit")
 """Kinds of reservations that hold for a whole row and are said there, once."""
 
-PLAIN = {"preprocess": "as published", "perturbation": "none", "precision": "fp32", "limit": "none"}
+PLAIN = {
+    "preprocess": "as published",
+    "perturbation": "none",
+    "precision": "fp32",
+    "limit": "none",
+    "protocol": "paper",
+}
 """The conditions of a row of a table: what :func:`conditions` says of a plain run."""
 
 
@@ -192,17 +199,22 @@ def _measured(metric: Metric | None, name: str, images: int) -> Measured:
     return Measured(value=100 * metric.value, low=low, high=high, images=images)
 
 
-def departures(record: RunRecord, published: str) -> tuple[str, ...]:
+def departures(
+    record: RunRecord, published: str, retrainable: Retrainable | None = None
+) -> tuple[str, ...]:
     """What sets a record apart from the published conditions; empty = comparable with the paper.
 
     Args:
         record: any record. One for which nothing could be set up (no weights loaded, nothing
             scored) departs in nothing: its holes are those of the published conditions.
         published: label of the detector's default published checkpoint, "" when it has none.
+        retrainable: of a detector without published weights, how it is trained here instead.
     """
     found = []
     if record.is_imported:
         found.append("imported: made elsewhere, under conditions that are not known here")
+    elif not published and retrainable and is_retraining(record, retrainable):
+        found += deviations(record, retrainable)
     elif record.weights.label != published and (record.weights.sha256 or is_scored(record)):
         has, wants = record.weights.label or "none", published or "none"
         found.append(f"other weights: {has}, published: {wants}")
@@ -229,6 +241,7 @@ def conditions(record: RunRecord) -> dict[str, str]:
         "perturbation": record.perturbation or PLAIN["perturbation"],
         "precision": record.precision,
         "limit": str(record.limit) if record.limit else PLAIN["limit"],
+        "protocol": record.protocol or PLAIN["protocol"],
     }
 
 
@@ -265,6 +278,7 @@ def run_identity(record: RunRecord) -> tuple[object, ...]:
         record.perturbation,
         record.precision,
         record.limit,
+        *([record.protocol] if record.protocol else []),
     )
 
 
@@ -274,8 +288,9 @@ def same_run(record: RunRecord) -> Hashable:
 
 
 def is_treated(record: RunRecord) -> bool:
-    """Whether its images were perturbed or put through another geometry than the published one:
-    twins and the like, which have tables of their own and no place beside the paper's numbers.
+    """Whether its images were perturbed or put through another geometry than the published one, or
+    it follows another protocol: such records have tables of their own and no place beside the
+    paper's numbers.
     """
     found = conditions(record)
-    return any(found[name] != PLAIN[name] for name in ("preprocess", "perturbation"))
+    return any(found[name] != PLAIN[name] for name in ("preprocess", "perturbation", "protocol"))

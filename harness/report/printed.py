@@ -1,4 +1,4 @@
-"""The paper's own numbers: ``tables/paper/*.csv``, each with how sure its reading is."""
+"""The paper's own numbers: ``tables/references/paper/*.csv``, each with how sure its reading is."""
 
 from __future__ import annotations
 
@@ -112,19 +112,19 @@ def load_paper(folder: Path) -> Paper:
     """
     cells: dict[CellKey, PaperValue] = {}
     for table in TABLES:
-        with _reading(folder / f"{table}.csv") as rows:
+        with reading(folder / f"{table}.csv") as rows:
             for row in rows:
                 key = (table, row["method"], row["subset"], row["metric"])
                 if key in cells:
                     raise ValueError(f"{key} is there twice")
                 cells[key] = _value(row, row["value"], row["printed"])
-    with _reading(folder / "cost.csv") as rows:
+    with reading(folder / "cost.csv") as rows:
         for row in rows:
             for metric, unit in (("flops", "B"), ("params", "M")):
                 number = row[metric].removesuffix(unit)
                 key = ("summary", row["method"], "cost", metric)
                 cells[key] = _value(row, number, row[f"{metric}_printed"])
-    with _reading(folder / "facts.csv") as rows:
+    with reading(folder / "facts.csv") as rows:
         facts = tuple(
             Fact(
                 method=row["method"],
@@ -151,7 +151,12 @@ def _value(row: dict[str, str], value: str, printed: str) -> PaperValue:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Iterator[dict[str, str]]]:
+def reading(path: Path) -> Iterator[Iterator[dict[str, str]]]:
+    """The rows of a CSV file by its header.
+
+    Raises:
+        SchemaError: absent, or the block finds a row damaged; names file and line.
+    """
     if not path.is_file():
         raise SchemaError(f"{path}: absent", hint=restore_hint(path))
     with path.open(newline="", encoding="utf-8") as file:

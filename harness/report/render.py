@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from harness.report.inconsistencies import Inconsistency
 from harness.report.layout import Head, PrintedTable, Text, lay_out
+from harness.report.reruns import NEAR, Rerun, said_of
 from harness.report.table import Cell, Table
 from harness.results.store import write_atomic
 
@@ -158,9 +159,15 @@ class Renderer:
         """A self-contained page."""
         return self._html.get_template("table.html.j2").render(layout=layout)
 
-    def findings(self, found: Sequence[Inconsistency]) -> str:
-        """The paper's inconsistencies as Markdown."""
-        return self._markdown.get_template("findings.md.j2").render(findings=found)
+    def findings(self, found: Sequence[Inconsistency], others: Sequence[Rerun] = ()) -> str:
+        """The paper's inconsistencies as Markdown, and what others measured of its rows."""
+        return self._markdown.get_template("findings.md.j2").render(
+            findings=found,
+            reruns=others,
+            near=NEAR,
+            notes=list(dict.fromkeys((each.source, each.note) for each in others if each.note)),
+            said=said_of(others),
+        )
 
     def audit(self, evidence: Mapping[str, Any], remarks: Sequence[str]) -> str:
         """A self-contained page about a test set; ``evidence`` as in its JSON file."""
@@ -178,12 +185,16 @@ class Renderer:
         return _write(files, folder)
 
     def write_overview(
-        self, tables: Sequence[Table], found: Sequence[Inconsistency], folder: Path
+        self,
+        tables: Sequence[Table],
+        found: Sequence[Inconsistency],
+        folder: Path,
+        others: Sequence[Rerun] = (),
     ) -> list[Path]:
         """Writes the LaTeX document of all tables and the paper's inconsistencies."""
         files = {
             "all.tex": self.tex_document([table.name for table in tables]),
-            "paper_inconsistencies.md": self.findings(found),
+            "paper_inconsistencies.md": self.findings(found, others),
         }
         return _write(files, folder)
 

@@ -24,7 +24,8 @@ class ColumnSpec:
     """A column of a table that has a paper counterpart.
 
     Args:
-        paper: its name in ``tables/paper/*.csv``; "" where the paper prints no such column.
+        paper: its name in ``tables/references/paper/*.csv``; "" where the paper prints no such
+            column.
         title: as printed; "" = ``paper``.
         over: what our number is taken over: one ``subset``, the mean of a ``suite``, the mean over
             ``all-subsets`` or over ``all-sets`` of the paper, or a cost (``flops``, ``params``).
@@ -65,7 +66,7 @@ class RowSpec:
     """A row: the paper's name for it, and ours.
 
     Args:
-        paper: name in ``tables/paper/*.csv``; "" in mini tables.
+        paper: name in ``tables/references/paper/*.csv``; "" in mini tables.
         detector: registered name.
         role: ``trivial`` and ``control`` rows are marked as references, not as methods.
     """

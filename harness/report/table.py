@@ -107,6 +107,7 @@ class Row:
             paper; never ranked), or in mini tables ``method``, ``trivial``, ``control``.
         cells: one for each column.
         notes: what a reader must know of all of our numbers in it.
+        mark: a word beside "ours" in a row of the paper: ``retrained``.
     """
 
     key: str
@@ -115,6 +116,7 @@ class Row:
     kind: RowKind
     cells: tuple[Cell, ...] = ()
     notes: tuple[str, ...] = ()
+    mark: str = ""
 
     @property
     def has_number(self) -> bool:
@@ -132,6 +134,7 @@ class Table:
             of lines (the paper's, ours, the difference) for each row.
         columns, rows: the grid.
         statements: sentences below it.
+        protocol: the one that all of its numbers follow; said in its caption.
     """
 
     name: str
@@ -141,6 +144,7 @@ class Table:
     columns: tuple[Column, ...] = ()
     rows: tuple[Row, ...] = ()
     statements: tuple[str, ...] = ()
+    protocol: str = "paper"
 
 
 def fill(

@@ -9,6 +9,10 @@ from harness.installed import TABLES as TABLES
 
 MEASURED = TABLES / "measured"
 """Records and scores of official files that are committed; an output folder like any other."""
+REFERENCES = TABLES / "references"
+"""Published numbers, a folder a reference; ``paper`` is the one whose tables are printed."""
+PROTOCOLS = TABLES / "protocols"
+"""How published comparisons were made, a file each."""
 LONGEST = 160
 """Bytes of a name on disk. File systems take 255, and suffixes and temporary names need some."""
 

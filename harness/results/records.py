@@ -240,6 +240,8 @@ class RunRecord:
         suite: which test set.
         weights: which checkpoint.
         preprocess, published_preprocess: as run, and as the method publishes it for this suite.
+        protocol: the published way of comparing that it follows, "" for LFM's. It decides no score
+            that the other fields do not decide.
         perturbation, precision, decode, threshold, score_kind, limit: how it was scored.
         published_ap: the metric that is the release's AP: ``ap`` or ``ap_sigmoid32``.
         subsets: one result for every declared subset, in order.
@@ -274,6 +276,11 @@ class RunRecord:
     calibration: Calibration | None = None
     origin: Origin | None = None
     schema: int = SCHEMA
+    protocol: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """As it is written. A field that came later is absent where it says nothing."""
+        return {n: v for n, v in dataclasses.asdict(self).items() if v or n != "protocol"}
 
     def result(self, subset: str) -> SubsetResult | None:
         """The result of a subset, or None where the record does not know it."""

@@ -36,6 +36,7 @@ def seed_group(record: RunRecord) -> Hashable:
         treated,
         weights_kind(record) if seeded else record.weights.label,
         json.dumps(recipe, sort_keys=True, default=str) if seeded else "",
+        *([record.protocol] if record.protocol else []),
     )
 
 
@@ -79,6 +80,7 @@ def _facts(record: RunRecord) -> dict[str, str]:
         "sha256": record.origin.sha256[:8] if record.origin else "",
         "preprocess": record.preprocess,
         "perturbation": record.perturbation,
+        "protocol": record.protocol,
         "precision": record.precision,
         "weights": record.weights.sha256[:8] if unseeded else "",
         **{name.replace("_", " "): str(value) for name, value in _asked(record).items()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -70,6 +69,7 @@ def record_path(root: Path, record: RunRecord) -> Path:
         record.precision,
         record.limit,
         *([record.origin.kind, record.origin.place] if record.origin else []),
+        *([record.protocol] if record.protocol else []),
     ]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", record.weights.label).strip("-")[-60:]
@@ -80,7 +80,7 @@ def record_path(root: Path, record: RunRecord) -> Path:
 def save_record(root: Path, record: RunRecord) -> Path:
     """Writes a record below the output folder and returns its path."""
     path = record_path(root, record)
-    write_atomic(path, canonical_json(dataclasses.asdict(record)).encode())
+    write_atomic(path, canonical_json(record.fields()).encode())
     return path
 
 

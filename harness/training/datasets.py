@@ -59,6 +59,8 @@ def _mini(data_root: Path | None, cache: Path) -> TrainingData:
     )
 
 
+FORENSYNTHS = "forensynths-train"
+"""The training set of the paper's rows."""
 PROGAN_CLASSES = ("car", "cat", "chair", "horse")
 PROGAN_COUNTS = {"train": 144_024, "val": 1_600}
 """Images of these classes, half real and half fake: third parties' counts."""
@@ -104,13 +106,11 @@ def _forensynths(data_root: Path | None, cache: Path) -> TrainingData:
     train, val = (_progan(part, data_root, cache) for part in PROGAN_COUNTS)
     counts = {"train": len(train.samples), "val": len(val.samples)}
     other = "" if counts == PROGAN_COUNTS else f"{counts} images, others count {PROGAN_COUNTS}"
-    return TrainingData(
-        name="forensynths-train", train=train, val=val, geometry="forensynths", note=other
-    )
+    return TrainingData(name=FORENSYNTHS, train=train, val=val, geometry="forensynths", note=other)
 
 
 DECLARED: dict[str, Callable[[Path | None, Path], TrainingData]] = {
-    "forensynths-train": _forensynths,
+    FORENSYNTHS: _forensynths,
     "mini-train": _mini,
 }
 """Training sets that ``--train-suite`` takes."""

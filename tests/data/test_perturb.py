@@ -154,3 +154,36 @@ def test_no_perturbation_enlarges_a_picture_beyond_all_bounds(text: str) -> None
     strip = np.zeros((100_000, 1, 3), dtype=np.uint8)
     with pytest.raises(BadImageError, match=r"0_real/x\.png: would be enlarged from 1x100000"):
         parse_perturbation(text)(strip, "0_real/x.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "of_real", "of_fake", "of_png"),
+    [
+        ("fakes:jpeg(96)", "fakes:jpeg(96)", "", "jpeg(96)", "jpeg(96)"),
+        ("reals: jpeg( 96 )", "reals:jpeg(96)", "jpeg(96)", "", ""),
+        ("png:jpeg(96)", "png:jpeg(96)", "", "", "jpeg(96)"),
+        ("native|fakes:jpeg(96)|png", "fakes:jpeg(96)|png", "png", "jpeg(96)|png", "jpeg(96)|png"),
+        ("jpeg(9)", "jpeg(9)", "jpeg(9)", "jpeg(9)", "jpeg(9)"),
+    ],
+)
+def test_a_step_may_be_of_some_images_alone(
+    text: str, canonical: str, of_real: str, of_fake: str, of_png: str
+) -> None:
+    perturbation = parse_perturbation(text)
+    assert str(perturbation) == canonical
+    assert str(parse_perturbation(canonical)) == canonical
+    assert str(perturbation.of(0, lambda: "JPEG")) == of_real
+    assert str(perturbation.of(1, lambda: "JPEG")) == of_fake
+    assert str(perturbation.of(1, lambda: "PNG")) == of_png
+    assert perturbation.by_class == ("fakes" in text or "reals" in text)
+
+
+def test_what_is_not_the_same_for_every_image_must_be_told_which_it_is() -> None:
+    image = noise(32, 32)
+    with pytest.raises(ValueError, match="not the same"):
+        parse_perturbation("png:jpeg(96)")(image, "a")
+    with pytest.raises(ValueError, match="no label"):
+        parse_perturbation("fakes:jpeg(96)").of(None, lambda: "PNG")
+    with pytest.raises(UsageError, match="no images that a step") as caught:
+        parse_perturbation("cats:jpeg(96)")
+    assert "fakes:" in caught.value.hint

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from harness.api import Recipe
 from harness.report.printed import Paper, load_paper
+from harness.report.retrained import Retrainable
 from harness.report.spec import load_specs
 from harness.report.tables.paper import NetworkCost, Sources
 from harness.results.records import Made, Metric, RunRecord, SubsetResult, WeightsRef
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPER = load_paper(ROOT / "tables" / "paper")
+PAPER = load_paper(ROOT / "tables" / "references" / "paper")
 SPECS = {spec.name: spec for spec in load_specs(ROOT / "tables" / "specs")}
 PUBLISHED = {"lfm": "released", "npr": "released", "gap": "", "trivial": "", "chance": ""}
 
@@ -125,3 +127,31 @@ def mini_record(
 
 def sources(*records: RunRecord, paper: Paper = PAPER, **costs: NetworkCost) -> Sources:
     return Sources(records=records, paper=paper, published=PUBLISHED, costs=costs)
+
+
+FRANK = Retrainable(
+    recipe=Recipe(epochs=1, batch_size=1, lr=0.0, betas=(0.5, 0.9), source="a README"),
+    variant="",
+    trained_on="forensynths-train",
+    images=144024,
+)
+
+
+def frank(seed: int = 0, shift: float = 0.0, **recipe: object) -> RunRecord:
+    """Frank's row of GANGen, trained here by its recipe but for what is given."""
+    used = {"epochs": 1, "batch_size": 1, "lr": 0.0, "betas": [0.5, 0.9], "training_images": 144024}
+    weights = WeightsRef(
+        label=f"forensynths-train/seed{seed}",
+        sha256=f"{seed}" * 64,
+        trained_on="forensynths-train",
+        seed=seed,
+        recipe={**used, **recipe},
+    )
+    changes = {"detector": "frank", "title": "Frank", "variant": "", "weights": weights}
+    return paper_like("gangen", "Frank", shift, **changes)
+
+
+def with_frank(*records: RunRecord) -> Sources:
+    """As :func:`sources`, where Frank is a detector without published weights."""
+    found = sources(*records)
+    return replace(found, published={**PUBLISHED, "frank": ""}, retrainable={"frank": FRANK})

@@ -92,7 +92,7 @@ def test_digits_changed(printed: str, number: float, changed: bool) -> None:
 
 
 def test_a_damaged_file_names_itself_and_its_line(tmp_path: Path) -> None:
-    for path in (ROOT / "tables" / "paper").glob("*.csv"):
+    for path in (ROOT / "tables" / "references" / "paper").glob("*.csv"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     lines = (tmp_path / "ufd.csv").read_text(encoding="utf-8").splitlines()
     lines[2] = lines[2].replace("98.1", "ninety") if "98.1" in lines[2] else "a,b,ACC,x,x,s,exact,"
@@ -126,8 +126,13 @@ def test_transposed_pair() -> None:
 
 
 def test_swapped_sets() -> None:
-    assert [row[0] for row in FOUND["swapped-sets"].rows] == ["FatFormer", "FatFormer", "SAFE"]
+    rows = FOUND["swapped-sets"].rows
+    assert [row[0] for row in rows] == ["FatFormer"] * 4 + ["SAFE"]
+    assert [row[-2] for row in rows if row[-1] == "FerretNet's log"] == ["93.74", "98.59"]
     assert len(FOUND["swapped-sets"].marks) == 8
+    note = FOUND["swapped-sets"].marks["summary", "FatFormer", "Test Set4", "AP"]
+    assert "ACC 93.80" in note
+    assert "ACC 93.74" in note
 
 
 def test_mean_rule() -> None:

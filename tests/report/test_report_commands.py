@@ -212,7 +212,15 @@ def test_other_conditions_fail_no_diff(
     assert main([*arguments, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert len(document["not_compared"]) == 3
-    assert set(document) == {"cells", "images", "settings", "not_compared"}
+    assert set(document) == {
+        "about",
+        "cells",
+        "images",
+        "settings",
+        "not_compared",
+        "reports",
+        "unmatched",
+    }
 
 
 def test_paper(capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,7 +230,7 @@ def test_paper(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dev", "paper", "--markdown"]) == 0
     markdown = capsys.readouterr().out
     assert markdown.startswith("# Inconsistencies")
-    assert markdown.count("\n## ") == 8
+    assert markdown.count("\n## ") == 9
 
 
 def test_costs(tmp_path: Path) -> None:

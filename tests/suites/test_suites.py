@@ -28,15 +28,7 @@ from harness.suites import mini
 
 ROOT = Path(__file__).parents[2]
 PAPER = next(
-    (
-        file
-        for file in (
-            ROOT / "tables/paper/results.csv",
-            ROOT / "tables/paper/paper_results.csv",
-            ROOT.parent / "shared/reference/paper_results.csv",
-        )
-        if file.exists()
-    ),
+    (file for file in (ROOT.parent / "shared/reference/paper_results.csv",) if file.exists()),
     None,
 )
 

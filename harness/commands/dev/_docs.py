@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.api import DetectorSpec, Weights
 from harness.checkpoints.presence import digits
-from harness.commands import _text
+from harness.commands import _sources, _text
 from harness.commands._list import parameters
 from harness.commands._text import release_facts
 from harness.data.suite import Suite
@@ -18,8 +18,9 @@ from harness.registry import detectors as registry
 from harness.registry.suites import all_suites
 from harness.report.inconsistencies import findings
 from harness.report.printed import load_paper
+from harness.report.protocols import ProtocolSet, load_protocol, protocol_names
 from harness.report.render import Renderer
-from harness.results.paths import TABLES
+from harness.results.paths import PROTOCOLS, REFERENCES, TABLES
 from harness.results.store import write_atomic
 from harness.suites._generators import GENERATORS, born
 
@@ -41,11 +42,12 @@ def run(args: argparse.Namespace) -> int:
 
 def pages() -> dict[str, str]:
     """File name -> Markdown."""
-    paper = findings(load_paper(TABLES / "paper"))
+    paper = findings(load_paper(REFERENCES / "paper"))
     return {
         "detectors.md": "\n".join(_detectors()) + "\n",
         "suites.md": "\n".join(_suites()) + "\n",
-        "paper.md": Renderer(TABLES / "templates").findings(paper),
+        "protocols.md": "\n".join(_protocols()) + "\n",
+        "paper.md": Renderer(TABLES / "templates").findings(paper, _sources.others()),
     }
 
 
@@ -91,6 +93,37 @@ def _file(weights: Weights) -> str:
         f"{weights.url}, sha256 {digits(weights) or 'not known'}; licence: {weights.licence}; "
         f"trained on {weights.trained_on}{note}"
     )
+
+
+def _protocols() -> Iterator[str]:
+    yield "# Protocols\n"
+    yield (
+        "How published comparisons were made. Written by `python -m harness dev docs` from "
+        "`tables/protocols/`; edit the files there.\n"
+    )
+    yield (
+        "`python -m harness run --protocol NAME` does to images what a protocol says, and notes it "
+        "with the results. `python -m harness tables --protocol NAME` shows them, over the "
+        "protocol's own sets and by its metrics. No table mixes two protocols: each says in its "
+        "caption which one it follows. `fakes:` or `reals:` before a step means the images of that "
+        "class alone, `png:` files of that format."
+    )
+    for name in protocol_names(PROTOCOLS):
+        protocol = load_protocol(PROTOCOLS, name)
+        yield f"\n## {name}: {protocol.title}\n"
+        yield f"- {protocol.about}\n- source: {protocol.source}"
+        yield f"- metrics: {', '.join(f'`{metric}`' for metric in protocol.metrics)}"
+        yield f"- sets: {'; '.join(map(_set, protocol.sets))}"
+        for what, texts in (("geometry", protocol.geometry), ("before", protocol.perturbation)):
+            shown = ", ".join(f"{suite}: `{text}`" for suite, text in texts.items())
+            yield f"- {what} (`*` = every other suite): {shown or 'nothing of its own'}"
+        yield from (f"- cannot be done here: {text}" for text in protocol.cannot)
+
+
+def _set(each: ProtocolSet) -> str:
+    about = [", ".join(each.subsets), ", ".join(f"`{metric}`" for metric in each.metrics)]
+    inside = "; ".join(filter(None, about))
+    return (each.suite or f"{each.name} (no suite)") + (f" ({inside})" if inside else "")
 
 
 def _suites() -> Iterator[str]:

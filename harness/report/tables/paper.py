@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from harness.report.inconsistencies import marks
@@ -29,6 +29,7 @@ from harness.report.measured import (
     with_raw,
 )
 from harness.report.printed import CellKey, Paper, PaperValue
+from harness.report.retrained import MARK, Retrainable, is_retraining, said_of
 from harness.report.spec import ColumnSpec, RowSpec, TableSpec
 from harness.report.table import Cell, Column, Row, Table, fill, finished
 from harness.report.tables.means import Interval, no_interval
@@ -67,6 +68,7 @@ class Sources:
         committed: digests of the scores that are in ``tables/measured`` and not in the output
             folder.
         tell: judges whether two rows are told apart.
+        retrainable: detector without published weights -> how it is trained here instead.
     """
 
     records: Sequence[RunRecord]
@@ -76,6 +78,20 @@ class Sources:
     interval: Interval = no_interval
     committed: frozenset[str] = frozenset()
     tell: Tell = no_verdict
+    retrainable: Mapping[str, Retrainable] = field(default_factory=dict)
+
+    def departures(self, record: RunRecord) -> tuple[str, ...]:
+        """What sets a record apart from its detector's row of the paper."""
+        label = self.published.get(record.detector, "")
+        return departures(record, label, self.retrainable.get(record.detector))
+
+    def retraining(self, record: RunRecord) -> str:
+        """What must be said of a record of weights that were trained here because none are
+        published; "" for any other."""
+        known = self.retrainable.get(record.detector)
+        if known is None or self.published.get(record.detector) or record.is_imported:
+            return ""
+        return said_of(record, known) if is_retraining(record, known) else ""
 
 
 def build_paper_table(spec: TableSpec, sources: Sources) -> Table:
@@ -104,14 +120,18 @@ def runs_of(
 def comparable_run(
     detector: str, sources: Sources, suites: Sequence[str]
 ) -> dict[str, RunRecord] | None:
-    """Suite -> record of the run made under the published conditions; None where there is none."""
+    """Suite -> record of the run made under the published conditions; None where there is none.
+
+    Of a detector without published weights it is a training by the published recipe, the first
+    seed's where there are several.
+    """
     label = sources.published.get(detector, "")
     runs = [
         run
         for run in runs_of(sources.records, suites).values()
         if (sample := next(iter(run.values()))).detector == detector
-        and label
-        and not departures(sample, label)
+        and (label or sources.retraining(sample))
+        and not sources.departures(sample)
     ]
     return max(runs, key=lambda run: sum(map(is_scored, run.values())), default=None)
 
@@ -167,6 +187,9 @@ class _Builder:
     def _of_paper(self, row: RowSpec) -> _Of:
         label = self.sources.published.get(row.detector)
         absent = f"not run with its published weights ({label or 'none are known'})"
+        known = self.sources.retrainable.get(row.detector)
+        if known and not label:
+            absent = f"no published weights, and not trained here on {known.trained_on}"
         return _Of(
             detector=row.detector,
             run=comparable_run(row.detector, self.sources, self.suites) or {},
@@ -183,18 +206,21 @@ class _Builder:
         )
 
     def _paper_row(self, of: _Of) -> Row:
+        said = next(filter(None, map(self.sources.retraining, of.run.values())), "")
         return Row(
             key=of.method,
             title=of.method,
             detector=of.detector,
             kind="paper",
-            notes=self._about(of.run.values()),
+            notes=(*([f"{said}."] if said else []), *self._about(of.run.values())),
+            mark=MARK if said else "",
         )
 
     def _extra_row(self, of: _Of) -> Row:
         sample = next(iter(of.run.values()))
-        published = self.sources.published.get(sample.detector, "")
-        apart = departures(sample, published) or ("not a row of the paper",)
+        again = self.sources.retraining(sample)
+        other = f"another training of that row ({again})" if again else "not a row of the paper"
+        apart = self.sources.departures(sample) or (other,)
         weights = sample.weights.label
         return Row(
             key="|".join(str(part) for part in run_identity(sample) if part),
@@ -282,7 +308,7 @@ class _Builder:
             f"The paper's numbers were read from a scan: {count['exact']} cells are exact, "
             f"{count['repaired']} repaired (a lost decimal point, merged digits), "
             f"{count['ambiguous']} ambiguous and marked; the evidence for each is in "
-            f"tables/paper/{self.spec.paper}.csv."
+            f"tables/references/paper/{self.spec.paper}.csv."
         )
 
 
