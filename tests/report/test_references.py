@@ -232,7 +232,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "have no place here" in text
     assert main([*words, "dda", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    (cell,) = (each for each in document["cells"] if each["detector"] == "npr")
+    (cell,) = (
+        each
+        for each in document["cells"]
+        if (each["detector"], each["suite"]) == ("npr", "forensynths")
+    )
     assert cell["source"].startswith("README of github roy-ch/Dual-Data-Alignment")
     assert cell["comparable"] is False
     assert len(document["cells"]) + len(document["unmatched"]) == 108
