@@ -35,6 +35,8 @@ AUTHORS = {
     "fredect": ("fredect",),
     "durall": ("durall",),
     "gandetection": ("gandetection",),
+    "drct": ("drct_convb",),
+    "drct-clip": ("drct_clip",),
 }
 BYTES = 2_000_000
 

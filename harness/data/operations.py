@@ -7,6 +7,7 @@ image. To add one, write one function and decorate it with :func:`op`.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -168,6 +169,16 @@ def _resized(image: Image8, first: int, width: int | None, resampling: Image.Res
 @op("center_crop(side) or center_crop(height,width)", check_box)
 def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8:
     """As torchvision: smaller images are first padded with black, the odd pixel right and below."""
+    return _centre(image, height, width, round)
+
+
+@op("center_crop_floor(side) or center_crop_floor(height,width)", check_box)
+def _center_crop_floor(image: Image8, height: int, width: int | None = None) -> Image8:
+    """As albumentations: the same, but half of an odd remainder is always rounded down."""
+    return _centre(image, height, width, math.floor)
+
+
+def _centre(image: Image8, height: int, width: int | None, half: Callable[[float], int]) -> Image8:
     width = height if width is None else width
     missing_y = max(0, height - image.shape[0])
     missing_x = max(0, width - image.shape[1])
@@ -176,8 +187,8 @@ def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8
         before_y, before_x = missing_y // 2, missing_x // 2
         margins = ((before_y, missing_y - before_y), (before_x, missing_x - before_x), (0, 0))
         image = np.pad(image, margins)
-    top = round((image.shape[0] - height) / 2)
-    left = round((image.shape[1] - width) / 2)
+    top = half((image.shape[0] - height) / 2)
+    left = half((image.shape[1] - width) / 2)
     return image[top : top + height, left : left + width]
 
 

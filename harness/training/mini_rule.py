@@ -23,6 +23,7 @@ GEOMETRY = frozenset(
         "resize_bicubic",
         "resize_lanczos",
         "center_crop",
+        "center_crop_floor",
         "random_crop",
         "crop_multiple",
         "tile",

@@ -18,10 +18,11 @@ import numpy as np
 
 from tests.goldens import pictures
 from tests.goldens.rules import Values
-from tests.goldens.stored import FOLDER, INPUTS, SAMPLE, Input, digest
+from tests.goldens.stored import FOLDER, INPUTS, Input, digest, sampled
 
 CNN = ("logits", "logits_crop128x192", "pooled", "stat/*")
 CHIRP = ("logits_chirp", "feat_chirp", "meta")
+MORE = (*CHIRP, "logits_odd_chirp", "logits_tiny_chirp")
 NETS = ("cnn5", "cnn1", "resnet1", "nn1", "ridge1", "ridge5", "ridge1_pixel")
 
 KEEP: dict[str, tuple[str, ...]] = {
@@ -52,6 +53,8 @@ KEEP: dict[str, tuple[str, ...]] = {
         *("grid_table", "randcrop_pos_seed21", "norm_patch0_corner", "state_dict_names"),
         *("hash_A_img?_logits", "hash_C_img?_logits", "hash_net_scores", "hash_image_score"),
     ),
+    "drct_convb": MORE,
+    "drct_clip": MORE,
     "bias_baselines": ("pil_luma_table_by_quality", "estimated_quality"),
 }
 # Of large arrays a part is kept.
@@ -83,6 +86,11 @@ def inputs(name: str, whole: Any) -> dict[str, Values]:
     sources = [*whole["images_u8"]]
     if made.odd:
         tensors, sources = [*tensors, whole["odd_input"]], [*sources, whole["odd_u8"]]
+    for entry in made.extra:
+        source = whole[f"{entry}_u8"]
+        sources.append(source[0] if source.ndim == 4 else source)
+        there = f"x_{entry}" in whole.files  # else the picture as it is, normalised
+        tensors.append(whole[f"x_{entry}"][0] if there else made.tensor(sources[-1]))
     same(f"{name}: pictures", made.sources(), sources)
     pixels = [levels(tensor, made) for tensor in tensors]
     found = {}
@@ -92,11 +100,10 @@ def inputs(name: str, whole: Any) -> dict[str, Values]:
     same(f"{name}: prepared pictures", made.pixels(found.get("patch")), pixels)
     for tensor, pixel in zip(tensors, pixels, strict=True):
         np.testing.assert_allclose(made.tensor(pixel), tensor, rtol=0, atol=1e-6)
-    samples = [np.ascontiguousarray(tensor[SAMPLE]) for tensor in tensors]
     return found | {
         "pictures_sha256": np.array(digest(sources)),
         "pixels_sha256": np.array(digest(pixels)),
-        "input_sample": np.stack(samples),
+        "input_sample": sampled(tensors),
     }
 
 

@@ -21,7 +21,7 @@ from harness.training.savepoint import Savepoint
 from tests.training import tiny
 
 LARGE = {"bihpf", "cnndetection", "f3net", "f3net-dfb", "fredect", "frepgan", "gandetection"}
-LARGE |= {"selfblended"}
+LARGE |= {"drct", "selfblended"}
 
 
 def cases() -> list[Any]:

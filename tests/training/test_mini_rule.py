@@ -38,6 +38,7 @@ EXPECTED = {
         f"{CROP}|rotate(180)|color_jitter(0.5,0.5,0.5)|mask_patches(0.5,16,0.75)",
         "native",
     ),
+    "drct": ("jpeg(0.5,30,100)|hflip(0.5)|random_crop(96)", "native"),
     # What follows cannot take 96x96 or 128x128 and keeps the published geometry there.
     "frank-net": ("center_crop(128)", "native"),
     "gandetection": ("native", "native"),
@@ -46,6 +47,10 @@ EXPECTED = {
     "fatformer": (
         "resize(256,256)|random_crop(224)|hflip(0.5)",
         "resize(256,256)|center_crop(224)",
+    ),
+    "drct-clip": (
+        "jpeg(0.5,30,100)|hflip(0.5)|pad_for_crop(224)|random_crop(224)",
+        "center_crop_floor(224)",
     ),
     "ojha": (RESIZED, "resize(256)|center_crop(224)"),
 }
