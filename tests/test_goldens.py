@@ -35,6 +35,11 @@ AUTHORS = {
     "fredect": ("fredect",),
     "durall": ("durall",),
     "gandetection": ("gandetection",),
+    "effort": ("effort",),
+    "effort-univfd": ("effort_univfd",),
+    "dda": ("dda",),
+    "bfree": ("bfree",),
+    "d3": ("d3",),
     "drct": ("drct_convb",),
     "drct-clip": ("drct_clip",),
 }

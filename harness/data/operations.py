@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from harness.data import opencv
 from harness.data.decode import MAX_PIXELS, Image8
 
 MAX_GROWN = 4096 * 4096
@@ -100,6 +101,12 @@ def _sides(args: Args) -> Args:
     return args
 
 
+def _two_sides(args: Args) -> Args:
+    if len(args) != 2:
+        raise ValueError(f"takes 2 sides, got {len(args)}")
+    return _sides(args)
+
+
 def check_box(args: Args) -> Args:
     """Like :func:`_sides`; a square has one canonical form, ``(s)``."""
     sides = _sides(args)
@@ -150,6 +157,13 @@ def _resize_bicubic(image: Image8, first: int, width: int | None = None) -> Imag
 @op("resize_lanczos(height,width) or resize_lanczos(short_side)", _sides)
 def _resize_lanczos(image: Image8, first: int, width: int | None = None) -> Image8:
     return _resized(image, first, width, Image.Resampling.LANCZOS)
+
+
+@op("resize_opencv(height,width)", _two_sides)
+def _resize_opencv(image: Image8, height: int, width: int) -> Image8:
+    """OpenCV's INTER_LINEAR, to the level: not antialiased."""
+    allow_size(image, height, width)
+    return opencv.resized(image, height, width)
 
 
 def _resized(image: Image8, first: int, width: int | None, resampling: Image.Resampling) -> Image8:

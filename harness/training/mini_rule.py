@@ -22,6 +22,7 @@ GEOMETRY = frozenset(
         "resize",
         "resize_bicubic",
         "resize_lanczos",
+        "resize_opencv",
         "center_crop",
         "center_crop_floor",
         "random_crop",

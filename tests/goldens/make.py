@@ -55,6 +55,11 @@ KEEP: dict[str, tuple[str, ...]] = {
     ),
     "drct_convb": MORE,
     "drct_clip": MORE,
+    "bfree": (*CHIRP, "small_*_chirp", "tall_*_chirp"),
+    "d3": (*MORE, "permutation*", "*_seed418_chirp", "attention_chirp", "x_shuffled_*"),
+    "effort": MORE,
+    "dda": (*MORE, "logits_mixed_chirp", "pos_rows_chirp"),
+    "effort_univfd": MORE,
     "bias_baselines": ("pil_luma_table_by_quality", "estimated_quality"),
 }
 # Of large arrays a part is kept.
@@ -65,7 +70,7 @@ CUTS: dict[str, dict[str, Any]] = {
     "lgrad": {"logits_crop128x192": np.s_[:1], "pooled": np.s_[:1]},
     "durall": {"toy_images_first2": np.s_[:0]},
 }
-OPENCV = ("f3net_dfb", "sbi")  # their pictures follow from the rule but for some levels
+OPENCV = ("f3net_dfb", "sbi", "effort")  # their pictures follow from the rule but for some levels
 
 
 def kept(name: str, whole: Any) -> dict[str, Values]:

@@ -5,6 +5,7 @@ Nothing here resizes by our preprocessing or Pillow: tests compare those with th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -199,6 +200,12 @@ def centre(image: Pixels, side: int, half: Callable[[float], int] = round) -> Pi
     image = np.pad(image, [*((m // 2, m - m // 2) for m in missing), (0, 0)])
     top, left = (half((length - side) / 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
+
+
+def tiled(image: Pixels, side: int, crop: int) -> Pixels:
+    """The middle (crop, crop) of copies side by side, as many as cover (side, side)."""
+    y, x = (np.arange(n * math.ceil(side / n)) % n for n in image.shape[:2])
+    return centre(image[y][:, x], crop)
 
 
 @cache

@@ -115,6 +115,31 @@ INPUTS = {
     "sbi": _chirp(
         prepare=partial(pictures.opencv_resized, side=380, kernel=pictures.bilinear), normal=NONE
     ),
+    "effort": _odd_and_tiny(
+        prepare=partial(pictures.opencv_resized, side=224, kernel=pictures.bilinear), normal=CLIP
+    ),
+    "effort_univfd": _odd_and_tiny(
+        prepare=partial(pictures.tiled, side=256, crop=224), normal=CLIP
+    ),
+    "dda": _chirp(
+        prepare=partial(pictures.centre, side=336),
+        normal=CLIP,
+        extra={
+            "odd": pictures.chirp_picture(2, 401, 351),
+            "mixed": pictures.chirp_picture(4, 201, 451),
+            "tiny": pictures.chirp_picture(3, 37, 53),
+        },
+    ),
+    "bfree": Input(
+        pictures=lambda: np.stack([pictures.blocks_picture(n, 535, 553) for n in range(2)]),
+        prepare=lambda image: image,
+        normal=IMAGENET,
+        extra={
+            "small": pictures.chirp_picture(0, 281, 263),
+            "tall": pictures.blocks_picture(2, 620, 263),
+        },
+    ),
+    "d3": _odd_and_tiny(prepare=_whole(224, 224, pictures.bilinear), normal=CLIP),
     "drct_convb": _odd_and_tiny(
         prepare=partial(pictures.centre, side=224, half=math.floor), normal=IMAGENET
     ),

@@ -52,6 +52,15 @@ EXPECTED = {
         "jpeg(0.5,30,100)|hflip(0.5)|pad_for_crop(224)|random_crop(224)",
         "center_crop_floor(224)",
     ),
+    "effort-univfd": (
+        "tile(256)|random_crop(224)|hflip(0.5)",
+        "tile(256)|center_crop(224)",
+    ),
+    "dda": (
+        "jpeg(0.15,55,100)|hflip(0.5)|pad_for_crop(336)|random_crop(336)",
+        "center_crop(336)",
+    ),
+    "d3": (RESIZED, "resize(224,224)"),
     "ojha": (RESIZED, "resize(256)|center_crop(224)"),
 }
 NETWORKS = [
