@@ -71,7 +71,8 @@ class DiscrepancyHead(nn.Module):
     def attention(self, pair: Tensor) -> Tensor:
         """(N, 2, width) -> (N, 2, 2): how much of each token goes to each place."""
         products: Tensor = self.query(pair) @ self.key(pair).transpose(1, 2)
-        return (products / pair.shape[2] ** 0.5).softmax(1)
+        weights: Tensor = (products / pair.shape[2] ** 0.5).softmax(1)
+        return weights
 
     def forward(self, pair: Tensor) -> Tensor:
         """(N, 2, width), shuffled and original -> (N, 1) logits."""

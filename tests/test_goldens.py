@@ -40,6 +40,7 @@ AUTHORS = {
     "dda": ("dda",),
     "bfree": ("bfree",),
     "d3": ("d3",),
+    "rigid": ("rigid",),
     "drct": ("drct_convb",),
     "drct-clip": ("drct_clip",),
 }

@@ -57,6 +57,7 @@ KEEP: dict[str, tuple[str, ...]] = {
     "drct_clip": MORE,
     "bfree": (*CHIRP, "small_*_chirp", "tall_*_chirp"),
     "d3": (*MORE, "permutation*", "*_seed418_chirp", "attention_chirp", "x_shuffled_*"),
+    "rigid": (*CHIRP, "feat_noisy_chirp", "noise_sub16", "noise_stats"),
     "effort": MORE,
     "dda": (*MORE, "logits_mixed_chirp", "pos_rows_chirp"),
     "effort_univfd": MORE,

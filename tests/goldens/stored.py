@@ -140,6 +140,7 @@ INPUTS = {
         },
     ),
     "d3": _odd_and_tiny(prepare=_whole(224, 224, pictures.bilinear), normal=CLIP),
+    "rigid": _chirp(prepare=_whole(224, 224, pictures.bilinear), normal=IMAGENET),
     "drct_convb": _odd_and_tiny(
         prepare=partial(pictures.centre, side=224, half=math.floor), normal=IMAGENET
     ),
