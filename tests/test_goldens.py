@@ -41,6 +41,7 @@ AUTHORS = {
     "bfree": ("bfree",),
     "d3": ("d3",),
     "rigid": ("rigid",),
+    "aeroblade": ("aeroblade",),
     "drct": ("drct_convb",),
     "drct-clip": ("drct_clip",),
 }

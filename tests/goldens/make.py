@@ -58,6 +58,7 @@ KEEP: dict[str, tuple[str, ...]] = {
     "bfree": (*CHIRP, "small_*_chirp", "tall_*_chirp"),
     "d3": (*MORE, "permutation*", "*_seed418_chirp", "attention_chirp", "x_shuffled_*"),
     "rigid": (*CHIRP, "feat_noisy_chirp", "noise_sub16", "noise_stats"),
+    "aeroblade": ("logits_chirp", "meta", "layer_distances_chirp", "reconstruction_u8"),
     "effort": MORE,
     "dda": (*MORE, "logits_mixed_chirp", "pos_rows_chirp"),
     "effort_univfd": MORE,
@@ -69,6 +70,7 @@ CUTS: dict[str, dict[str, Any]] = {
     "frank": {"gray_logdct_full_img2": np.s_[::16, ::16]},
     "lgrad_d": {"grad_u8": np.s_[:1], "grad_sub8": np.s_[:1]},
     "lgrad": {"logits_crop128x192": np.s_[:1], "pooled": np.s_[:1]},
+    "aeroblade": {"reconstruction_u8": np.s_[:, ::5, ::5]},
     "durall": {"toy_images_first2": np.s_[:0]},
 }
 OPENCV = ("f3net_dfb", "sbi", "effort")  # their pictures follow from the rule but for some levels

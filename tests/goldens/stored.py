@@ -141,6 +141,11 @@ INPUTS = {
     ),
     "d3": _odd_and_tiny(prepare=_whole(224, 224, pictures.bilinear), normal=CLIP),
     "rigid": _chirp(prepare=_whole(224, 224, pictures.bilinear), normal=IMAGENET),
+    "aeroblade": Input(
+        pictures=lambda: np.stack([pictures.chirp_picture(n, 128, 160) for n in range(2)]),
+        prepare=lambda image: image,
+        normal=NONE,
+    ),
     "drct_convb": _odd_and_tiny(
         prepare=partial(pictures.centre, side=224, half=math.floor), normal=IMAGENET
     ),
