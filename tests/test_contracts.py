@@ -22,7 +22,7 @@ KNOWN_FAILURES: dict[tuple[str, str], str] = {}
 
 
 # 80 million parameters and more; each keeps the contract in small in its own test.
-LARGE = {"aeroblade", "bfree", "dda", "drct", "effort", "effort-univfd", "rigid"}
+LARGE = {"aeroblade", "bfree", "cospy", "dda", "drct", "effort", "effort-univfd", "rigid"}
 
 
 def cases() -> list[Any]:

@@ -42,6 +42,7 @@ AUTHORS = {
     "d3": ("d3",),
     "rigid": ("rigid",),
     "aeroblade": ("aeroblade",),
+    "cospy": ("cospy",),
     "drct": ("drct_convb",),
     "drct-clip": ("drct_clip",),
 }

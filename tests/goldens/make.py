@@ -59,6 +59,7 @@ KEEP: dict[str, tuple[str, ...]] = {
     "d3": (*MORE, "permutation*", "*_seed418_chirp", "attention_chirp", "x_shuffled_*"),
     "rigid": (*CHIRP, "feat_noisy_chirp", "noise_sub16", "noise_stats"),
     "aeroblade": ("logits_chirp", "meta", "layer_distances_chirp", "reconstruction_u8"),
+    "cospy": (*CHIRP, "branch_logits_chirp"),
     "effort": MORE,
     "dda": (*MORE, "logits_mixed_chirp", "pos_rows_chirp"),
     "effort_univfd": MORE,

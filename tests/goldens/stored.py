@@ -146,6 +146,7 @@ INPUTS = {
         prepare=lambda image: image,
         normal=NONE,
     ),
+    "cospy": _chirp(prepare=_short(384, pictures.bilinear), normal=NONE),
     "drct_convb": _odd_and_tiny(
         prepare=partial(pictures.centre, side=224, half=math.floor), normal=IMAGENET
     ),
