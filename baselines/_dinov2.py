@@ -149,7 +149,8 @@ class DinoTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised (N, 3, H, W) -> (N, width)."""
         patches = self.patch_embed(x)
-        positions = resampled(self.pos_embed, self.grid, patches.shape[2], patches.shape[3])
+        height, width = map(int, patches.shape[2:])  # where calls are recorded they are tensors
+        positions = resampled(self.pos_embed, self.grid, height, width)
         first = self.cls_token.expand(len(x), -1, -1)
         tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], 1) + positions
         for block in self.blocks:

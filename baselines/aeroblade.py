@@ -103,7 +103,7 @@ class AerobladeNetwork(nn.Module):
         """
         mean, deviation = self.vae.latents(2 * x - 1)
         if noise is None:
-            noise = noise_of(mean.shape[2], mean.shape[3]).to(x.device, x.dtype)
+            noise = noise_of(int(mean.shape[2]), int(mean.shape[3])).to(x.device, x.dtype)
         made = (self.vae.decode(mean + deviation * noise) / 2 + 0.5).clamp(0, 1)
         return (made * 255).floor() / 255
 

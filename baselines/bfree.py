@@ -36,7 +36,7 @@ def wrapped(cells: Tensor, side: int) -> Tensor:
 
     What is beyond ``side`` along the other axis is cut off, as the release does.
     """
-    height, width = cells.shape[2:]
+    height, width = map(int, cells.shape[2:])
     down = torch.arange(side, device=cells.device) % height
     across = torch.arange(side, device=cells.device) % width
     return cells.index_select(2, down).index_select(3, across)
@@ -62,9 +62,11 @@ class BFreeNetwork(nn.Module):
         Windows that fall on one another, as all of a small picture do, are computed once.
         """
         cells = self.patch_embed(x)
-        if min(cells.shape[2:]) < self.side:
+        height, width = map(int, cells.shape[2:])  # where calls are recorded they are tensors
+        if min(height, width) < self.side:
             cells = wrapped(cells, self.side)
-        places = window_places(cells.shape[2], cells.shape[3], self.side)
+            height = width = self.side
+        places = window_places(height, width, self.side)
         seen = {place: self._class_token(cells, place) for place in dict.fromkeys(places)}
         return torch.stack([seen[place] for place in places], 1)
 
