@@ -81,3 +81,21 @@ def _timm(name: str, outputs: int) -> Any:
     import timm
 
     return timm.create_model(name, pretrained=False, num_classes=outputs)
+
+
+CONVNEXT_B = ((3, 3, 27, 3), (128, 256, 512, 1024))
+
+
+def convnext(
+    outputs: int,
+    depths: tuple[int, ...] = CONVNEXT_B[0],
+    widths: tuple[int, ...] = CONVNEXT_B[1],
+) -> Any:
+    """timm's ConvNeXt (base unless told), ``head.fc`` last width -> ``outputs``.
+
+    Its head pools first and normalises then, as all of timm's do that have a classifier.
+    """
+    ensure_torchvision()
+    from timm.models.convnext import ConvNeXt
+
+    return ConvNeXt(num_classes=outputs, depths=depths, dims=widths)

@@ -120,6 +120,15 @@ def image_tower(sizes: ClipSizes = VIT_L14, *, quick: bool = True) -> Any:
     )
 
 
+def class_token(visual: Any, x: Tensor) -> Tensor:
+    """Normalised (N, 3, side, side) -> (N, width): an image tower's, before its projection."""
+    patches = visual.conv1(x).flatten(2).transpose(1, 2)
+    tokens = torch.cat([visual.class_embedding.expand(len(x), 1, -1), patches], dim=1)
+    tokens = visual.transformer(visual.ln_pre(tokens + visual.positional_embedding))
+    token: Tensor = visual.ln_post(tokens[:, 0])
+    return token
+
+
 def both_towers(sizes: ClipSizes = VIT_L14) -> Any:
     """CLIP with image tower (``visual``) and text tower, QuickGELU, random weights."""
     parts = _open_clip().model

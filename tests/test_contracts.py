@@ -27,6 +27,10 @@ IN_SMALL = {
 }
 
 
+# 80 million parameters and more; each keeps the contract in small in its own test.
+LARGE = {"aeroblade", "bfree", "cospy", "dda", "drct", "effort", "effort-univfd", "rigid"}
+
+
 def cases() -> list[Any]:
     found = []
     for spec in registry.detectors().values():
@@ -34,6 +38,8 @@ def cases() -> list[Any]:
             reason = KNOWN_FAILURES.get((spec.name, check.__name__))
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             places = [IN_SMALL.get((spec.name, name)) for name in ("*", check.__name__)]
+            if spec.name in LARGE and check is not contracts.check_spec:
+                places.append("its own test")
             if where := next(filter(None, places), None):
                 marks.append(pytest.mark.skip(reason=f"{where} checks it"))
             if "clip" in spec.requires:  # 300 million parameters and more

@@ -44,6 +44,16 @@ AUTHORS = {
     "patchcraft": ("patchcraft",),
     "aide": ("aide",),
     "ferretnet": ("ferretnet_s", "ferretnet_b"),
+    "effort": ("effort",),
+    "effort-univfd": ("effort_univfd",),
+    "dda": ("dda",),
+    "bfree": ("bfree",),
+    "d3": ("d3",),
+    "rigid": ("rigid",),
+    "aeroblade": ("aeroblade",),
+    "cospy": ("cospy",),
+    "drct": ("drct_convb",),
+    "drct-clip": ("drct_clip",),
 }
 BYTES = 2_000_000
 

@@ -7,12 +7,14 @@ image. To add one, write one function and decorate it with :func:`op`.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from harness.data import opencv
 from harness.data.decode import MAX_PIXELS, Image8
 
 MAX_GROWN = 4096 * 4096
@@ -99,6 +101,12 @@ def _sides(args: Args) -> Args:
     return args
 
 
+def _two_sides(args: Args) -> Args:
+    if len(args) != 2:
+        raise ValueError(f"takes 2 sides, got {len(args)}")
+    return _sides(args)
+
+
 def check_box(args: Args) -> Args:
     """Like :func:`_sides`; a square has one canonical form, ``(s)``."""
     sides = _sides(args)
@@ -151,6 +159,13 @@ def _resize_lanczos(image: Image8, first: int, width: int | None = None) -> Imag
     return _resized(image, first, width, Image.Resampling.LANCZOS)
 
 
+@op("resize_opencv(height,width)", _two_sides)
+def _resize_opencv(image: Image8, height: int, width: int) -> Image8:
+    """OpenCV's INTER_LINEAR, to the level: not antialiased."""
+    allow_size(image, height, width)
+    return opencv.resized(image, height, width)
+
+
 def _resized(image: Image8, first: int, width: int | None, resampling: Image.Resampling) -> Image8:
     old_height, old_width = image.shape[:2]
     if width is not None:
@@ -168,6 +183,16 @@ def _resized(image: Image8, first: int, width: int | None, resampling: Image.Res
 @op("center_crop(side) or center_crop(height,width)", check_box)
 def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8:
     """As torchvision: smaller images are first padded with black, the odd pixel right and below."""
+    return _centre(image, height, width, round)
+
+
+@op("center_crop_floor(side) or center_crop_floor(height,width)", check_box)
+def _center_crop_floor(image: Image8, height: int, width: int | None = None) -> Image8:
+    """As albumentations: the same, but half of an odd remainder is always rounded down."""
+    return _centre(image, height, width, math.floor)
+
+
+def _centre(image: Image8, height: int, width: int | None, half: Callable[[float], int]) -> Image8:
     width = height if width is None else width
     missing_y = max(0, height - image.shape[0])
     missing_x = max(0, width - image.shape[1])
@@ -176,8 +201,8 @@ def _center_crop(image: Image8, height: int, width: int | None = None) -> Image8
         before_y, before_x = missing_y // 2, missing_x // 2
         margins = ((before_y, missing_y - before_y), (before_x, missing_x - before_x), (0, 0))
         image = np.pad(image, margins)
-    top = round((image.shape[0] - height) / 2)
-    left = round((image.shape[1] - width) / 2)
+    top = half((image.shape[0] - height) / 2)
+    left = half((image.shape[1] - width) / 2)
     return image[top : top + height, left : left + width]
 
 

@@ -86,6 +86,27 @@ def test_resize_is_antialiased() -> None:
     assert abs(int(small[8, 8, 0]) - 127) <= 2  # without antialiasing: 0 or 255
 
 
+def test_opencvs_resize_takes_single_pixels_and_halves_by_the_mean() -> None:
+    stripes = np.zeros((60, 60, 3), np.uint8)
+    stripes[:, ::4] = 255
+    small = parse("resize_opencv(20,20)")(stripes)
+    assert set(np.unique(small)) == {0, 255}  # the middle of each three, not their mean
+    image = noise(8, 12)
+    means = image.reshape(4, 2, 6, 2, 3).astype(int).sum((1, 3))
+    np.testing.assert_array_equal(parse("resize_opencv(4,6)")(image), (means + 2) // 4)
+    np.testing.assert_array_equal(parse("resize_opencv(8,12)")(image), image)
+    with pytest.raises(UsageError, match="takes 2 sides, got 1"):
+        parse("resize_opencv(4)")
+
+
+def test_half_of_an_odd_remainder_is_rounded_to_even_or_down() -> None:
+    image = noise(7, 9)
+    np.testing.assert_array_equal(parse("center_crop(4,6)")(image), image[2:6, 2:8])
+    np.testing.assert_array_equal(parse("center_crop_floor(4,6)")(image), image[1:5, 1:7])
+    for text in ("center_crop(10)", "center_crop_floor(10)"):
+        np.testing.assert_array_equal(parse(text)(image)[1:8, :9], image)
+
+
 def test_crop_multiple_drops_the_last_rows_and_columns() -> None:
     image = noise(7, 10)
     np.testing.assert_array_equal(parse("crop_multiple(4)")(image), image[:4, :8])
@@ -151,9 +172,11 @@ def test_random_crop_of_a_smaller_image_is_an_error() -> None:
 _ARGUMENTS = {
     "resize": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "center_crop": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "center_crop_floor": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "random_crop": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "resize_bicubic": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
     "resize_lanczos": st.one_of(st.tuples(SIDE), st.tuples(SIDE, SIDE)),
+    "resize_opencv": st.tuples(SIDE, SIDE),
     "crop_multiple": st.tuples(SIDE),
     "tile": st.tuples(SIDE),
     "pad_for_crop": st.tuples(SIDE),

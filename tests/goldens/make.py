@@ -18,13 +18,14 @@ import numpy as np
 
 from tests.goldens import pictures
 from tests.goldens.rules import Values
-from tests.goldens.stored import EXTRAS, FOLDER, INPUTS, SAMPLE, Input, digest
+from tests.goldens.stored import EXTRAS, FOLDER, INPUTS, SAMPLE, Input, digest, sampled
 
 CNN = ("logits", "logits_crop128x192", "pooled", "stat/*")
 CHIRP = ("logits_chirp", "feat_chirp", "meta")
 EXTRA = ("logits_odd*_chirp", "logits_tiny*_chirp")
 REAL = ("real_*", "photos_u8_sha256")
 LADEDA = ("map_chirp", "residual_corner")
+MORE = (*CHIRP, "logits_odd_chirp", "logits_tiny_chirp")
 NETS = ("cnn5", "cnn1", "resnet1", "nn1", "ridge1", "ridge5", "ridge1_pixel")
 
 KEEP: dict[str, tuple[str, ...]] = {
@@ -73,6 +74,16 @@ KEEP: dict[str, tuple[str, ...]] = {
         *("grid_table", "randcrop_pos_seed21", "norm_patch0_corner", "state_dict_names"),
         *("hash_A_img?_logits", "hash_C_img?_logits", "hash_net_scores", "hash_image_score"),
     ),
+    "drct_convb": MORE,
+    "drct_clip": MORE,
+    "bfree": (*CHIRP, "small_*_chirp", "tall_*_chirp"),
+    "d3": (*MORE, "permutation*", "*_seed418_chirp", "attention_chirp", "x_shuffled_*"),
+    "rigid": (*CHIRP, "feat_noisy_chirp", "noise_sub16", "noise_stats"),
+    "aeroblade": ("logits_chirp", "meta", "layer_distances_chirp", "reconstruction_u8"),
+    "cospy": (*CHIRP, "branch_logits_chirp"),
+    "effort": MORE,
+    "dda": (*MORE, "logits_mixed_chirp", "pos_rows_chirp"),
+    "effort_univfd": MORE,
     "bias_baselines": ("pil_luma_table_by_quality", "estimated_quality"),
 }
 # Of large arrays a part is kept.
@@ -87,9 +98,10 @@ CUTS: dict[str, dict[str, Any]] = {
     "frank": {"gray_logdct_full_img2": np.s_[::16, ::16]},
     "lgrad_d": {"grad_u8": np.s_[:1], "grad_sub8": np.s_[:1]},
     "lgrad": {"logits_crop128x192": np.s_[:1], "pooled": np.s_[:1]},
+    "aeroblade": {"reconstruction_u8": np.s_[:, ::5, ::5]},
     "durall": {"toy_images_first2": np.s_[:0]},
 }
-OPENCV = ("f3net_dfb", "sbi")  # their pictures follow from the rule but for some levels
+OPENCV = ("f3net_dfb", "sbi", "effort")  # their pictures follow from the rule but for some levels
 
 
 def kept(name: str, whole: Any) -> dict[str, Values]:
@@ -110,6 +122,11 @@ def inputs(name: str, whole: Any) -> dict[str, Values]:
     sources = [*whole["images_u8"]]
     if made.odd:
         tensors, sources = [*tensors, whole["odd_input"]], [*sources, whole["odd_u8"]]
+    for entry in made.extra:
+        source = whole[f"{entry}_u8"]
+        sources.append(source[0] if source.ndim == 4 else source)
+        there = f"x_{entry}" in whole.files  # else the picture as it is, normalised
+        tensors.append(whole[f"x_{entry}"][0] if there else made.tensor(sources[-1]))
     same(f"{name}: pictures", made.sources(), sources)
     for part, picture in EXTRAS.items() if "logits_odd*_chirp" in KEEP[name] else ():
         same(f"{name}: {part}", [picture()], [whole[f"{part}_u8"]])
@@ -121,11 +138,10 @@ def inputs(name: str, whole: Any) -> dict[str, Values]:
     same(f"{name}: prepared pictures", made.pixels(found.get("patch")), pixels)
     for tensor, pixel in zip(tensors, pixels, strict=True):
         np.testing.assert_allclose(made.tensor(pixel), tensor, rtol=0, atol=1e-6)
-    samples = [np.ascontiguousarray(tensor[SAMPLE]) for tensor in tensors]
     return found | {
         "pictures_sha256": np.array(digest(sources)),
         "pixels_sha256": np.array(digest(pixels)),
-        "input_sample": np.stack(samples),
+        "input_sample": sampled(tensors),
     }
 
 

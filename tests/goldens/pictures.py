@@ -5,6 +5,7 @@ Nothing here resizes by our preprocessing or Pillow: tests compare those with th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -58,19 +59,29 @@ def odd_picture() -> Pixels:
     return _bytes(np.floor(ramps) + (noise - 128) // 6)
 
 
+def chirp_picture(n: int, height: int, width: int) -> Pixels:
+    """(height, width, 3): the n-th of waves and a lattice."""
+    y, x, c = np.mgrid[:height, :width, :3]
+    return _waves(n, (7 * x * x + 13 * y * y + (5 + 2 * n) * x * y + 31 * c) % 41 - 20)
+
+
+def blocks_picture(n: int, height: int, width: int) -> Pixels:
+    """(height, width, 3): the n-th of the same waves with blocks of 9 levels in place of it."""
+    y, x, c = np.mgrid[:height, :width, :3]
+    return _waves(n, 3 * ((x // (5 + n) + (3 + n) * (y // (4 + c))) % 9) - 12)
+
+
+def _waves(n: int, added: Integers) -> Pixels:
+    y, x, c = np.indices(added.shape)
+    waves = 56 * np.sin(2 * np.pi * (x * (n + 2) / 97 + c / 5))
+    made: Integers = 128 + waves + 40 * np.cos(2 * np.pi * y * (c + 1) / 71 + n) + added
+    return _bytes(np.floor(made))
+
+
 @cache
 def chirp_pictures() -> Pixels:
     """(2, 281, 263, 3): waves and a lattice, of odd and unequal sides."""
-    y, x, c = np.mgrid[:281, :263, :3]
-    made = [
-        128
-        + 56 * np.sin(2 * np.pi * (x * (n + 2) / 97 + c / 5))
-        + 40 * np.cos(2 * np.pi * y * (c + 1) / 71 + n)
-        + (7 * x * x + 13 * y * y + (5 + 2 * n) * x * y + 31 * c) % 41
-        - 20
-        for n in range(2)
-    ]
-    return _bytes(np.floor(np.stack(made)))
+    return np.stack([chirp_picture(n, 281, 263) for n in range(2)])
 
 
 def _noise(y: Integers, x: Integers, c: Integers, k: int) -> Integers:
@@ -193,11 +204,19 @@ def opencv_resized(image: Pixels, side: int, kernel: Kernel) -> Pixels:
     return _bytes(np.rint(values))
 
 
-def centre(image: Pixels, side: int) -> Pixels:
-    """The middle (side, side), as torchvision cuts it; a smaller picture is padded with black."""
-    image = np.pad(image, [(max(0, -(-(side - s) // 2)),) * 2 for s in image.shape[:2]] + [(0, 0)])
-    top, left = (round((s - side) / 2) for s in image.shape[:2])
+def centre(image: Pixels, side: int, half: Callable[[float], int] = round) -> Pixels:
+    """The middle (side, side), as torchvision cuts it, or starting at another ``half`` of what is
+    left over; a smaller picture is put into the middle of black, nearer to its top left."""
+    missing = [max(0, side - length) for length in image.shape[:2]]
+    image = np.pad(image, [*((m // 2, m - m // 2) for m in missing), (0, 0)])
+    top, left = (half((length - side) / 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
+
+
+def tiled(image: Pixels, side: int, crop: int) -> Pixels:
+    """The middle (crop, crop) of copies side by side, as many as cover (side, side)."""
+    y, x = (np.arange(n * math.ceil(side / n)) % n for n in image.shape[:2])
+    return centre(image[y][:, x], crop)
 
 
 @cache

@@ -7,8 +7,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -43,22 +43,26 @@ class Input:
         prepare: (H, W, 3) uint8 to the side of the network, uint8.
         normal: mean and standard deviation that intensities in [0, 1] are normalised by.
         odd: whether the picture of unequal sides was prepared too.
+        extra: more pictures that were prepared, by the names that the golden's fields have.
     """
 
     pictures: Callable[[], Pixels]
     prepare: Callable[[Pixels], Pixels]
     normal: tuple[tuple[float, ...], tuple[float, ...]]
     odd: bool = False
+    extra: Mapping[str, Pixels] = field(default_factory=dict)
 
     def pixels(self, patch: Values | None = None) -> list[Pixels]:
-        """The prepared pictures, the odd one last; ``patch`` is added to them."""
+        """The prepared pictures in the order of the sources; ``patch`` is added to them."""
         made = [self.prepare(picture) for picture in self.sources()]
         if patch is not None:
             made = [(one + fix).astype(np.uint8) for one, fix in zip(made, patch, strict=True)]
         return made
 
     def sources(self) -> list[Pixels]:
-        return [*self.pictures(), *([pictures.odd_picture()] if self.odd else [])]
+        """The pictures: the batch, the odd one, the extra ones."""
+        odd = [pictures.odd_picture()] if self.odd else []
+        return [*self.pictures(), *odd, *self.extra.values()]
 
     def tensor(self, pixels: Pixels) -> Values:
         """(H, W, 3) uint8 -> (3, H, W) float32, normalised."""
@@ -84,6 +88,10 @@ def _fatformer(image: Pixels) -> Pixels:
 
 _cnn = partial(Input, pictures=pictures.cnn_pictures, odd=True)
 _chirp = partial(Input, pictures=pictures.chirp_pictures)
+_odd_and_tiny = partial(
+    _chirp,
+    extra={"odd": pictures.chirp_picture(2, 201, 311), "tiny": pictures.chirp_picture(3, 37, 53)},
+)
 _square = _whole(256, 256, pictures.bilinear)
 _ladeda = _chirp(prepare=_whole(256, 256, pictures.bilinear, axes=(0, 1)), normal=IMAGENET)
 _xception = _whole(299, 299, pictures.cubic(-0.5))
@@ -120,6 +128,44 @@ INPUTS = {
     "sbi": _chirp(
         prepare=partial(pictures.opencv_resized, side=380, kernel=pictures.bilinear), normal=NONE
     ),
+    "effort": _odd_and_tiny(
+        prepare=partial(pictures.opencv_resized, side=224, kernel=pictures.bilinear), normal=CLIP
+    ),
+    "effort_univfd": _odd_and_tiny(
+        prepare=partial(pictures.tiled, side=256, crop=224), normal=CLIP
+    ),
+    "dda": _chirp(
+        prepare=partial(pictures.centre, side=336),
+        normal=CLIP,
+        extra={
+            "odd": pictures.chirp_picture(2, 401, 351),
+            "mixed": pictures.chirp_picture(4, 201, 451),
+            "tiny": pictures.chirp_picture(3, 37, 53),
+        },
+    ),
+    "bfree": Input(
+        pictures=lambda: np.stack([pictures.blocks_picture(n, 535, 553) for n in range(2)]),
+        prepare=lambda image: image,
+        normal=IMAGENET,
+        extra={
+            "small": pictures.chirp_picture(0, 281, 263),
+            "tall": pictures.blocks_picture(2, 620, 263),
+        },
+    ),
+    "d3": _odd_and_tiny(prepare=_whole(224, 224, pictures.bilinear), normal=CLIP),
+    "rigid": _chirp(prepare=_whole(224, 224, pictures.bilinear), normal=IMAGENET),
+    "aeroblade": Input(
+        pictures=lambda: np.stack([pictures.chirp_picture(n, 128, 160) for n in range(2)]),
+        prepare=lambda image: image,
+        normal=NONE,
+    ),
+    "cospy": _chirp(prepare=_short(384, pictures.bilinear), normal=NONE),
+    "drct_convb": _odd_and_tiny(
+        prepare=partial(pictures.centre, side=224, half=math.floor), normal=IMAGENET
+    ),
+    "drct_clip": _odd_and_tiny(
+        prepare=partial(pictures.centre, side=224, half=math.floor), normal=IMAGENET
+    ),
 }
 
 EXTRAS = {"odd": pictures.odd_picture, "tiny": pictures.tiny_picture}
@@ -139,8 +185,10 @@ def golden(name: str) -> Golden:
     """The stored arrays of a golden; with pictures and tensors where :data:`INPUTS` has it.
 
     Returns:
-        The file's arrays, and: ``images_u8`` and ``odd_u8``, the pictures; ``pixels``, these
-        prepared; ``input`` (N, 3, H, W) and ``odd_input``, what the network is given.
+        The file's arrays, and: ``images_u8``, ``odd_u8`` and ``NAME_u8`` of every extra one, the
+        pictures, and all of them as ``sources``; ``pixels``, these prepared; ``input``
+        (N, 3, H, W), ``odd_input`` and ``NAME_input``, what the network is given, and all of it
+        as ``tensors``.
 
     Raises:
         AssertionError: what the rules made is not what the authors' code was given.
@@ -154,14 +202,30 @@ def golden(name: str) -> Golden:
     tensors = [made.tensor(one) for one in pixels]
     assert digest(made.sources()) == str(found["pictures_sha256"]), f"{name}: other pictures"
     assert digest(pixels) == str(found["pixels_sha256"]), f"{name}: pictures prepared otherwise"
-    for tensor, sample in zip(tensors, found["input_sample"], strict=True):
-        np.testing.assert_allclose(tensor[SAMPLE], sample, rtol=0, atol=1e-6, err_msg=name)
-    *sources, last = made.sources()
+    np.testing.assert_allclose(
+        sampled(tensors), found["input_sample"], rtol=0, atol=1e-6, err_msg=name
+    )
+    sources, count = made.sources(), len(made.pictures())
     if made.odd:
-        found |= {"odd_u8": last, "odd_input": tensors.pop()}
-    else:
-        sources.append(last)
-    return {**found, "images_u8": np.stack(sources), "pixels": pixels, "input": np.stack(tensors)}
+        found |= {"odd_u8": sources[count], "odd_input": tensors[count]}
+    first = len(sources) - len(made.extra)
+    for entry, source, tensor in zip(made.extra, sources[first:], tensors[first:], strict=True):
+        found |= {f"{entry}_u8": source, f"{entry}_input": tensor[None]}
+    return {
+        **found,
+        "sources": sources,
+        "images_u8": np.stack(sources[:count]),
+        "pixels": pixels,
+        "tensors": tensors,
+        "input": np.stack(tensors[:count]),
+    }
+
+
+def sampled(tensors: list[Values]) -> Values:
+    """Some values of every tensor; of tensors of several sizes those that all have."""
+    found = [tensor[SAMPLE] for tensor in tensors]
+    height, width = (min(one.shape[axis] for one in found) for axis in (1, 2))
+    return np.stack([np.ascontiguousarray(one[:, :height, :width]) for one in found])
 
 
 @cache
@@ -303,9 +367,7 @@ def preprocessing_is_exact(
     gold = golden(name)
     preprocess = parse(spec.preprocess_for(suite))
     normalise = normalise or spec.build().module.normalise
-    odd = ([gold["odd_u8"]], [gold["odd_input"]]) if "odd_u8" in gold else ([], [])
-    images, tensors = [*gold["images_u8"], *odd[0]], [*gold["input"], *odd[1]]
-    for image, pixels, tensor in zip(images, gold["pixels"], tensors, strict=True):
+    for image, pixels, tensor in zip(gold["sources"], gold["pixels"], gold["tensors"], strict=True):
         prepared = preprocess(image)
         assert np.array_equal(prepared, pixels), f"{name}: {np.sum(prepared != pixels)} differ"
         near(normalise(to_tensor(prepared)[None])[0], tensor, atol=atol)

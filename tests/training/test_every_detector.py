@@ -24,13 +24,14 @@ LARGE = {
     "aligned",
     "bihpf",
     "cnndetection",
+    "drct",
     "f3net",
     "f3net-dfb",
     "fredect",
     "frepgan",
     "gandetection",
+    "selfblended",
 }
-LARGE |= {"selfblended"}
 
 
 def cases() -> list[Any]:

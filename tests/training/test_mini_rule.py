@@ -41,6 +41,7 @@ EXPECTED = {
         f"{CROP}|rotate(180)|color_jitter(0.5,0.5,0.5)|mask_patches(0.5,16,0.75)",
         "native",
     ),
+    "drct": ("jpeg(0.5,30,100)|hflip(0.5)|random_crop(96)", "native"),
     # What follows cannot take 96x96 or 128x128 and keeps the published geometry there.
     "frank-net": ("center_crop(128)", "native"),
     "gandetection": ("native", "native"),
@@ -54,6 +55,19 @@ EXPECTED = {
         "gaussian_blur(0.5,0,3)|jpeg(0.5,30,100)|pad_for_crop(224)|random_crop(224)|hflip(0.5)",
         "center_crop(224)",
     ),
+    "drct-clip": (
+        "jpeg(0.5,30,100)|hflip(0.5)|pad_for_crop(224)|random_crop(224)",
+        "center_crop_floor(224)",
+    ),
+    "effort-univfd": (
+        "tile(256)|random_crop(224)|hflip(0.5)",
+        "tile(256)|center_crop(224)",
+    ),
+    "dda": (
+        "jpeg(0.15,55,100)|hflip(0.5)|pad_for_crop(336)|random_crop(336)",
+        "center_crop(336)",
+    ),
+    "d3": (RESIZED, "resize(224,224)"),
     "ojha": (RESIZED, "resize(256)|center_crop(224)"),
 }
 NETWORKS = [
