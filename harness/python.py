@@ -230,6 +230,11 @@ def evaluate(method: str, **flags: Any) -> Evaluation:
         HarnessError: as the command's.
     """
     args = command_line("run").read([*_words(flags), "--method", method])
+    if args.twin or args.shard:
+        raise UsageError(
+            "harness.evaluate runs whole suites, without twins",
+            hint="python -m harness run has --twin and --shard; harness.records reads what it left",
+        )
     cache.keep_in(Path(args.out) / "cache")
     asked = _matrix.request(args)
     with _matrix.engine(args, asked) as engine:

@@ -135,6 +135,9 @@ def test_errors_are_those_of_the_command(place: Path) -> None:
         harness.load("lmf")
     with pytest.raises(UsageError, match="--lmit"):
         harness.evaluate("chance", images="photos", lmit=3)
+    for flag in ({"twin": "jpeg96"}, {"shard": "1/2"}):
+        with pytest.raises(UsageError, match="runs whole suites, without twins"):
+            harness.evaluate("chance", images="photos", **flag)
     with pytest.raises(DataError, match="no such file or folder"):
         harness.evaluate("chance", images="nowhere")
 
