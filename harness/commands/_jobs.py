@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from harness.data.preprocess import parse
 from harness.engine.scorer import Compute, Job, make_job
 from harness.env import resolve_device, usable_cores
 from harness.errors import UsageError
+from harness.outside.declared import Declared
 from harness.registry import detectors as registry
 
 
@@ -44,7 +46,7 @@ def selected(args: argparse.Namespace) -> list[Chosen]:
     taken = False
     declared = _flags.declared(args)
     for name in names:
-        spec, token = registry.named(name.strip(), declared)
+        spec, token = _named(name.strip(), declared, getattr(args, "out", None))
         if token or weights is None:
             chosen.append(Chosen(spec, token, args.variant))
         else:
@@ -63,6 +65,21 @@ def selected(args: argparse.Namespace) -> list[Chosen]:
             hint="run them one by one",
         )
     return chosen
+
+
+def _named(text: str, declared: Declared, out: Path | None) -> tuple[DetectorSpec, str]:
+    """As the registry has it; of scores that were imported it says that they are all there is."""
+    try:
+        return registry.named(text, declared)
+    except UsageError as error:
+        name = re.escape(text.partition(":")[0])
+        there = out.glob("results/*/*@imported.*.json") if out is not None else ()
+        if any(re.match(rf"{name}@imported\.", path.name) for path in there):
+            raise UsageError(
+                f"{text}: its scores were imported, so nothing here can score images with it",
+                hint=f"python -m harness metrics {text}; compare and tables take it too",
+            ) from error
+        raise
 
 
 def _tokens(spec: DetectorSpec, weights: Path) -> list[str]:

@@ -73,3 +73,11 @@ def test_with_images_at_hand(here: Path, says: Says) -> None:
     result = record_of("mine").result("flux")
     assert result is not None
     assert (result.n_real, result.n_fake, result.metrics["acc"].value) == (4, 3, 1.0)
+
+
+def test_an_imported_name_cannot_score_images(here: Path, says: Says) -> None:
+    save(here / "scores.csv", ROWS)
+    says("import", "scores.csv", "--name", "mine", *PROBABILITY, *FEW)
+    words = ("run", "--method", "mine", "--suite", "mini:gan")
+    assert "mine: its scores were imported" in says(*words, code=2)
+    assert "unknown detector 'min'" in says("run", "--method", "min", *words[3:], code=2)
