@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import safetensors
 import safetensors.torch
@@ -94,19 +95,41 @@ def identity(weights: Weights, paths: Sequence[Path]) -> tuple[str, dict[str, st
 
 def read_files(weights: Weights, paths: Sequence[Path]) -> dict[str, Tensor]:
     """The entries of all files of a checkpoint under the network's names."""
-    state: dict[str, Tensor] = {}
+    state = _State()
     for part, path in zip(files_of(weights), paths, strict=True):
         # A few digits of a sha256 can be forged: they do not make a program one to run.
         verified = len(part.sha256) == DIGITS and is_published(part, sha256_of(path))
-        named = _renamed(read_state(path, inside=part.inside, verified=verified), part, path)
+        content = _content(path, part.inside, verified)
+        state.files.append(content)
+        named = _renamed(content, part, path)
         twice = state.keys() & named.keys()
         if twice:
             raise WeightsError(
                 f"{path}: {min(twice)!r} is in another file of {weights.name} too; expected every "
                 "name once"
             )
-        state |= named
+        state.update(named)
     return state
+
+
+class _State(dict[str, Tensor]):
+    """Named tensors, and the whole files that they are of."""
+
+    def __init__(self, named: Mapping[str, Tensor] | None = None) -> None:
+        super().__init__(named or {})
+        self.files: list[_State] = []
+
+
+_in_use: WeakValueDictionary[tuple[str, str, str, bool], _State] = WeakValueDictionary()
+"""Files whose tensors somebody holds: a backbone's is read once for all detectors on it."""
+
+
+def _content(path: Path, inside: str, verified: bool) -> _State:
+    key = (str(path), file_state(path), inside, verified)
+    found = _in_use.get(key)
+    if found is None:
+        found = _in_use[key] = _State(read_state(path, inside=inside, verified=verified))
+    return found
 
 
 def read_state(path: Path, *, inside: str = "", verified: bool = False) -> dict[str, Tensor]:

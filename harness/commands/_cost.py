@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from tqdm import tqdm
 
 from harness.api import DetectorSpec
+from harness.checkpoints.files import files_of
 from harness.cost.count import ATTENTION, MACS_UNIT, Counts, Size, count
 from harness.cost.latency import Speed, measure
 from harness.cost.printed import Reconciled, explain, reconcile
@@ -36,7 +37,8 @@ class CostReport:
 def run(args: argparse.Namespace) -> int:
     device = resolve_device(args.device)
     code, costs = 0, []
-    for spec in tqdm(registry.usable(args.method), desc="cost", unit="detector"):
+    specs = registry.usable(args.method)
+    for spec in tqdm(specs, desc="cost", unit="detector"):
         try:
             costs.append(_cost(spec, args, device))
         except HarnessError as error:
@@ -46,12 +48,24 @@ def run(args: argparse.Namespace) -> int:
         content = {
             "costs": [asdict(cost) for cost in costs],
             "macs_unit": MACS_UNIT,
+            "shared": shared_files(specs),
             "environment": environment(device),
         }
         print(canonical_json(content), end="")
     else:
         print("\n\n".join("\n".join(_lines(cost)) for cost in costs))
+        for file, names in shared_files(specs).items():
+            print(f"\nshared: {file} of {', '.join(names)}; a run of them keeps equal parts once")
     return code
+
+
+def shared_files(specs: Sequence[DetectorSpec]) -> dict[str, list[str]]:
+    """Published files that several of these detectors are made of -> their names."""
+    found: dict[str, list[str]] = {}
+    for spec in specs:
+        for name in sorted({part.filename for w in spec.weights for part in files_of(w)}):
+            found.setdefault(name, []).append(spec.name)
+    return {name: owners for name, owners in found.items() if len(owners) > 1}
 
 
 def _cost(spec: DetectorSpec, args: argparse.Namespace, device: torch.device) -> CostReport:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.api import Detector, HasModule
 from harness.engine import onnx_session
@@ -80,6 +80,7 @@ def accelerate(
     precision: str = "fp32",
     runtime: str = "torch",
     sizes: Sequence[tuple[int, int]] = CHECK_SIZES,
+    shared: Sequence[nn.Module] = (),
 ) -> Accelerated:
     """The detector's ``score`` in eval mode as a fast, thread-safe function.
 
@@ -94,6 +95,7 @@ def accelerate(
             or ``bf16``: autocast, faster and with other numbers.
         runtime: one of :data:`FORMS`; ``onnxruntime`` is for the CPU at fp32 (extra ``onnx``).
         sizes: (height, width) of the images on which fast and plain form are compared.
+        shared: parts of the detector that are used as they are, not copied.
 
     Raises:
         UsageError: an unknown or impossible combination, or the extra is not installed.
@@ -101,7 +103,7 @@ def accelerate(
     check_options(device, precision, runtime)
     if not isinstance(detector, HasModule):
         return Accelerated(_inference(detector.score))
-    eager = copy.deepcopy(detector)
+    eager = copy.deepcopy(detector, {id(part): part for part in shared})
     eager.module.eval().requires_grad_(False)
     if device.type != "cpu":
         return Accelerated(_on_device(eager, device, precision))

@@ -23,6 +23,7 @@ from harness.api import (
 from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
 from harness.data.preprocess import refuse_size
 from harness.engine.accelerate import CHECK_SIZES, Accelerated, accelerate
+from harness.engine.towers import Towers
 from harness.errors import BadImageError, CannotScoreError, DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
 from harness.results.records import WeightsRef
@@ -76,14 +77,24 @@ class Scorer:
         spec: the detector's spec.
         loaded: its weights, without any state for a detector that has none.
         compute: where it runs.
+        towers: what other detectors of the run hold, so that a backbone is kept once; None where it
+            is alone.
 
     Attributes:
         function: its score of pixels; None for a detector that sees file headers only.
     """
 
-    def __init__(self, spec: DetectorSpec, loaded: LoadedWeights, compute: Compute) -> None:
+    def __init__(
+        self,
+        spec: DetectorSpec,
+        loaded: LoadedWeights,
+        compute: Compute,
+        towers: Towers | None = None,
+    ) -> None:
         self.spec = spec
         detector = ready(spec, loaded)
+        if towers is not None:
+            towers.adopt(detector, ":".join(filter(None, (spec.name, loaded.ref.label))))
         self.function: Accelerated | None = None
         self._headers = detector if isinstance(detector, HeaderDetector) else None
         self._files = detector if isinstance(detector, FileDetector) else None
@@ -94,6 +105,7 @@ class Scorer:
                 precision=compute.precision,
                 runtime=compute.runtime,
                 sizes=_check_sizes(spec),
+                shared=towers.modules if towers is not None else (),
             )
         elif self._headers is None and self._files is None:
             raise DetectorError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.engine.scorer import Compute, Job, Scorer
+from harness.engine.towers import Towers
 from harness.env import environment
 from harness.errors import HarnessError
 from harness.results.records import Made
@@ -26,6 +27,7 @@ class Scorers:
 
     def __init__(self, compute: Compute) -> None:
         self.compute = compute
+        self._towers = Towers()
         # By weights, not by job: the treatments of a detector's images share its network. A
         # network that cannot be built fails for every subset with the one error of its first try.
         self._built: dict[int, Scorer | HarnessError] = {}
@@ -39,7 +41,7 @@ class Scorers:
         found = self._built.get(id(job.loaded))
         if found is None:
             try:
-                found = Scorer(job.spec, job.loaded, self.compute)
+                found = Scorer(job.spec, job.loaded, self.compute, self._towers)
             except HarnessError as error:
                 found = error
             self._built[id(job.loaded)] = found
