@@ -303,11 +303,11 @@ def test_a_detector_that_raises_on_a_node_names_image_and_node(
 def test_somebodys_function_runs_on_the_nodes_as_here(
     cluster: Nodes, images: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "on_nodes.py").write_text(  # a name that no other test of the process has
         "import numpy as np\ndef mean(image): return float(np.asarray(image).mean())\n"
         "mean.takes, mean.kind, mean.threshold = 'image', 'uncalibrated', 100\n"
     )
-    method = f"{tmp_path}/mine.py:mean"
+    method = f"{tmp_path}/on_nodes.py:mean"
     assert run(images, tmp_path / "plain", method=method) == 0
     with cluster.with_days("", ""):
         assert run(images, tmp_path / "ray", "--ray", cluster.address, method=method) == 0
