@@ -12,8 +12,9 @@ from harness.results.records import RunRecord
 
 LONGEST = 60
 """Characters of a value in a row's title."""
-# Of a recipe as kept with weights: what a training found, not what it was asked to do.
-_FOUND = ("val_ap", "weights_epoch")
+# Of a recipe as kept with weights: what a training found, not what it was asked to do. Records of
+# earlier versions do not hold how many images there were; that sets no row apart.
+_FOUND = ("val_ap", "weights_epoch", "training_images")
 
 
 def weights_kind(record: RunRecord) -> str:

@@ -207,7 +207,7 @@ def test_two_recipes_are_no_two_seeds_of_one_row() -> None:
         "LFM (val preprocess none, 2 seeds)",
         "LFM (val preprocess native, 1 seed)",
     ]
-    found = {"val_ap": 0.9, "weights_epoch": 3}
+    found = {"val_ap": 0.9, "weights_epoch": 3, "training_images": 660}
     same = replace(two, weights=replace(two.weights, recipe=found))
     assert [r.title for r in table(one, same).rows if r.detector == "lfm"] == ["LFM (2 seeds)"]
     newer = replace(two, version=2)
