@@ -55,13 +55,22 @@ class ImageFile:
         """The steps that are of this image."""
         return perturbation.of(self._label, lambda: decode.read_header(self.data, self.name).format)
 
-    def header(self, perturbation: Perturbation = UNPERTURBED) -> FileHeader:
-        """Of :meth:`encoded`.
+    def whole(self, perturbation: Perturbation = UNPERTURBED) -> tuple[bytes, FileHeader]:
+        """:meth:`encoded`, and what it says of itself.
 
         Raises:
             BadImageError: it cannot be read.
         """
-        return decode.read_header(self.encoded(perturbation), self.name)
+        data = self.encoded(perturbation)
+        return data, decode.read_header(data, self.name)
+
+    def header(self) -> FileHeader:
+        """Of the file.
+
+        Raises:
+            BadImageError: it cannot be read.
+        """
+        return self.whole()[1]
 
 
 def score(
@@ -77,6 +86,6 @@ def score(
         InputSizeError: the detector cannot take its size after ``preprocess``.
     """
     if not scorer.reads_pixels:
-        return scorer.encoded(image.encoded(perturbation), image.header(perturbation), image.name)
+        return scorer.encoded(*image.whole(perturbation), image.name)
     pixels = preprocess(image.pixels(perturbation), image.name)
     return float(scorer.pixels(to_tensor(pixels)[None], image.name)[0])

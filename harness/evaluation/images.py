@@ -149,7 +149,7 @@ class SubsetScoring:
             if not share.wants(index):
                 continue
             if not share.scorer.reads_pixels:
-                whole = image.encoded(share.perturbation), image.header(share.perturbation)
+                whole = image.whole(share.perturbation)
                 loaded.results[number] = attempt(share.scorer.encoded, *whole, image.name)
             elif share.view not in loaded.pixels:
                 image.pixels(UNPERTURBED)  # what cannot be decoded is bad for every share

@@ -16,6 +16,7 @@ from harness.data.scores import Floats, ScoreFile
 from harness.data.suite import Suite
 from harness.errors import DataError, UsageError
 from harness.evaluation.recorder import Recorder, not_scored
+from harness.outside.declared import turned
 from harness.results.predictions import Predictions, prediction_path, write_predictions
 from harness.results.records import Made, Origin, RunRecord, SubsetResult, WeightsRef
 from harness.results.reservations import names
@@ -44,9 +45,7 @@ class Meaning:
 
     def turned(self, scores: Floats) -> Floats:
         """Scores of which the larger is more fake: negated, or one less a probability."""
-        if not self.lower_is_fake:
-            return scores
-        return 1.0 - scores if self.kind == "probability" else -scores
+        return turned(scores, self.kind, self.lower_is_fake)
 
 
 @dataclass(frozen=True, kw_only=True)

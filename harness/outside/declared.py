@@ -7,13 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
 
 from harness.api import DetectorSpec, ScoreSpec
 from harness.data.hashing import file_sha256
 from harness.errors import UsageError
 from harness.results.records import Origin
 
+Scores = TypeVar("Scores", float, np.ndarray[Any, np.dtype[np.float64]])
 Kind = Literal["logit", "probability", "uncalibrated"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 BETWEEN: Mapping[str, float] = {"probability": 0.5, "logit": 0.0}
@@ -82,8 +85,8 @@ def score_spec(place: str, said: Declared) -> ScoreSpec:
     return ScoreSpec(kind=said.kind, threshold=threshold, published_ap="ap")
 
 
-def turned(value: float, kind: str, lower_is_fake: bool | None) -> float:
-    """A score so that larger means fake: of a probability the other class's, else the negative."""
+def turned(value: Scores, kind: str, lower_is_fake: bool | None) -> Scores:
+    """Scores so that larger means fake: of a probability the other class's, else the negative."""
     if not lower_is_fake:
         return value
     return 1 - value if kind == "probability" else -value

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from harness.api import DetectorSpec
 from harness.errors import CannotScoreError, DetectorError, UsageError
+from harness.installed import ROOT
 from harness.outside.declared import (
     CITATION,
     NOTES,
@@ -36,9 +37,6 @@ from harness.outside.host import TAKES
 from harness.results.reservations import NOT_DETERMINISTIC
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
-
-ROOT = Path(__file__).resolve().parents[2]
-"""Where ``harness`` is imported from."""
 
 
 class HostedFunction:
@@ -150,8 +148,7 @@ class _Function:
                     "is between 0 and 1",
                     hint="divide percent by 100, or declare --kind uncalibrated --threshold NUMBER",
                 )
-        turn = (turned(value, self._said.kind, self._said.lower_is_fake) for value in found)
-        return np.array(list(turn), np.float64)
+        return turned(found, self._said.kind, self._said.lower_is_fake)
 
 
 class PictureFunction(_Function):
