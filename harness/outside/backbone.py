@@ -84,7 +84,8 @@ def backbone_detector(name: str, declared: Declared) -> Outsider:
     if declared.fake_label not in ("", "0", "1"):
         raise UsageError(f"{text}: --fake-label {declared.fake_label!r}, expected 0 or 1")
     fake = int(declared.fake_label) if declared.fake_label else None
-    settings = timm.data.resolve_data_config({}, model=timm.create_model(name, num_classes=1))
+    known = timm.models.get_pretrained_cfg(name)
+    settings = timm.data.resolve_data_config({}, pretrained_cfg=known.to_dict() if known else {})
     height, width = settings["input_size"][1:]
     spec = DetectorSpec(
         name=named("timm", name),

@@ -48,6 +48,7 @@ class HostedFunction:
 
     Attributes:
         about: what the object said of itself.
+        end: ends the process; it ends by itself when nobody holds this any more.
 
     Raises:
         UsageError: it cannot be loaded.
@@ -62,7 +63,7 @@ class HostedFunction:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
-        weakref.finalize(self, _end, self._process)
+        self.end = weakref.finalize(self, _end, self._process)
         self._lock = threading.Lock()
         self.about = self._answer()
         if "error" in self.about:
@@ -178,6 +179,7 @@ def function_detector(place: str, name: str, declared: Declared) -> Outsider | N
     function = hosted(place, name, Path.cwd())
     text, about = function.text, function.about
     if about["what"] == "spec":
+        function.end()  # it runs in this process; that one is not needed
         return None
     if about["what"] != "function":
         raise UsageError(f"{text} is a {about['what']}, expected a function or a DetectorSpec")

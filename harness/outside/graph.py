@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.api import DetectorSpec, InputRule, ScoreSpec
+from harness.data.hashing import file_state
 from harness.data.preprocess import parse
 from harness.errors import DataError, UsageError, WeightsError
 from harness.installed import install_hint
@@ -64,15 +66,7 @@ class GraphDetector:
     """
 
     def __init__(self, file: Path, facts: GraphFacts) -> None:
-        runtime = _runtime()
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1  # images are scored side by side
-        try:
-            self._session = runtime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime has a type of its own for everything
-            raise WeightsError(f"{file}: ONNX Runtime cannot load it: {error}") from error
+        self._session = _session(file)
         self._facts = facts
         self._single = _takes_one(self._session)
         self._lock = threading.Lock()
@@ -188,8 +182,7 @@ def _is_number(value: object) -> bool:
 
 def _input_rule(file: Path, facts: GraphFacts) -> InputRule:
     """The sizes that the graph declares; one that is left open takes any."""
-    session = _runtime().InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    shape = session.get_inputs()[0].shape
+    shape = _session(file).get_inputs()[0].shape
     if len(shape) != 4:
         raise UsageError(f"{file}: its input is {shape}, expected (N, 3, H, W) or (N, H, W, 3)")
     sides = shape[2:] if facts.layout == "NCHW" else shape[1:3]
@@ -205,6 +198,27 @@ def _input_rule(file: Path, facts: GraphFacts) -> InputRule:
         return "" if fits else f"the graph takes {height}x{width} (height x width)"
 
     return InputRule(smallest=(height, width), check=check)
+
+
+def _session(file: Path) -> Any:
+    """A graph as ONNX Runtime runs it; several threads may run it.
+
+    Raises:
+        WeightsError: it is none.
+    """
+    return _loaded(file, file_state(file))
+
+
+@cache
+def _loaded(file: Path, state: str) -> Any:
+    """Loaded once for each state of the file."""
+    runtime = _runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1  # images are scored side by side
+    try:
+        return runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime has a type of its own for everything
+        raise WeightsError(f"{file}: ONNX Runtime cannot load it: {error}") from error
 
 
 def _takes_one(session: Any) -> bool:

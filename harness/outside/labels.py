@@ -28,12 +28,10 @@ def fake_outputs(place: str, labels: Sequence[str], declared: str) -> tuple[int,
     if declared in labels:
         return (labels.index(declared),)
     sides = [_side(label) for label in labels]
-    if None not in sides and len(set(sides)) == 2 and not declared:
+    if None not in sides and len(set(sides)) == 2:  # what else was declared is about the data
         return tuple(n for n, side in enumerate(sides) if side)
     if declared.isdecimal() and int(declared) < len(labels):
         return (int(declared),)
-    if declared and None not in sides and len(set(sides)) == 2:
-        return tuple(n for n, side in enumerate(sides) if side)  # the flag is about the data
     raise UsageError(
         f"{place}: which of its labels means fake? It has {', '.join(labels)}"
         + (f"; --fake-label says {declared!r}" if declared else ""),

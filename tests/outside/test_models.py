@@ -106,6 +106,12 @@ def test_labels_that_leave_a_doubt_are_asked_for(
     assert scores() == pytest.approx((found[:, 0] - found[:, 1]).tolist(), abs=1e-5)
 
 
+def test_a_label_of_the_data_does_not_turn_a_classifier_whose_names_are_clear(place: Path) -> None:
+    found = logits(*save_vit(place / "vit", ("fake", "real")))
+    assert run("hf:vit", "--fake-label", "1") == 0  # in a table's column 1 may mean fake
+    assert scores() == pytest.approx((found[:, 0] - found[:, 1]).tolist(), abs=1e-5)
+
+
 @pytest.mark.parametrize("side", ["real or fake", "unreal"])
 def test_a_word_that_is_both_or_neither_is_a_doubt(
     place: Path, side: str, capsys: pytest.CaptureFixture[str]
@@ -245,6 +251,14 @@ def test_a_toml_that_is_wrong(
     (place / "net.toml").write_text(toml(**entries))
     assert run("onnx:net.onnx") != 0
     assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_graph(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    (place / "net.onnx").write_bytes(b"no graph")
+    (place / "net.toml").write_text(toml())
+    assert run("onnx:net.onnx") == 3
+    assert "ONNX Runtime cannot load it" in capsys.readouterr().err
 
 
 def test_a_graph_without_a_toml_shows_one(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
