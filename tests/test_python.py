@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,11 @@ def test_the_page_runs(place: Path, released_weights: Path, monkeypatch: Any) ->
     assert len(CALLS) == 3
     for fence in CALLS:
         exec(compile(fence.text, fence.name, "exec"), kept)
-    assert list(kept["found"]["image"]) == ["one.png", "image 2"]
+    page = (CHECKOUT / "docs/python.md").read_text(encoding="utf-8")
+    for image, score in zip(kept["found"]["image"], kept["found"]["score"], strict=True):
+        (shown,) = re.findall(rf"^\d  {image} +(-?[\d.]+) +", page, re.MULTILINE)
+        assert score == pytest.approx(float(shown), abs=1e-4)
+    assert list(kept["found"]["image"]) == ["image 1", "image 2"]
     assert kept["accuracy"]["subset"].nunique() == 4
 
 
