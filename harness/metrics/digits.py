@@ -1,0 +1,82 @@
+"""What printed digits say: the interval of a number, and the counts that it can come from."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_NUMBER = re.compile(r"\s*(-?\d+(?:\.(\d*))?)\s*%?\s*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A number in percent, as it is printed: ``62.3`` is anything that rounds to it.
+
+    Args:
+        text: the digits, without a sign of percent.
+        decimals: how many stand behind the point.
+
+    Example:
+        >>> Digits.parse("62.3").low, Digits.parse("62.3").high
+        (0.6225, 0.6235)
+    """
+
+    text: str
+    decimals: int
+
+    @classmethod
+    def parse(cls, text: str) -> Digits:
+        """Reads ``62.3`` or ``62.3%``.
+
+        Raises:
+            ValueError: it is no number in percent, in words that go on from the text.
+        """
+        match = _NUMBER.fullmatch(text)
+        if match is None:
+            raise ValueError("is no number in percent, such as 62.3")
+        digits = cls(match[1], len(match[2] or ""))
+        if not 0 <= digits.percent <= 100:
+            raise ValueError("lies outside 0 to 100: numbers are in percent")
+        return digits
+
+    @property
+    def percent(self) -> float:
+        """The number as printed."""
+        return float(self.text)
+
+    @property
+    def half(self) -> float:
+        """Half a unit of the last digit, as a fraction."""
+        return 0.5 * 10.0 ** -(self.decimals + 2)
+
+    @property
+    def low(self) -> float:
+        """The smallest fraction that is printed so."""
+        return round(self.percent / 100 - self.half, 12)
+
+    @property
+    def high(self) -> float:
+        """The largest fraction that is printed so."""
+        return round(self.percent / 100 + self.half, 12)
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a fraction is printed so. Both ends are taken: which way a program rounds a half
+        is its own affair."""
+        return self.low - 1e-9 <= value <= self.high + 1e-9
+
+    def counts(self, n: int) -> range:
+        """How many right decisions of ``n`` are printed so: none where ``n`` cannot be the number
+        of images (a GRIM test: Brown and Heathers, 2017).
+
+        Example:
+            >>> list(Digits.parse("62.3").counts(4000))[:2], len(Digits.parse("62.3").counts(7))
+            ([2490, 2491], 0)
+        """
+        low, high = (Fraction(round(edge * 10**12), 10**12) for edge in (self.low, self.high))
+        return range(max(0, math.ceil(low * n)), min(n, math.floor(high * n)) + 1)
+
+    def possible_n(self, largest: int, smallest: int = 1) -> list[int]:
+        """Numbers of images, ``smallest`` to ``largest``, of which some count is printed so."""
+        return [n for n in range(smallest, largest + 1) if len(self.counts(n))]

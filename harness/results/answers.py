@@ -1,0 +1,179 @@
+"""What ``why`` found, on disk: every condition that was tried, and what it makes of each number.
+
+An answer is no record: no table and no mean reads one. ``diff`` and the report point to it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import SchemaError
+from harness.results.paths import place_name
+from harness.results.store import canonical_json, write_atomic
+
+SCHEMA = 1
+FOLDER = "why"
+
+Verdict = Literal["explains", "possible", "excluded"]
+"""``explains``: all given numbers match, and fewer than 0.05 accidental matches are expected.
+``possible``: it matches as far as that is known, and nothing decides. ``excluded``: it does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A number that was to be explained.
+
+    Args:
+        name: as typed: ``ACC``, ``gaugan.ACC``.
+        subset, metric: which; the metric as records name it.
+        text: the digits, in percent.
+        low, high: fractions that count as a match: what is printed so, or where the images are not
+            known to be the same, what other images of the kind would give.
+        source: where it is printed, "" where it was typed.
+    """
+
+    name: str
+    subset: str
+    metric: str
+    text: str
+    low: float
+    high: float
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """What a condition makes of one wanted number.
+
+    Args:
+        value: a fraction; None where it is not defined.
+        low, high: where it lies, if it was made from a sample of the images; else None.
+        images: over how many images it is; 0 = of numbers alone.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    images: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One condition, or two together.
+
+    Args:
+        name: ``resize(256)``, ``resize(256) + ACC on fakes only``.
+        family: of the condition; of two, both joined by `` + ``.
+        verdict: see :data:`Verdict`.
+        numbers: by name of the wanted number.
+        group: number of the group of conditions that the wanted numbers cannot tell apart, among
+            those that are not excluded; -1 of others.
+        accidental: expected accidental matches, of those that match; else None.
+        changes, seen, do: as the catalogue says.
+        why: of what is ``possible``: what is not decided.
+    """
+
+    name: str
+    family: str
+    verdict: Verdict
+    numbers: dict[str, Number]
+    group: int = -1
+    accidental: float | None = None
+    changes: str = ""
+    seen: str = ""
+    do: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What ``why`` found.
+
+    Args:
+        detector, weights, suite: which row; all "" of numbers without images.
+        wanted: what was to be explained.
+        same_images: why the numbers are taken to be of these images; "" where they are not.
+        outcomes: every condition that was tried, those that explain first, then the nearest.
+        not_tried: name -> why a condition of the catalogue was not tried.
+        deciding: what would tell the possible ones apart, in sentences.
+        remarks: what the digits allow and other things that must be known, in sentences.
+        remains: where nothing matches: what is left, in sentences.
+        by_subset: subset -> names of the conditions that match all of its numbers, where no
+            condition matches those of all.
+        keys: digests of the manifest of each subset, so that an answer about other images is known.
+        schema: of this form.
+    """
+
+    detector: str = ""
+    weights: str = ""
+    suite: str = ""
+    wanted: tuple[Wanted, ...] = ()
+    same_images: str = ""
+    outcomes: tuple[Outcome, ...] = ()
+    not_tried: dict[str, str] = field(default_factory=dict)
+    deciding: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    remains: tuple[str, ...] = ()
+    by_subset: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def tried(self) -> int:
+        """How many conditions, and pairs of them, were tried."""
+        return len(self.outcomes)
+
+    def of(self, verdict: Verdict) -> tuple[Outcome, ...]:
+        """The outcomes of one verdict."""
+        return tuple(each for each in self.outcomes if each.verdict == verdict)
+
+
+def answer_path(out: Path, answer: Answer) -> Path:
+    """``why/<suite>/<detector>.<digest of what was asked>.json`` below an output folder."""
+    asked = [answer.detector, answer.weights, answer.suite, sorted(answer.keys.items())]
+    asked += [[each.subset, each.metric, each.text] for each in answer.wanted]
+    digest = hashlib.sha256(json.dumps(asked).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    name = f"{place_name(answer.detector or 'numbers')}.{digest}.json"
+    return out / FOLDER / place_name(answer.suite or "numbers") / name
+
+
+def save_answer(out: Path, answer: Answer) -> Path:
+    """Writes it and returns where."""
+    path = answer_path(out, answer)
+    write_atomic(path, canonical_json(dataclasses.asdict(answer)).encode())
+    return path
+
+
+def load_answers(out: Path) -> list[Answer]:
+    """Every answer below an output folder, in a fixed order.
+
+    Raises:
+        SchemaError: a file is damaged or of a later form.
+    """
+    return [_read(path) for path in sorted((out / FOLDER).glob("*/*.json"))]
+
+
+def _read(path: Path) -> Answer:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise SchemaError(f"{path}: answer schema {data['schema']}, expected {SCHEMA}")
+        data["wanted"] = tuple(Wanted(**each) for each in data["wanted"])
+        data["outcomes"] = tuple(
+            Outcome(**{**each, "numbers": {n: Number(**v) for n, v in each["numbers"].items()}})
+            for each in data["outcomes"]
+        )
+        data["by_subset"] = {name: tuple(found) for name, found in data["by_subset"].items()}
+        for name in ("deciding", "remarks", "remains"):
+            data[name] = tuple(data[name])
+        return Answer(**data)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SchemaError(
+            f"{path}: not an answer of this version ({type(error).__name__}: {error})",
+            hint=f"delete {path} and run `python -m harness why` again",
+        ) from error
