@@ -42,6 +42,8 @@ def _condition(name: str, about: About, donors: Sequence[str], pools: Sets) -> C
         if as_published and not _kept(about, sets):
             return None
         known = {**about.other_sets, **sets}
+        if not known.keys() >= set(donors):
+            return None
         lent = _reals([*(known[donor] for donor in donors), *pools.values()])
         others = [each for each in sets if [each] != list(donors)]
         return {**sets, **{each: _beside(lent, sets[each]) for each in others}} if others else None

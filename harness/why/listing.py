@@ -18,13 +18,15 @@ def base_name(name: str) -> str:
 def ending(name: str) -> str:
     """``a.b.PNG`` -> ``.png``; "" where the name has none."""
     _, dot, last = base_name(name).rpartition(".")
-    return dot + last.lower()
+    return dot and dot + last.lower()
 
 
 def suffix(name: str) -> str:
     """``cat_12_0.png`` -> ``_0``: what follows the last underscore; "" where there is none."""
-    _, line, last = base_name(name).removesuffix(ending(name)).rpartition("_")
-    return line + last
+    base = base_name(name)
+    stem = base[: len(base) - len(ending(name))]
+    _, line, last = stem.rpartition("_")
+    return line and line + last
 
 
 def scene(name: str) -> str:

@@ -17,8 +17,8 @@ from harness.why.metric_rows import (
     BATCHES,
     BY_NAME,
     Floats,
+    MetricRow,
     Number,
-    Row,
     float32,
     of_sets,
     printed_as,
@@ -30,7 +30,7 @@ DECIMALS = (2, 3, 4, 5, 6)
 _RAW = "take AP of the raw scores: no rounding has made ties among them."
 
 
-def areas() -> Iterator[Row]:
+def areas() -> Iterator[MetricRow]:
     """All rows on areas under a curve."""
     yield from _ap_of_other_scores()
     yield from _other_areas()
@@ -59,16 +59,16 @@ def _float16(scores: Floats, rule: Rule) -> Floats:
         return float32(scores, rule).astype(np.float16)
 
 
-def _ap_of_other_scores() -> Iterator[Row]:
+def _ap_of_other_scores() -> Iterator[MetricRow]:
     area = Curve.average_precision
-    yield Row(
+    yield MetricRow(
         name="AP of logits",
         changes="AP is taken of the logits, before any sigmoid.",
         of=_ap_of(lambda scores, rule: scores, area),
         do="say which scores AP is of: probabilities in float32 tie where logits do not.",
         kinds=("logit",),
     )
-    yield Row(
+    yield MetricRow(
         name="AP of float32 probabilities",
         changes="AP is taken of probabilities in float32, where those above about 1 - 6e-8 tie.",
         of=_ap_of(float32, area),
@@ -77,7 +77,7 @@ def _ap_of_other_scores() -> Iterator[Row]:
         kin="AP of rounded scores",
         kinds=("logit", "probability"),
     )
-    yield Row(
+    yield MetricRow(
         name="AP of float16 probabilities",
         changes="AP is taken of probabilities (of a detector without them: of scores) that were "
         "rounded to float16.",
@@ -87,7 +87,7 @@ def _ap_of_other_scores() -> Iterator[Row]:
         kin="AP of rounded scores",
     )
     for decimals in DECIMALS:
-        yield Row(
+        yield MetricRow(
             name=f"AP of scores with {decimals} decimals",
             changes=f"AP is taken of probabilities (of a detector without them: of scores) that "
             f"were printed with {decimals} decimals and read again.",
@@ -95,7 +95,7 @@ def _ap_of_other_scores() -> Iterator[Row]:
             do="write scores with all their digits: `repr(float)`.",
             kin="AP of rounded scores",
         )
-    yield Row(
+    yield MetricRow(
         name="AP of decisions",
         changes="AP is taken of the decisions, 0 or 1, in place of the scores.",
         of=_ap_of(lambda scores, rule: scores > rule.threshold, area),
@@ -110,34 +110,34 @@ def _decimals(decimals: int) -> Callable[[Floats, Rule], Floats]:
     return printed
 
 
-def _other_areas() -> Iterator[Row]:
-    yield Row(
+def _other_areas() -> Iterator[MetricRow]:
+    yield MetricRow(
         name="AUC in place of AP",
         changes="the area under the ROC curve is printed as AP.",
         of=printed_as("auc", "ap"),
         do=BY_NAME,
     )
-    yield Row(
+    yield MetricRow(
         name="AP in place of AUC",
         changes="AP is printed as the area under the ROC curve.",
         of=printed_as("ap", "auc"),
         do=BY_NAME,
     )
-    yield Row(
+    yield MetricRow(
         name="AP of reals",
         changes="AP has real as the positive class, found by the score of real.",
         of=of_sets(["ap"], _ap_of_reals),
         do="take fake as the positive class, as nearly every table of the field does.",
         seen="chail/patch-forensics; IBM/RIGID",
     )
-    yield Row(
+    yield MetricRow(
         name="AP by trapezoids",
         changes="the points of the precision-recall curve are joined by straight lines: "
         "sklearn's `auc(recall, precision)`.",
         of=_ap_of(_released, _trapezoids),
         do="take `average_precision_score`, which interpolates nothing.",
     )
-    yield Row(
+    yield MetricRow(
         name="AP at 11 points",
         changes="AP is the mean over recall 0, 0.1, ... 1 of the best precision at that recall or "
         "a higher one, as in PASCAL VOC 2007.",
@@ -166,9 +166,9 @@ def _eleven(found: Curve) -> float:
     return float(np.mean(best[first]))
 
 
-def _of_batches(size: int) -> Iterator[Row]:
+def _of_batches(size: int) -> Iterator[MetricRow]:
     """Batches of images in manifest order: reals, then fakes, so that most hold one class."""
-    yield Row(
+    yield MetricRow(
         name=f"mean AP of batches of {size}",
         changes=f"AP is computed in each batch of {size} images, reals first, then fakes, and "
         "averaged; sklearn gives a batch without fakes 0 and one without reals 1.",

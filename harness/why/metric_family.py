@@ -21,7 +21,7 @@ from harness.why.condition import (
 from harness.why.listing import scene
 from harness.why.metric_areas import areas
 from harness.why.metric_rows import (
-    Row,
+    MetricRow,
     of_sets,
     pooled,
 )
@@ -49,11 +49,11 @@ def conditions(about: About) -> Iterator[Condition | Absent]:
         )
 
 
-def _rows() -> Iterator[Row]:
+def _rows() -> Iterator[MetricRow]:
     yield from areas()
     yield from shares()
     yield from _other_means()
-    yield Row(
+    yield MetricRow(
         name="truncated",
         family="table",
         changes="digits behind the last printed one were cut off, not rounded.",
@@ -63,22 +63,22 @@ def _rows() -> Iterator[Row]:
     )
 
 
-def _other_means() -> Iterator[Row]:
-    yield Row(
+def _other_means() -> Iterator[MetricRow]:
+    yield MetricRow(
         name="pooled over all images",
         changes="in place of a mean over subsets all their images are taken as one set.",
         of=_over_pooled,
         do=_MEAN,
         kin="mean over images",
     )
-    yield Row(
+    yield MetricRow(
         name="mean weighted by size",
         changes="a subset weighs in the mean by its number of images.",
         of=_weighted,
         do=_MEAN,
         kin="mean over images",
     )
-    yield Row(
+    yield MetricRow(
         name="mean over scenes",
         changes="a set's number is the mean over its scenes (`horse`, `car`), not that of all its "
         "images.",
@@ -87,7 +87,7 @@ def _other_means() -> Iterator[Row]:
         seen="barcavia/RealTime-DeepfakeDetection-in-the-RealWorld pools the scenes of ForenSynths",
         kin="mean over scenes",
     )
-    yield Row(
+    yield MetricRow(
         name="every scene as a subset",
         changes="the mean is over all scenes (`horse`, `car`) of all subsets, each weighing the "
         "same.",

@@ -22,7 +22,7 @@ Number = Callable[[Sets, Rule, Given], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class MetricRow:
     """A condition of this family, with the kinds of scores that it can be tried on."""
 
     name: str

@@ -16,8 +16,8 @@ from harness.why.metric_rows import (
     BATCHES,
     BY_NAME,
     Floats,
+    MetricRow,
     Number,
-    Row,
     float32,
     of_sets,
     pooled,
@@ -32,7 +32,7 @@ JUDGED = ("acc", "real_acc", "fake_acc", "balanced_acc")
 _THRESHOLD = "judge at the threshold that is declared for the scale of the scores."
 
 
-def shares() -> Iterator[Row]:
+def shares() -> Iterator[MetricRow]:
     """All rows on shares of right decisions."""
     yield from _thresholds()
     yield from _other_shares()
@@ -57,8 +57,8 @@ def _judged(judge: Judge) -> Number:
     return of
 
 
-def _thresholds() -> Iterator[Row]:
-    yield Row(
+def _thresholds() -> Iterator[MetricRow]:
+    yield MetricRow(
         name="ACC with >=",
         changes="a score equal to the threshold is called fake, not real.",
         of=_judged(
@@ -67,21 +67,21 @@ def _thresholds() -> Iterator[Row]:
         do="compare with `>`: an image is fake where its score is above the threshold.",
         seen="AniSundar18/AlignedForensics: the sigmoid is fake from 0.5 on",
     )
-    yield Row(
+    yield MetricRow(
         name="ACC at logit 0.5",
         changes="logits are compared with 0.5, the threshold of probabilities.",
         of=_judged(lambda scored, sets, rule: (scored.scores, 0.5)),
         do=_THRESHOLD,
         kinds=("logit",),
     )
-    yield Row(
+    yield MetricRow(
         name="ACC at probability 0.5",
         changes="probabilities in float32 are compared with 0.5, whatever the declared threshold.",
         of=_judged(lambda scored, sets, rule: (float32(scored.scores, rule), 0.5)),
         do=_THRESHOLD,
         kinds=("logit", "probability"),
     )
-    yield Row(
+    yield MetricRow(
         name="ACC at probability 0",
         changes="probabilities are compared with 0, the threshold of logits: all are called fake "
         "that do not round to 0. A sigmoid of a sigmoid compared with 0.5 does the same.",
@@ -89,7 +89,7 @@ def _thresholds() -> Iterator[Row]:
         do=_THRESHOLD,
         kinds=("logit", "probability"),
     )
-    yield Row(
+    yield MetricRow(
         name="ACC at the best threshold",
         changes="the threshold is the one that is best for the very set that is judged.",
         of=_judged(lambda scored, sets, rule: (scored.scores, _best([scored], rule))),
@@ -97,7 +97,7 @@ def _thresholds() -> Iterator[Row]:
         seen="WisconsinAIVision/UniversalFakeDetect computes it beside the one at 0.5",
         kin="ACC at a best threshold",
     )
-    yield Row(
+    yield MetricRow(
         name="ACC at the best threshold of all sets",
         changes="one threshold for all sets is the one that is best for all their images together.",
         of=_judged(lambda scored, sets, rule: (scored.scores, _best(sets.values(), rule))),
@@ -113,7 +113,7 @@ def _best(sets: Iterable[Scored], rule: Rule) -> float:
     return best_threshold(all_of_them.labels, all_of_them.scores)
 
 
-def _other_shares() -> Iterator[Row]:
+def _other_shares() -> Iterator[MetricRow]:
     for name, metric, changes, seen in (
         (
             "balanced ACC",
@@ -125,21 +125,21 @@ def _other_shares() -> Iterator[Row]:
         ("ACC of reals only", "real_acc", "only the reals are counted.", ""),
     ):
         of = printed_as(metric, "acc")
-        yield Row(name=name, changes=changes, of=of, do=BY_NAME, seen=seen)
-    yield Row(
+        yield MetricRow(name=name, changes=changes, of=of, do=BY_NAME, seen=seen)
+    yield MetricRow(
         name="reals' ACC printed for fakes",
         changes="the accuracy of the reals is printed as that of the fakes.",
         of=printed_as("real_acc", "fake_acc"),
         do=BY_NAME,
         seen="YZY-stack/Effort-AIGI-Detection: acc1.txt's column of fakes is that of reals",
     )
-    yield Row(
+    yield MetricRow(
         name="fakes' ACC printed for reals",
         changes="the accuracy of the fakes is printed as that of the reals.",
         of=printed_as("fake_acc", "real_acc"),
         do=BY_NAME,
     )
-    yield Row(
+    yield MetricRow(
         name="error in place of ACC",
         changes="the share of wrong decisions is printed as the share of right ones.",
         of=_error,
@@ -152,16 +152,16 @@ def _error(sets: Sets, rule: Rule, given: Given) -> float | None:
     return None if value is None else 1 - value
 
 
-def _wrong_denominators() -> Iterator[Row]:
+def _wrong_denominators() -> Iterator[MetricRow]:
     for name, label in (("reals", REAL), ("fakes", FAKE)):
-        yield Row(
+        yield MetricRow(
             name=f"right {name} over all images",
             changes=f"the {name} that are judged rightly are divided by the number of all images.",
             of=_share_of_all(label),
             do="divide the right ones of a class by the images of that class.",
             kin="wrong denominator",
         )
-    yield Row(
+    yield MetricRow(
         name="over the stated number of images",
         changes="right decisions are divided by the number of images that is stated, which is not "
         "the number of those that are judged.",
@@ -185,8 +185,8 @@ def _over_stated(sets: Sets, rule: Rule, given: Given) -> float | None:
     return float(right(sets[given.cell.subset], rule).sum() / given.n)
 
 
-def _of_batches(size: int) -> Iterator[Row]:
-    yield Row(
+def _of_batches(size: int) -> Iterator[MetricRow]:
+    yield MetricRow(
         name=f"mean ACC of batches of {size}",
         changes=f"ACC is computed in each batch of {size} images, reals first, then fakes, and "
         "averaged: a short last batch weighs as much as a full one.",
@@ -194,7 +194,7 @@ def _of_batches(size: int) -> Iterator[Row]:
         do=AT_ONCE,
         kin="mean ACC of batches",
     )
-    yield Row(
+    yield MetricRow(
         name=f"ACC over full batches of {size}",
         changes=f"right decisions are divided by {size} times the number of batches, as if the "
         "last batch were full.",
