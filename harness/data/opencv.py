@@ -1,9 +1,9 @@
-"""OpenCV's resizes of 8-bit pictures in its own integers, without OpenCV.
+"""OpenCV's resizes of 8-bit pictures, without OpenCV.
 
 They do not smooth before they shrink (but for INTER_AREA), so that each is another picture than
 Pillow's. :func:`resized` and :func:`nearest` equal ``cv2.resize(image, (width, height),
-interpolation=...)`` level by level. The others follow OpenCV's general path; its vector code
-rounds halves otherwise, which moves single values by one level.
+interpolation=...)`` level by level. The others are within one level: their weights are not rounded
+to OpenCV's 11 bits first, as those of its version 5 are not either.
 """
 
 from __future__ import annotations
@@ -76,18 +76,16 @@ def lanczos4(distance: Any) -> Any:
 def filtered(image: Image8, height: int, width: int, kernel: Kernel) -> Image8:
     """INTER_CUBIC or INTER_LANCZOS4: (H, W, 3) uint8 -> (height, width, 3) uint8."""
     old_height, old_width = image.shape[:2]
-    rows = _weighted(image.astype(np.int64), *_kernel_taps(old_width, width, kernel), axis=1)
-    sums = _weighted(rows, *_kernel_taps(old_height, height, kernel), axis=0)
-    return _levels((sums + ONE * ONE // 2) // (ONE * ONE))
+    rows = _weighted(image.astype(np.float64), *_kernel_taps(old_width, width, kernel), axis=1)
+    return _levels(np.rint(_weighted(rows, *_kernel_taps(old_height, height, kernel), axis=0)))
 
 
 def _kernel_taps(old: int, new: int, kernel: Kernel) -> tuple[Integers, Numbers]:
     first, part = _centres(old, new)
     steps = np.arange(1 - LANCZOS_REACH, LANCZOS_REACH + 1)[:, None]
     weights = kernel(steps - part.astype(np.float64))
-    whole = np.rint(weights / weights.sum(0) * ONE).astype(np.int64)
-    used = whole.any(axis=1)  # the cubic kernel reaches half as far
-    return (first + steps)[used].clip(0, old - 1), whole[used]
+    used = weights.any(axis=1)  # the cubic kernel reaches half as far
+    return (first + steps)[used].clip(0, old - 1), (weights / weights.sum(0))[used]
 
 
 def _covered(old: int, new: int) -> tuple[Integers, Numbers]:
