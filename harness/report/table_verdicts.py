@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.metrics.digits import Digits
 from harness.report.table_faults import Attempt, Key
@@ -16,6 +16,7 @@ from harness.results.answers import Verdict
 DECIDED = 0.05
 """Expected accidental matches below which an attempt explains."""
 _NEAR = 5.0
+_PLAIN = (0.0, 50.0, 100.0)
 _ORDER: tuple[Verdict, ...] = ("explains", "possible", "excluded")
 
 
@@ -69,9 +70,15 @@ def judge(
     chance = _Chance(given, tried)
     found = [_judged(each, given, wanted, chance) for each in tried]
     found.sort(key=lambda each: (_ORDER.index(each.verdict), each.accidental or 0.0))
-    best: dict[str, Judged] = {}
-    for each in found:  # one name may be read in several ways
-        best.setdefault(each.attempt.fault.name, each)
+    best: dict[tuple[str, ...], Judged] = {}
+    for each in found:  # one fault may show in several ways: in its cells, and in their mean
+        numbers = each.attempt.numbers
+        name = (each.attempt.fault.name, *dict.fromkeys(key[0] for key in numbers))
+        first = best.setdefault(name, each)
+        if each.cells and each is not first:
+            whole = replace(first.attempt, numbers={**numbers, **first.attempt.numbers})
+            cells = tuple(dict.fromkeys((*first.cells, *each.cells)))
+            best[name] = replace(first, attempt=whole, cells=cells)
     return list(best.values())
 
 
@@ -155,6 +162,8 @@ def equal_groups(
 ) -> list[Equal]:
     """The groups of columns that hold the same numbers, two or more columns each.
 
+    0, 50 and 100 are no coincidence by themselves: many columns are solved, or not at all.
+
     Args:
         values: column -> its numbers, of the same metrics everywhere.
         half: half a unit of their last digit.
@@ -168,7 +177,8 @@ def equal_groups(
         if len(columns) > 1:
             others = [each for name, each in values.items() if name not in columns]
             alike = math.prod(
-                near(number, [each[i] for each in others], half) for i, number in enumerate(numbers)
+                1.0 if number in _PLAIN else near(number, [each[i] for each in others], half)
+                for i, number in enumerate(numbers)
             )
             ways = rows * math.comb(len(values), len(columns))
             found.append(
