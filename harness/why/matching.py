@@ -24,7 +24,7 @@ from harness.why.score_maps import (
     known_maps,
     one_order,
 )
-from harness.why.score_orders import Reading, blocks, part, readings
+from harness.why.score_orders import Reordering, blocks, part, readings
 from harness.why.theirs import Theirs, common
 
 MISFITS = 10
@@ -191,7 +191,7 @@ class _Pairs:
                 )
                 words = "in some other order" + (" within each class" if within else "")
                 words += "" if resolved else _too_few(distinct)
-                order = Reading(words, np.argsort(band.middle), np.argsort(self.theirs))
+                order = Reordering(words, np.argsort(band.middle), np.argsort(self.theirs))
                 moved = band.take(order.ours)
                 fits = np.ones(len(self.theirs), dtype=bool)
                 verdict: Verdict = "explains" if resolved else "possible"
@@ -200,7 +200,7 @@ class _Pairs:
     def _permuted(
         self,
         how: ScoreMap,
-        reading: Reading,
+        reading: Reordering,
         moved: Band,
         fits: Mask,
         verdict: Verdict = "explains",
@@ -258,7 +258,7 @@ class _Pairs:
         verdict: Verdict,
         band: Band,
         fits: Mask,
-        reading: Reading | None = None,
+        reading: Reordering | None = None,
         *,
         words: str,
     ) -> Match:

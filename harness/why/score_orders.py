@@ -22,7 +22,7 @@ _MANY = 50
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reordering:
     """The score of image ``ours[k]`` stands under the id of image ``theirs[k]``, in words."""
 
     words: str
@@ -30,7 +30,7 @@ class Reading:
     theirs: Order
 
 
-def readings(ids: Sequence[str], labels: Labels, rows: Sequence[int]) -> Iterator[Reading]:
+def readings(ids: Sequence[str], labels: Labels, rows: Sequence[int]) -> Iterator[Reordering]:
     """The ways in which scores are known to come under other ids.
 
     Args:
@@ -45,14 +45,14 @@ def readings(ids: Sequence[str], labels: Labels, rows: Sequence[int]) -> Iterato
     for name, order in (("", here), (" of the file", file), (" 1, 2, 10", natural)):
         where = f"in the order{name}" if name else "in the order of the ids"
         if len(ids) > 1:
-            yield Reading(f"shifted by one {where}: the next image's", order[1:], order[:-1])
-            yield Reading(f"shifted by one {where}: the one before's", order[:-1], order[1:])
-    yield Reading("scored in the order 1, 10, 2, named in the order 1, 2, 10", here, natural)
-    yield Reading("scored in the order 1, 2, 10, named in the order 1, 10, 2", natural, here)
-    yield Reading("in reverse", here, here[::-1])
-    yield Reading("in reverse within each class", here, _reversed_blocks(labels))
-    yield Reading("scored reals first, named fakes first", here, fakes_first)
-    yield Reading("scored fakes first, named reals first", fakes_first, here)
+            yield Reordering(f"shifted by one {where}: the next image's", order[1:], order[:-1])
+            yield Reordering(f"shifted by one {where}: the one before's", order[:-1], order[1:])
+    yield Reordering("scored in the order 1, 10, 2, named in the order 1, 2, 10", here, natural)
+    yield Reordering("scored in the order 1, 2, 10, named in the order 1, 10, 2", natural, here)
+    yield Reordering("in reverse", here, here[::-1])
+    yield Reordering("in reverse within each class", here, _reversed_blocks(labels))
+    yield Reordering("scored reals first, named fakes first", here, fakes_first)
+    yield Reordering("scored fakes first, named reals first", fakes_first, here)
 
 
 def blocks(labels: Labels) -> list[Order]:
