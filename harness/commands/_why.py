@@ -20,15 +20,15 @@ from harness.report.references import PAPER, load_reference
 from harness.results.answers import Answer, save_answer
 from harness.results.paths import REFERENCES
 from harness.results.reservations import SURE
-from harness.why import words
-from harness.why.answering import Extras, explain
-from harness.why.condition import MEAN, Scored
-from harness.why.numbers import explain_numbers
-from harness.why.row import Row, scored_row
-from harness.why.search import Effort
-from harness.why.their_scores import explain_scores
-from harness.why.theirs import read_theirs
-from harness.why.wanted import Sameness, of_cells, typed
+from harness.diagnosis import words
+from harness.diagnosis.answering import Extras, explain
+from harness.diagnosis.condition import MEAN, Scored
+from harness.diagnosis.numbers import explain_numbers
+from harness.diagnosis.row import Row, scored_row
+from harness.diagnosis.search import Effort
+from harness.diagnosis.their_scores import explain_scores
+from harness.diagnosis.theirs import read_theirs
+from harness.diagnosis.wanted import Sameness, of_cells, typed
 
 TRAINING = "reals of the training set"
 

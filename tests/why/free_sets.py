@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.api import DetectorSpec, ScoreSpec
 from harness.metrics.digits import Digits
-from harness.why.condition import (
+from harness.diagnosis.condition import (
     About,
     Absent,
     Cell,

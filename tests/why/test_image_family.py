@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.why.condition import MEAN, Absent, Condition, Scored, Sets
-from harness.why.image_family import COUNTS, conditions
-from harness.why.published import number
+from harness.diagnosis.condition import MEAN, Absent, Condition, Scored, Sets
+from harness.diagnosis.image_family import COUNTS, conditions
+from harness.diagnosis.published import number
 from tests.why.free_sets import (
     LOGIT,
     PROBABILITY,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.why.condition import Absent, Rule
-from harness.why.label_family import conditions
-from harness.why.listing import ending, lexicographic, natural, scene, suffix
+from harness.diagnosis.condition import Absent, Rule
+from harness.diagnosis.label_family import conditions
+from harness.diagnosis.listing import ending, lexicographic, natural, scene, suffix
 from tests.why.free_sets import (
     DISTANCE,
     LOGIT,

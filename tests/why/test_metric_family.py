@@ -10,8 +10,8 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from harness.why.condition import MEAN, Absent, Rule, Scored
-from harness.why.metric_family import conditions
+from harness.diagnosis.condition import MEAN, Absent, Rule, Scored
+from harness.diagnosis.metric_family import conditions
 from tests.why.free_sets import (
     DISTANCE,
     LOGIT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from harness.why.words import SHOWN, as_json, as_text
+from harness.diagnosis.words import SHOWN, as_json, as_text
 
 from .answers import ACC, AP, EXPLAINED, NOTHING, POSSIBLE, answer, outcome
 
