@@ -10,6 +10,15 @@ from harness.commands import _diff, _flags, _jobs, _matrix, _sources
 from harness.data.own import own_selections
 from harness.data.scores import ScoreColumns
 from harness.data.suite import Selection
+from harness.diagnosis import words
+from harness.diagnosis.answering import Extras, explain
+from harness.diagnosis.condition import MEAN, Scored
+from harness.diagnosis.numbers import explain_numbers, read_numbers
+from harness.diagnosis.row import Row, scored_row
+from harness.diagnosis.search import Effort
+from harness.diagnosis.their_scores import explain_scores
+from harness.diagnosis.theirs import read_theirs
+from harness.diagnosis.wanted import Sameness, of_cells, typed
 from harness.engine.scorer import Job
 from harness.errors import HarnessError, UsageError
 from harness.evaluation.plan import Settings
@@ -20,15 +29,6 @@ from harness.report.references import PAPER, load_reference
 from harness.results.answers import Answer, save_answer
 from harness.results.paths import REFERENCES
 from harness.results.reservations import SURE
-from harness.diagnosis import words
-from harness.diagnosis.answering import Extras, explain
-from harness.diagnosis.condition import MEAN, Scored
-from harness.diagnosis.numbers import explain_numbers
-from harness.diagnosis.row import Row, scored_row
-from harness.diagnosis.search import Effort
-from harness.diagnosis.their_scores import explain_scores
-from harness.diagnosis.theirs import read_theirs
-from harness.diagnosis.wanted import Sameness, of_cells, typed
 
 TRAINING = "reals of the training set"
 
@@ -49,7 +49,7 @@ def answered(args: argparse.Namespace) -> Answer:
     """
     _check(args)
     if args.numbers:
-        return explain_numbers(Path(args.numbers), args.reference or PAPER)
+        return explain_numbers(read_numbers(Path(args.numbers)), args.reference or PAPER)
     job, settings, selection = _asked(args)
     if args.reference:
         return _of_reference(args, job, settings, selection)

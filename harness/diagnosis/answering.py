@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from harness.results.answers import Answer, Outcome, Wanted
-from harness.results.reservations import reservations
+import numpy as np
+
 from harness.diagnosis.catalogue import catalogue
 from harness.diagnosis.combined import Combined
 from harness.diagnosis.condition import MEAN, About, Cell, Given, Sets
-from harness.diagnosis.deciding import deciding, images_that_differ
+from harness.diagnosis.deciding import deciding, images
 from harness.diagnosis.row import Row
 from harness.diagnosis.search import Effort, Search
 from harness.diagnosis.tolerance import sampling_interval
 from harness.diagnosis.verdicts import Target, judge
 from harness.diagnosis.wanted import Sameness, images_of, possible
+from harness.results.answers import Answer, Outcome, Wanted
+from harness.results.reservations import reservations
 
 FURTHER = ("acc", "ap", "auc", "real_acc", "fake_acc")
 """Metrics among which the deciding one is looked for."""
@@ -109,12 +111,9 @@ def _target(row: Row, given: Given, sameness: Sameness) -> Target:
     n = images_of(row, given)
     low, high = given.digits.low, given.digits.high
     if not sameness.why:
-        sets = row.sets.values() if given.cell.subset == MEAN else [row.sets[given.cell.subset]]
-        edges = [
-            sampling_interval(given.cell.metric, each, row.rule, given.digits) for each in sets
-        ]
-        # The widest of the subsets' intervals bounds that of their mean.
-        low, high = min(edge[0] for edge in edges), max(edge[1] for edge in edges)
+        names = list(row.sets) if given.cell.subset == MEAN else [given.cell.subset]
+        sets = [row.sets[name] for name in names]
+        low, high = sampling_interval(given.cell.metric, sets, row.rule, given.digits, given.n)
     return Target(
         name=given.name,
         low=low,
@@ -175,17 +174,32 @@ def _by_subset(search: Search) -> dict[str, tuple[str, ...]]:
 
 
 def _deciding(search: Search, matching: Sequence[Outcome]) -> tuple[str, ...]:
-    """What would tell matching groups apart."""
-    if len({each.group for each in matching}) < 2:
+    """What would tell matching groups apart: a further number, and images."""
+    groups: dict[int, list[str]] = {}
+    for each in matching:
+        groups.setdefault(each.group, []).append(each.name)
+    if len(groups) < 2:
         return ()
     further = {each.name: numbers_under(search, search.combined[each.name]) for each in matching}
-    said = deciding(matching, further, search.given)
-    first: dict[int, Outcome] = {}
-    for each in matching:
-        first.setdefault(each.group, each)
-    pair = [_scores(search, search.combined[each.name]) for each in list(first.values())[:2]]
-    names = [each.name for each in list(first.values())[:2]]
-    return (*said, *images_that_differ(names, pair))
+    decimals = {_title(each.cell): each.digits.decimals for each in search.given}
+    said = deciding(list(groups.values()), further, decimals)
+    first, second = [names[0] for names in list(groups.values())[:2]]
+    return (*said, *_images(search, first, second))
+
+
+def _images(search: Search, first: str, second: str) -> Iterator[str]:
+    """The images whose scores tell two conditions apart, where they have other scores at all."""
+    here, there = (_scores(search, search.combined[name]) for name in (first, second))
+    ids, one, other = [], [], []
+    for subset, scored in here.items():
+        known = dict(zip(there[subset].ids, there[subset].scores.tolist(), strict=True))
+        ids += [f"{subset}/{name}" for name in scored.ids]
+        one += scored.scores.tolist()
+        other += [known.get(name, np.nan) for name in scored.ids]
+    found = images(ids, np.array(one), np.array(other))
+    if found:
+        shown = "; ".join(f"{name} {left:.4g} or {right:.4g}" for name, left, right in found)
+        yield f"The scores of these images tell {first} from {second}: {shown}."
 
 
 def _scores(search: Search, combined: Combined) -> Sets:
@@ -198,9 +212,8 @@ def numbers_under(search: Search, combined: Combined) -> dict[str, float]:
     sets, rule = _scores(search, combined), search.row.rule
     digits = search.given[0].digits
     wanted = [
-        Given(cell=Cell(name, metric), name=f"{name} {_TITLES[metric]}", digits=digits)
-        for name in sets
-        for metric in FURTHER
+        Given(cell=cell, name=_title(cell), digits=digits)
+        for cell in (Cell(name, metric) for name in sets for metric in FURTHER)
     ]
     values = combined.numbers(sets, rule, wanted)
     if values is None:
@@ -208,3 +221,7 @@ def numbers_under(search: Search, combined: Combined) -> dict[str, float]:
     return {
         given.name: value for given, value in zip(wanted, values, strict=True) if value is not None
     }
+
+
+def _title(cell: Cell) -> str:
+    return f"{_TITLES.get(cell.metric, cell.metric)} of {cell.subset}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from harness.errors import UsageError
 from harness.diagnosis import (
     codec_family,
     decoding_family,
@@ -18,6 +17,7 @@ from harness.diagnosis import (
     weights_family,
 )
 from harness.diagnosis.condition import About, Absent, Condition
+from harness.errors import UsageError
 
 Entries = Callable[[About], Iterator[Condition | Absent]]
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from baselines.rine import ten_crops
 from harness.api import DetectorSpec, InputRule
 from harness.api.network import Statistic
+from harness.diagnosis.condition import Change
 from harness.engine.plain import Plain
 from harness.engine.seeding import seeded
-from harness.diagnosis.condition import Change
 
 SEED = 0
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, stdtrit
 
-from harness.metrics.classification import sigmoid32
-from harness.results.answers import Number
 from harness.diagnosis.condition import Rule, Scored
 from harness.diagnosis.published import of_set
+from harness.metrics.classification import sigmoid32
+from harness.results.answers import Number
 
 ERROR = 0.001
 """How rarely the number of all images may lie outside the interval."""

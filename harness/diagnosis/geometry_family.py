@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.api import InputRule
 from harness.data.preprocess import parse
-from harness.errors import UsageError
 from harness.diagnosis.condition import About, Absent, Condition, View
+from harness.errors import UsageError
 
 SIDES = (224, 256, 299)
 

@@ -8,7 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE, REAL
-from harness.diagnosis.condition import About, Absent, Condition, RowsChange, Rule, Scored, Scores, Sets
+from harness.diagnosis.condition import (
+    About,
+    Absent,
+    Condition,
+    RowsChange,
+    Rule,
+    Scored,
+    Scores,
+    Sets,
+)
 from harness.diagnosis.listing import lexicographic, natural
 
 Places = Sequence[int]

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from harness.results.answers import Verdict
 from harness.diagnosis.condition import Scored, Scores
 from harness.diagnosis.score_maps import (
     FEWEST,
@@ -26,6 +25,7 @@ from harness.diagnosis.score_maps import (
 )
 from harness.diagnosis.score_orders import Reordering, blocks, part, readings
 from harness.diagnosis.theirs import Theirs, common
+from harness.results.answers import Verdict
 
 MISFITS = 10
 """Images that do not fit, named at most."""

@@ -8,8 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE
-from harness.metrics.classification import sigmoid32
-from harness.metrics.curve import Curve, curve
 from harness.diagnosis.condition import Rule, Scored
 from harness.diagnosis.label_family import turned
 from harness.diagnosis.metric_rows import (
@@ -24,6 +22,8 @@ from harness.diagnosis.metric_rows import (
     printed_as,
 )
 from harness.diagnosis.published import mean, of_set
+from harness.metrics.classification import sigmoid32
+from harness.metrics.curve import Curve, curve
 
 DECIMALS = (2, 3, 4, 5, 6)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from harness.api import FAKE
-from harness.metrics.classification import sigmoid32
 from harness.diagnosis.condition import MEAN, Family, Given, Rule, Scored, Sets
 from harness.diagnosis.published import mean, of_set
+from harness.metrics.classification import sigmoid32
 
 BATCHES = (16, 32, 64, 128, 256)
 AT_ONCE = "collect all scores of a set, then compute the metric once."

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE, REAL
-from harness.metrics.thresholds import best_threshold
 from harness.diagnosis.condition import MEAN, Given, Rule, Scored, Sets
 from harness.diagnosis.metric_rows import (
     AT_ONCE,
@@ -25,6 +24,7 @@ from harness.diagnosis.metric_rows import (
     right,
 )
 from harness.diagnosis.published import mean, number, of_set
+from harness.metrics.thresholds import best_threshold
 
 JUDGED = ("acc", "real_acc", "fake_acc", "balanced_acc")
 """Metrics that a threshold moves."""

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.diagnosis.own_faults import own_faults
+from harness.diagnosis.table_attempts import attempts, usual_means
+from harness.diagnosis.table_outcomes import deciding, named, outcomes_of, remains
 from harness.errors import DataError, UsageError
 from harness.metrics.digits import Digits
 from harness.report.known_tables import KnownTable, copies, known_tables, metric_named
@@ -17,9 +20,6 @@ from harness.report.table_faults import MEAN, Attempt, Key, Numbers
 from harness.report.table_verdicts import judge
 from harness.results.answers import Answer, Outcome, Wanted
 from harness.results.paths import REFERENCES, TABLES
-from harness.diagnosis.own_faults import own_faults
-from harness.diagnosis.table_attempts import attempts, usual_means
-from harness.diagnosis.table_outcomes import deciding, named, outcomes_of, remains
 
 COLUMNS = ("suite", "subset", "method", "metric", "value")
 _HINT = (

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.metrics import classification
 from harness.diagnosis.condition import MEAN, Cell, Given, MetricChange, Rule, Scored, Sets
+from harness.metrics import classification
 
 
 def number(sets: Sets, rule: Rule, cell: Cell) -> float | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from harness.data.manifest import load_manifest
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Selection, Suite
+from harness.diagnosis.condition import Rule, Scored, Sets
 from harness.engine.scorer import Job
 from harness.errors import DataError
 from harness.evaluation.matrix import Matrix
@@ -16,7 +17,6 @@ from harness.evaluation.plan import Settings, take
 from harness.registry.suites import find_root
 from harness.results.predictions import Predictions, read_predictions
 from harness.results.records import RunRecord, SubsetResult
-from harness.diagnosis.condition import Rule, Scored, Sets
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.engine.accelerate import TOLERANCE
 from harness.diagnosis.condition import Scores
+from harness.engine.accelerate import TOLERANCE
 
 SINGLE = 1e-6
 """What float32 hides of a probability."""

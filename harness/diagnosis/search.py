@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.results.answers import Number
 from harness.diagnosis.combined import Combined, overlaid
 from harness.diagnosis.condition import AS_PUBLISHED, MEAN, About, Absent, Condition, Given, View
 from harness.diagnosis.estimate import estimate
@@ -20,6 +19,7 @@ from harness.diagnosis.published import mean
 from harness.diagnosis.row import Row
 from harness.diagnosis.verdicts import Target, Tried
 from harness.diagnosis.view_scores import BudgetSpentError, ViewScores, ViewState, rounds
+from harness.results.answers import Number
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+from harness.diagnosis.condition import (
+    MEAN,
+    About,
+    Absent,
+    Cell,
+    Condition,
+    Given,
+    MetricChange,
+    Rule,
+    Sets,
+)
+from harness.diagnosis.published import mean, number
+from harness.diagnosis.table_outcomes import outcomes_of
 from harness.report.known_tables import KnownTable, copies, metric_named
 from harness.report.table_faults import (
     CUT,
@@ -22,19 +35,6 @@ from harness.report.table_faults import (
 )
 from harness.report.table_verdicts import judge
 from harness.results.answers import Outcome
-from harness.diagnosis.condition import (
-    MEAN,
-    About,
-    Absent,
-    Cell,
-    Condition,
-    Given,
-    MetricChange,
-    Rule,
-    Sets,
-)
-from harness.diagnosis.published import mean, number
-from harness.diagnosis.table_outcomes import outcomes_of
 
 Rows = Mapping[str, Mapping[Cell, float]]
 """Detector -> its numbers on this suite, as fractions."""

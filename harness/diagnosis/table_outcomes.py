@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.diagnosis.own_faults import OwnFault
 from harness.metrics.digits import Digits
 from harness.report.table_faults import FAMILY, Key, Numbers
 from harness.report.table_verdicts import Judged
 from harness.results.answers import Number, Outcome
-from harness.diagnosis.own_faults import OwnFault
 
 _UNDECIDED = "more numbers would match by accident than can be excluded"
 _NO_COUNT = "a detector that guesses gives it too"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from harness.results.answers import Answer, Number, Outcome, Wanted
 from harness.diagnosis.answering import Extras, about_row
 from harness.diagnosis.catalogue import catalogue
 from harness.diagnosis.condition import AS_PUBLISHED, Condition, Sets, View
@@ -14,6 +13,7 @@ from harness.diagnosis.row import Row
 from harness.diagnosis.search import NO_TIME, Effort
 from harness.diagnosis.theirs import Theirs, pooled
 from harness.diagnosis.view_scores import BudgetSpentError, ViewScores, ViewState
+from harness.results.answers import Answer, Number, Outcome, Wanted
 
 FIRST = 25
 """Images of each class that decide which conditions get all images."""

@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from harness.data.scores import ScoreColumns, read_scores
-from harness.errors import UsageError
 from harness.diagnosis.condition import Scored, Scores, Sets
+from harness.errors import UsageError
 
 FINEST = 8
 """Decimals from which on scores are taken as they are: nobody prints so many to round them."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.diagnosis.condition import Rule, Scored
 from harness.metrics import classification
 from harness.metrics.bootstrap import mean_draws
 from harness.metrics.digits import Digits
 from harness.metrics.interval import images_worth
 from harness.metrics.replicates import replicates
-from harness.diagnosis.condition import Rule, Scored
 
 _RESAMPLES = 400
 _Z = 1.959964  # of 95 %, two-sided

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.results.answers import Number, Outcome, Verdict
 from harness.diagnosis.chance import FEWEST, distances, expected_matches
+from harness.results.answers import Number, Outcome, Verdict
 
 ACCIDENTS = 0.05
 """Fewer expected accidental matches than this: a match *explains*."""

@@ -13,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,6 +21,8 @@ from tqdm import tqdm
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
+from harness.diagnosis.condition import Scored, Scores, View
+from harness.diagnosis.row import Row
 from harness.engine.scorer import Job, Scorer, make_job
 from harness.engine.towers import Towers
 from harness.errors import HarnessError
@@ -28,8 +31,6 @@ from harness.evaluation.scorers import session
 from harness.results.journal import Flags, Journal
 from harness.results.predictions import prediction_path, read_predictions
 from harness.results.records import PredictionKey
-from harness.diagnosis.condition import Scored, Scores, View
-from harness.diagnosis.row import Row
 
 
 class BudgetSpentError(Exception):
@@ -128,6 +129,7 @@ class ViewScores:
             {n: self._wanted(s, subset, per_class) for n, s in todo.items()} for subset in subsets
         ]
         total = sum(int(flags.sum()) for each in wanted for flags in each.values())
+        bar: tqdm[Any]
         with tqdm(total=total, desc=what, unit="score", smoothing=0.05) as bar:
             for subset, flags in zip(subsets, wanted, strict=True):
                 self._score_subset(todo, subset, flags, bar)
@@ -157,7 +159,7 @@ class ViewScores:
         states: Mapping[str, ViewState],
         subset: str,
         wanted: Mapping[str, Flags],
-        bar: tqdm[object],
+        bar: tqdm[Any],
     ) -> None:
         samples = self.row.samples[subset]
         with contextlib.ExitStack() as stack:
@@ -214,7 +216,7 @@ class ViewScores:
             )
         return self._scorers[key]
 
-    def _tick(self, bar: tqdm[object]) -> Callable[..., None]:
+    def _tick(self, bar: tqdm[Any]) -> Callable[..., None]:
         def tick(scored: int, skipped: int = 0) -> None:
             self.computed += scored
             bar.update(scored + skipped)
@@ -237,7 +239,7 @@ class ViewScores:
             path = prediction_path(self.row.settings.out, key)
             journal.finish(path, key, samples, self.row.manifests[subset].unit)
 
-    def sets(self, state: ViewState) -> tuple[dict[str, Scored], dict[str, np.ndarray]]:  # type: ignore[type-arg]
+    def sets(self, state: ViewState) -> tuple[dict[str, Scored], dict[str, Flags]]:
         """The row's sets with the condition's scores, and which of their images have one.
 
         Returns:

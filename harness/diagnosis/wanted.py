@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.data.suite import Selection
+from harness.diagnosis.condition import MEAN, Cell, Given
+from harness.diagnosis.row import Row
 from harness.errors import UsageError, unknown_name
 from harness.metrics.digits import Digits
 from harness.report.diff import DiffCell
 from harness.report.references import METRICS, alike
-from harness.diagnosis.condition import MEAN, Cell, Given
-from harness.diagnosis.row import Row
 
 NAMES = {**METRICS, "AUC": "auc"}
 """As typed and printed -> as records name it."""

@@ -153,7 +153,8 @@ class Answer:
         columns += ["value", "low", "high", "matches"]
         import pandas as pd  # here: it takes a while to import
 
-        return pd.DataFrame(rows, columns=columns)
+        frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
+        return frame
 
     def of(self, verdict: Verdict) -> tuple[Outcome, ...]:
         """The outcomes of one verdict."""
