@@ -1,12 +1,12 @@
 """How many conditions would match by accident, from where the numbers of the others lie.
 
 Distances are taken in units of what matches: 1 is the edge of the target's intervals. Near the
-target a ball of radius R around it holds k of the other numbers; a ball of radius 1 then holds
-``k R^-d`` of them, d being how many directions the numbers fill there. Cells that move together
-(ACC and AP of one subset) fill fewer directions than there are cells, so d is estimated from the
-distances themselves (Hill, Annals of Statistics 1975; Levina and Bickel, NIPS 2004), is made
-smaller by half its standard error and lies between 1 and the number of cells. Of several radii the
-one that expects most is taken. ``tests/why/test_chance.py`` simulates how often that is too bold.
+target a ball of radius R around it holds k of the N other numbers, k about the root of N; a ball
+of radius 1 then holds ``k R^-d`` of them, d being how many directions the numbers fill there.
+Cells that move together (ACC and AP of one subset) fill fewer directions than there are cells, so
+d is estimated from the distances themselves (Hill, Annals of Statistics 1975; Levina and Bickel,
+NIPS 2004), is made smaller by half its standard error and lies between 1 and the number of cells.
+``tests/why/test_chance.py`` simulates how often that is too bold.
 """
 
 from __future__ import annotations
@@ -49,17 +49,11 @@ def expected_matches(others: Floats, cells: int) -> float | None:
     found = np.sort(others[np.isfinite(others)])
     if found.size < FEWEST:
         return None
-    inside = float(np.sum(found <= 1))
-    root = math.sqrt(found.size)
-    counts = {FEWEST, round(root), round(2 * root), found.size // 4}
-    return max(inside, *(_within(found[: max(FEWEST, k)], cells) for k in counts))
-
-
-def _within(nearest: Floats, cells: int) -> float:
-    """Expected within 1, from the (K,) nearest in rising order."""
-    count = nearest.size
+    nearest = found[: max(FEWEST, round(math.sqrt(found.size)))]
     radius = max(float(nearest[-1]), 1.0)
     # What lies within 1 has no finer place: below it numbers are rounding and steps of 1/n.
     spread = float(np.sum(np.log(radius / np.maximum(nearest, 1.0))))
+    count = nearest.size
     directions = (count - 1) / max(spread, 1e-12) * (1 - 0.5 / math.sqrt(count))
-    return float(count * radius ** -min(max(directions, 1.0), float(cells)))
+    scaled = count * radius ** -min(max(directions, 1.0), float(cells))
+    return max(float(np.sum(found <= 1)), float(scaled))

@@ -74,11 +74,12 @@ def _asked(
 def _best(
     asked: Sequence[_Asked], open_pairs: set[tuple[int, int]]
 ) -> tuple[_Asked, set[tuple[int, int]]]:
-    """What separates most of the pairs that are open, by most; the first of equals."""
+    """What separates most of the pairs that are open, by most, with the fewest digits; the first of
+    equals."""
 
-    def worth(each: _Asked) -> tuple[int, float]:
+    def worth(each: _Asked) -> tuple[int, float, int]:
         gained = [each.gaps[pair] for pair in open_pairs if each.gaps[pair] > 0]
-        return len(gained), min(gained, default=0.0)
+        return len(gained), round(min(gained, default=0.0), DECIMALS), -each.decimals
 
     best = max(asked, key=worth)
     return best, {pair for pair in open_pairs if best.gaps[pair] > 0}

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,7 @@ class _Sample:
         return np.isin(np.arange(len(self.published.ids)), self.places)
 
 
+@lru_cache(1 << 14)  # samples of one size ask the same again and again
 def most_of(population: int, sample: int, found: int, error: float) -> int:
     """How many of a population can have a property that ``found`` of a random sample have.
 
