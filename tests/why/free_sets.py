@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def given(subset: str, metric: str, text: str = "62.3", n: int = 0) -> Given:
     return Given(cell=Cell(subset, metric), name=metric, digits=Digits.parse(text), n=n)
 
 
-def about(*sets: Scored, rule: Rule = LOGIT, **facts: object) -> About:
+def about(*sets: Scored, rule: Rule = LOGIT, **facts: Any) -> About:
     spec = DetectorSpec(
         name="small",
         title="Small",

@@ -267,8 +267,8 @@ def test_reals_of_another_subset() -> None:
 
 def test_scores_of_another_view_do_not_meet_kept_ones() -> None:
     a, b = numbered("a", 2, 1), numbered("b", 1, 2)
-    facts = {"other_sets": {"c": numbered("c", 1, 0)}, "pools": {"photos": numbered("p", 1, 0)}}
-    found = by_name(conditions(about(a, b, **facts)))
+    others, pools = {"c": numbered("c", 1, 0)}, {"photos": numbered("p", 1, 0)}
+    found = by_name(conditions(about(a, b, other_sets=others, pools=pools)))
     turned = {name: replace(each, scores=-each.scores) for name, each in (("a", a), ("b", b))}
     for name in ("reals of subset c", "reals of all subsets", "reals of photos"):
         assert rows_of(found[name], {"a": a, "b": b}) is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from numpy.typing import ArrayLike
 from sklearn import metrics as sk
 
 from harness.diagnosis.condition import MEAN, Absent, Rule, Scored
@@ -54,7 +55,7 @@ def sigmoid(scores: np.ndarray) -> np.ndarray:
     return torch.sigmoid(torch.tensor(scores, dtype=torch.float32)).numpy()
 
 
-def sk_ap(labels: Labels, scores: np.ndarray) -> float:
+def sk_ap(labels: Labels, scores: ArrayLike) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a batch without fakes
         return float(sk.average_precision_score(labels, scores))
@@ -102,7 +103,7 @@ def full_batches(size: int) -> Expected:
 
 def best_accuracy(labels: Labels, scores: np.ndarray) -> float:
     return max(
-        sk.accuracy_score(labels, scores >= threshold)
+        float(sk.accuracy_score(labels, scores >= threshold))
         for threshold in [*scores.tolist(), scores.max() + 1]
     )
 
