@@ -121,7 +121,7 @@ def test_readings_of_one_fault_are_kin_and_others_are_not() -> None:
     assert kin["BGR"] != kin["grey"]
 
 
-@pytest.mark.parametrize("name", ["lfm", "clipdet", "fatformer", "cospy", "patchfor"])
+@pytest.mark.parametrize("name", ["lfm", "fatformer", "patchfor"])
 def test_a_detector_is_given_no_size_that_it_refuses(name: str) -> None:
     spec = detectors.detector(name)
     geometry = spec.preprocess_for("gangen")
@@ -131,7 +131,7 @@ def test_a_detector_is_given_no_size_that_it_refuses(name: str) -> None:
         assert isinstance(entry, Condition)
         assert isinstance(entry.act, View)
         ends = parse(entry.act.preprocess)
-        sizes = {ends(noise(1, *size)).shape[:2] for size in ((302, 604), (256, 256), (640, 320))}
+        sizes = {ends(noise(1, *size)).shape[:2] for size in ((30, 60), (24, 24), (64, 32))}
         if len(sizes) == 1:
             assert not spec.input_rule.problem(*sizes.pop()), entry.name
 
