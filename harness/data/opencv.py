@@ -18,7 +18,6 @@ from harness.data.decode import Image8
 ONE = 2048  # what a weight of 1 is
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
-Numbers = np.ndarray[Any, np.dtype[np.int64 | np.float64]]
 Kernel = Callable[[Any], Any]
 """Distances from a new pixel's centre in old pixels -> weights."""
 
@@ -51,7 +50,7 @@ def area(image: Image8, height: int, width: int) -> Image8:
         return _linear(image, _edges(old_width, width), _edges(old_height, height))
     if (old_height, old_width) == (2 * height, 2 * width):
         return _halved(image)
-    rows = _weighted(image.astype(np.float64), *_covered(old_width, width), axis=1)
+    rows = _weighted(image.astype(np.float32), *_covered(old_width, width), axis=1)
     means = _weighted(rows, *_covered(old_height, height), axis=0)
     return _levels(np.rint(means))
 
@@ -76,29 +75,30 @@ def lanczos4(distance: Any) -> Any:
 def filtered(image: Image8, height: int, width: int, kernel: Kernel) -> Image8:
     """INTER_CUBIC or INTER_LANCZOS4: (H, W, 3) uint8 -> (height, width, 3) uint8."""
     old_height, old_width = image.shape[:2]
-    rows = _weighted(image.astype(np.float64), *_kernel_taps(old_width, width, kernel), axis=1)
+    rows = _weighted(image.astype(np.float32), *_kernel_taps(old_width, width, kernel), axis=1)
     return _levels(np.rint(_weighted(rows, *_kernel_taps(old_height, height, kernel), axis=0)))
 
 
-def _kernel_taps(old: int, new: int, kernel: Kernel) -> tuple[Integers, Numbers]:
+def _kernel_taps(old: int, new: int, kernel: Kernel) -> tuple[Integers, Floats]:
     first, part = _centres(old, new)
     steps = np.arange(1 - LANCZOS_REACH, LANCZOS_REACH + 1)[:, None]
     weights = kernel(steps - part.astype(np.float64))
     used = weights.any(axis=1)  # the cubic kernel reaches half as far
-    return (first + steps)[used].clip(0, old - 1), (weights / weights.sum(0))[used]
+    weights = (weights / weights.sum(0))[used].astype(np.float32)
+    return (first + steps)[used].clip(0, old - 1), weights
 
 
-def _covered(old: int, new: int) -> tuple[Integers, Numbers]:
+def _covered(old: int, new: int) -> tuple[Integers, Floats]:
     """The old pixels under each new one, and the share of it that each covers."""
     scale = old / new
     start = np.arange(new) * scale
     first = np.floor(start).astype(np.int64)
     places = first + np.arange(int(np.ceil(scale)) + 1)[:, None]
     shares = (np.minimum(places + 1, start + scale) - np.maximum(places, start)).clip(min=0)
-    return places.clip(0, old - 1), shares / shares.sum(0)
+    return places.clip(0, old - 1), (shares / shares.sum(0)).astype(np.float32)
 
 
-def _weighted(pixels: Numbers, places: Integers, weights: Numbers, *, axis: int) -> Any:
+def _weighted(pixels: Floats, places: Integers, weights: Floats, *, axis: int) -> Any:
     """Along an axis: the sum over K of pixels at ``places`` (K, new) times ``weights``."""
     shape = (-1, 1) if axis == 1 else (-1, 1, 1)
     return sum(
@@ -107,7 +107,7 @@ def _weighted(pixels: Numbers, places: Integers, weights: Numbers, *, axis: int)
     )
 
 
-def _levels(values: Numbers) -> Image8:
+def _levels(values: Floats) -> Image8:
     levels: Image8 = values.clip(0, 255).astype(np.uint8)
     return levels
 

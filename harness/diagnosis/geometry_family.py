@@ -9,8 +9,13 @@ from functools import cache
 import numpy as np
 
 from harness.api import InputRule
+<<<<<<< HEAD:harness/diagnosis/geometry_family.py
 from harness.data.preprocess import parse
 from harness.diagnosis.condition import About, Absent, Condition, View
+=======
+from harness.data.operations import OPS
+from harness.data.preprocess import Preprocess, Step, parse
+>>>>>>> w-pixels:harness/diagnosis/geometry_family.py
 from harness.errors import UsageError
 
 SIDES = (224, 256, 299)
@@ -230,21 +235,24 @@ def _of_published(geometry: str) -> Iterator[Condition]:
         )
 
 
-_SIZES = ((48, 64), (64, 48), (40, 40))
-_SIDES_TAKEN = (128, 224, 256, 299, 336, 512)
+_SIZES = ((96, 96), (320, 640), (640, 320), (512, 512), (768, 768))
 
 
 def _fits(rule: InputRule, text: str) -> bool:
     """Whether a detector takes the size that a geometry ends at, or several where it has many."""
-    if end := _end(text):
-        return not rule.problem(*end)
-    return sum(not rule.problem(side, side) for side in _SIDES_TAKEN) > 1
+    steps = parse(text).steps  # all arithmetics end at the same sizes: Pillow's is the quickest
+    names = ("resize" if s.op.name.startswith("resize") else s.op.name for s in steps)
+    ends = _ends(str(Preprocess(tuple(map(_named, names, steps)))))
+    return sum(not rule.problem(*end) for end in ends) >= min(2, len(ends))
+
+
+def _named(name: str, step: Step) -> Step:
+    return Step(op=OPS[name], args=step.args)
 
 
 @cache
-def _end(text: str) -> tuple[int, int] | None:
-    """Height and width that every image has after a geometry, None where they are not one."""
+def _ends(text: str) -> frozenset[tuple[int, int]]:
+    """Heights and widths that images of several sizes have after a geometry."""
     geometry = parse(text)
-    ends = {geometry(np.zeros((*size, 3), np.uint8)).shape[:2] for size in _SIZES}
-    height, width = next(iter(ends))
-    return (height, width) if len(ends) == 1 else None
+    shapes = (geometry(np.zeros((*size, 3), np.uint8)).shape for size in _SIZES)
+    return frozenset((height, width) for height, width, _ in shapes)

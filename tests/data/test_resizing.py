@@ -101,7 +101,7 @@ def test_opencvs_cubic_is_what_opencv_made_of_two_pictures() -> None:
         ours = parse("resize_opencv_cubic(256,256)")(image)
         off = np.abs(ours.astype(int) - theirs)
         assert off.max() <= 1
-        assert off.sum() <= 20  # of 196,608 values
+        assert off.sum() <= 5  # of 196,608 values
 
 
 def _by_hand(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.why.chance import FEWEST, distances, expected_matches
+from harness.diagnosis.chance import FEWEST, distances, expected_matches
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Law = Callable[[np.random.Generator, int, int], Floats]

@@ -6,8 +6,8 @@ import doctest
 
 import numpy as np
 
-from harness.why import deciding as module
-from harness.why.deciding import deciding, images
+from harness.diagnosis import deciding as module
+from harness.diagnosis.deciding import deciding, images
 
 AB = [["resize(256)"], ["BGR"]]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.metrics.digits import Digits
-from harness.why.condition import MEAN, Cell, Rule, Scored
-from harness.why.published import number, of_set
-from harness.why.tolerance import sampling_interval
+from harness.diagnosis.condition import MEAN, Cell, Rule, Scored
+from harness.diagnosis.published import number, of_set
+from harness.diagnosis.tolerance import sampling_interval
 
 RULE = Rule(kind="logit", threshold=0.0)
 

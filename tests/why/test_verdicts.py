@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.results.answers import Number, Outcome
-from harness.why.verdicts import Target, Tried, judge
+from harness.diagnosis.verdicts import Target, Tried, judge
 
 CELLS = 4
 TARGETS = tuple(
