@@ -9,13 +9,8 @@ from functools import cache
 import numpy as np
 
 from harness.api import InputRule
-<<<<<<< HEAD:harness/diagnosis/geometry_family.py
-from harness.data.preprocess import parse
-from harness.diagnosis.condition import About, Absent, Condition, View
-=======
 from harness.data.operations import OPS
 from harness.data.preprocess import Preprocess, Step, parse
->>>>>>> w-pixels:harness/diagnosis/geometry_family.py
 from harness.errors import UsageError
 
 SIDES = (224, 256, 299)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from harness.api import DetectorSpec, ScoreSpec
-from harness.metrics.digits import Digits
 from harness.diagnosis.condition import (
     About,
     Absent,
@@ -21,6 +20,7 @@ from harness.diagnosis.condition import (
     Scored,
     Sets,
 )
+from harness.metrics.digits import Digits
 
 LOGIT = Rule(kind="logit", threshold=0.0, published_ap="ap_sigmoid32")
 PROBABILITY = Rule(kind="probability", threshold=0.5)

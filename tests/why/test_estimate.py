@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import hypergeom
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from harness.results.answers import Number
 from harness.diagnosis.condition import Rule, Scored
 from harness.diagnosis.estimate import estimate, mean, most_of
 from harness.diagnosis.published import of_set
+from harness.results.answers import Number
 
 RULE = Rule(kind="logit", threshold=0.0)
 Floats = np.ndarray[Any, np.dtype[np.float64]]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from harness.data.scores import ScoreColumns
-from harness.errors import UsageError
 from harness.diagnosis.condition import Scored, Scores
 from harness.diagnosis.matching import MISFITS, Match, match
 from harness.diagnosis.theirs import Theirs, common, half_unit, pooled, read_theirs
+from harness.errors import UsageError
 
 
 def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> Scored:

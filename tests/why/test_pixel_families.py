@@ -11,9 +11,9 @@ from harness.api import DetectorSpec, InputRule
 from harness.data.decodings import DECODINGS
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
-from harness.registry import detectors
 from harness.diagnosis import codec_family, decoding_family, geometry_family
 from harness.diagnosis.condition import About, Absent, Condition, Rule, View
+from harness.registry import detectors
 from tests.conftest import noise
 
 LFM = detectors.detector("lfm")

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.metrics.digits import Digits
 from harness.diagnosis.condition import MEAN, Cell, Rule, Scored
 from harness.diagnosis.published import number, of_set
 from harness.diagnosis.tolerance import sampling_interval
+from harness.metrics.digits import Digits
 
 RULE = Rule(kind="logit", threshold=0.0)
 

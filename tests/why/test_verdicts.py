@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness.results.answers import Number, Outcome
 from harness.diagnosis.verdicts import Target, Tried, judge
+from harness.results.answers import Number, Outcome
 
 CELLS = 4
 TARGETS = tuple(
