@@ -107,8 +107,7 @@ ONE_CLASS = Fault(
 )
 ONE_FOLDER = Fault(
     name="folders without their reals",
-    changes="one class has no images: a folder loader gives the only class label 0, so that no "
-    "image counts as fake.",
+    changes="one class has no images: AP is then 0 or 100, whatever the scores.",
     do="score the folder together with its pool of reals.",
     seen="chuangchuangtan/C2P-CLIP-DeepfakeDetection issue 7",
 )

@@ -78,6 +78,14 @@ def test_one_folder_under_several_heads_in_miniature() -> None:
     assert not [name for name in told("gangen", planted) if "equal numbers" in name]
 
 
+def test_all_images_called_one_class() -> None:
+    planted = row(DALLE=("50.0", "100.0"), LDM_100=("50.0", "61.7"), ADM=("71.9", "93.2"))
+    found = told("ufd", planted)
+    assert found["NPR: all images called one class: DALLE"].verdict == "explains"
+    assert found["NPR: all images called one class: LDM_100"].verdict == "possible"  # or chance
+    assert "NPR: all images called one class: ADM" not in found
+
+
 def test_folders_without_their_reals() -> None:
     planted = row(DALLE=("98.6", "-0.00"), LDM_100=("99.3", "-0.00"), ADM=("71.9", "93.2"))
     found = told("ufd", planted)
