@@ -42,14 +42,15 @@ def own_faults(given: Mapping[Key, Digits]) -> Iterator[OwnFault]:
             if fault is not None:
                 yield OwnFault(
                     fault=fault.at(column),
-                    # Chance gives an accuracy of 50.0 too.
-                    verdict="possible" if _is_half(fault, cells) else "explains",
+                    verdict="possible" if _may_be_chance(fault, cells) else "explains",
                     numbers={(row, column, what): cells[what].percent for what in cells},
                 )
 
 
-def _is_half(fault: Fault, cells: Mapping[str, Digits]) -> bool:
-    return fault is ONE_CLASS and not {"real ACC", "fake ACC"} <= set(cells)
+def _may_be_chance(fault: Fault, cells: Mapping[str, Digits]) -> bool:
+    """An accuracy of 50.0 alone; not where all fakes score above all reals."""
+    sides = {"real ACC", "fake ACC"} <= set(cells)
+    return fault is ONE_CLASS and not sides and not ("AP" in cells and cells["AP"].percent == 100)
 
 
 def _equal(row: str, columns: Mapping[str, Mapping[str, Digits]], rows: int) -> Iterator[OwnFault]:

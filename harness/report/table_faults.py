@@ -107,8 +107,7 @@ ONE_CLASS = Fault(
 )
 ONE_FOLDER = Fault(
     name="folders without their reals",
-    changes="one class has no images: a folder loader gives the only class label 0, so that no "
-    "image counts as fake.",
+    changes="one class has no images: AP is then 0 or 100, whatever the scores.",
     do="score the folder together with its pool of reals.",
     seen="chuangchuangtan/C2P-CLIP-DeepfakeDetection issue 7",
 )
@@ -208,14 +207,15 @@ def exchanged_rows(numbers: Numbers, row: str, half: float = 0.0) -> Iterator[At
 def transposed(numbers: Numbers, row: str, half: float = 0.0) -> Iterator[Attempt]:
     """The pair ACC, AP the other way round in one column, and in all."""
     whole: dict[Key, float] = {}
+    kin = f"{row}: {TRANSPOSED.name}"
     for column in columns_of(numbers, row):
         acc, ap = ((row, column, metric) for metric in PAIR)
         if acc in numbers and ap in numbers:
             own = {acc: numbers[ap], ap: numbers[acc]}
             whole.update(own)
-            yield Attempt(fault=TRANSPOSED.at(column), numbers=own, half=half)
+            yield Attempt(fault=TRANSPOSED.at(column), numbers=own, half=half, kin=kin)
     if len(whole) > 2:
-        yield Attempt(fault=TRANSPOSED.at("all columns"), numbers=whole, half=half)
+        yield Attempt(fault=TRANSPOSED.at("all columns"), numbers=whole, half=half, kin=kin)
 
 
 def cut(value: float, decimals: int) -> float:
