@@ -44,11 +44,12 @@ def strip_plot(answer: Answer, name: str) -> Markup:
         kind, radius = _KINDS.get(each.verdict, _OTHERS)
         told = f"{each.name}: {percent(value / 100, wanted.text)}"
         plot.dot(value, height, kind, told, radius=radius)
-    _name(plot, given, 0.94, f"given: {wanted.text}")
+    _name(plot, [given], 0.94, f"given: {wanted.text}")
     known = {each.name: value for value, each in points}
     for best in _named(answer)[:1]:
         if best[0].name in known:
-            _name(plot, known[best[0].name], 0.8, named(best))
+            nearest = "nearest: " if best[0].verdict == "excluded" else ""
+            _name(plot, [given, known[best[0].name]], 0.8, nearest + named(best))
     return plot.svg(in_words(answer, wanted))
 
 
@@ -109,9 +110,11 @@ def _heights(plot: Plot, points: Sequence[tuple[float, Outcome]]) -> list[float]
     return heights
 
 
-def _name(plot: Plot, value: float, height: float, text: str) -> None:
-    """A text beside a number, on the side where there is more room."""
-    left, top = plot.place(value, height).tolist()
-    middle = (plot.box[0] + plot.box[2]) / 2
-    beside, anchor = (6, "start") if left < middle else (-6, "end")
-    plot.write(left + beside, top + 4, text, anchor)
+def _name(plot: Plot, values: Sequence[float], height: float, text: str) -> None:
+    """A text beside numbers, on the side where there is more room."""
+    places = plot.place(values, [height] * len(values))
+    across, top = places[:, 0].tolist(), float(places[0, 1])
+    if max(across) < (plot.box[0] + plot.box[2]) / 2:
+        plot.write(max(across) + 6, top + 4, text, "start")
+    else:
+        plot.write(min(across) - 6, top + 4, text, "end")

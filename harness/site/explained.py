@@ -10,7 +10,6 @@ from markupsafe import Markup
 from harness.figures.strip import in_words, strip_plot
 from harness.report.explanations import (
     answers_of,
-    asked,
     groups,
     headline,
     named,
@@ -55,7 +54,7 @@ def explained(record: RunRecord, answers: Iterable[Answer]) -> list[Explained]:
 
 def _explained(answer: Answer) -> Explained:
     return Explained(
-        heading=asked(answer.wanted).capitalize(),
+        heading=", ".join(f"{each.name} {each.text}" for each in answer.wanted),
         verdict=headline(answer),
         tried=answer.tried,
         matches=_matches(answer),

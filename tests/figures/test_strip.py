@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -67,7 +68,24 @@ def test_the_target_is_a_line_in_a_band_and_what_makes_it_stands_there() -> None
 
 def test_where_nothing_explains_the_possible_or_the_nearest_is_named() -> None:
     assert "BGR" in drawn(strip_plot(POSSIBLE, "ACC"))[2]
-    assert "JPEG 90 of both" in drawn(strip_plot(NOTHING, "ACC"))[2]
+    assert "nearest: JPEG 90 of both" in drawn(strip_plot(NOTHING, "ACC"))[2]
+
+
+@pytest.mark.parametrize("target", [0.62, 0.9])
+def test_names_stand_beside_the_line_where_there_is_room(target: float) -> None:
+    text = f"{100 * target:.1f}"
+    aimed = replace(ACC, text=text, low=target - 0.0005, high=target + 0.0005)
+    ends = [outcome(f"end {n}", "excluded", 0.5 + n / 2) for n in (0, 1)]
+    found = answer(*ends, outcome("here", "explains", target, group=0), wanted=(aimed,))
+    root = ElementTree.fromstring(str(strip_plot(found, "ACC")))
+    (aim,) = [middle_of(p.attrib["d"]) for p in root.iter("path") if p.attrib["class"] == "aim"]
+    names = [each for each in root.iter("text") if each.text in ("here", f"given: {text}")]
+    assert len(names) == 2
+    for each in names:
+        beside = float(each.attrib["x"]) - aim
+        assert (beside > 0, each.attrib["text-anchor"]) == (
+            (True, "start") if target < 0.75 else (False, "end")
+        )
 
 
 def test_dots_of_one_number_stand_above_each_other_inside_the_frame() -> None:
