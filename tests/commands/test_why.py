@@ -63,9 +63,7 @@ def picture(seed: int) -> Image.Image:
 
 def score(image: Image.Image) -> float:
     x = np.asarray(image, dtype=np.float64)
-    laplace = (
-        x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * x[1:-1, 1:-1]
-    )
+    laplace = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * x[1:-1, 1:-1]
     return float(np.abs(laplace).mean() - 12)
 
 
@@ -155,9 +153,7 @@ def test_digits_that_no_count_gives_mean_another_number_of_images(
     assert " 83" in said  # 51 of 83 is 61.4
 
 
-def test_on_other_images_nothing_explains(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_on_other_images_nothing_explains(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert why(*flags_of(numbers(folder)), "--free", "--other-images", "--json") == 1
     found = answer(capsys)
     assert not named(found)

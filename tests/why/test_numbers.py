@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.diagnosis.numbers import all_tables, explain_numbers, read_numbers
 from harness.errors import DataError, UsageError
 from harness.metrics.digits import Digits
 from harness.report.inconsistencies import findings
@@ -12,7 +13,6 @@ from harness.report.printed import load_paper
 from harness.report.table_faults import Key
 from harness.results.answers import Answer, Outcome
 from harness.results.paths import REFERENCES
-from harness.why.numbers import all_tables, explain_numbers, read_numbers
 
 KNOWN = all_tables()
 PAPER = load_paper(REFERENCES / "paper")

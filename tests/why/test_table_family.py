@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from harness.api import DetectorSpec
-from harness.metrics.digits import Digits
-from harness.registry import detectors as registry
-from harness.results.answers import Outcome
-from harness.why.condition import (
+from harness.diagnosis.condition import (
     MEAN,
     About,
     Absent,
@@ -20,9 +17,12 @@ from harness.why.condition import (
     Rule,
     Scored,
 )
-from harness.why.numbers import all_tables
-from harness.why.published import number, under
-from harness.why.table_family import conditions, copied
+from harness.diagnosis.numbers import all_tables
+from harness.diagnosis.published import number, under
+from harness.diagnosis.table_family import conditions, copied
+from harness.metrics.digits import Digits
+from harness.registry import detectors as registry
+from harness.results.answers import Outcome
 
 RULE = Rule(kind="probability", threshold=0.5)
 

@@ -6,12 +6,12 @@ Here are those that numbers alone answer. The others need scores: their conditio
 
 import pytest
 
+from harness.diagnosis.numbers import all_tables, explain_numbers
 from harness.metrics.digits import Digits
 from harness.report.references import load_reference
 from harness.report.table_faults import Key
 from harness.results.answers import Outcome
 from harness.results.paths import REFERENCES
-from harness.why.numbers import all_tables, explain_numbers
 
 THREADS = load_reference(REFERENCES, "thread-rerun").values
 KNOWN = all_tables()
