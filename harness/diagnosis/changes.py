@@ -1,7 +1,7 @@
 """What can be done to a built detector so that it scores as under a condition.
 
-Each function gives a :data:`~harness.diagnosis.condition.Change`. Where the change must not be undone by
-the fast form of a network, it gives a :class:`~harness.engine.plain.Plain` detector.
+Each function gives a :data:`~harness.diagnosis.condition.Change`. Where the change must not be
+undone by the fast form of a network, it gives a :class:`~harness.engine.plain.Plain` detector.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.api import Behaviour, HasModule, HasState
 from harness.diagnosis import changes
-from harness.diagnosis.condition import About, Absent, Change, Condition, View
+from harness.diagnosis.condition import Absent, Change, Condition, RowFacts, View
 
 CROP = 224
 """Side of a crop where the published geometry crops none, pixels."""
@@ -150,7 +150,7 @@ def _turned(number: int) -> Callable[[Tensor], Tensor]:
     return view
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """What can be tried of the detector's network, and which of its deviations cannot."""
     yield from _behaviours(about)
     blueprint = changes.blueprint(about.spec, about.variant)
@@ -223,7 +223,7 @@ def _precisions() -> Iterator[Condition]:
         yield entry.condition()
 
 
-def _crops(about: About) -> Iterator[Condition | Absent]:
+def _crops(about: RowFacts) -> Iterator[Condition | Absent]:
     """In place of a last centre crop, or of what the geometry gives."""
     rule, kind = about.spec.input_rule, about.spec.score.kind
     before, _, last = about.geometry.rpartition("|")
@@ -252,7 +252,7 @@ def _crops(about: About) -> Iterator[Condition | Absent]:
             ).condition(preprocess=(before or "native") if cropped else "")
 
 
-def _at_random(about: About, blueprint: Any) -> Iterator[Condition | Absent]:
+def _at_random(about: RowFacts, blueprint: Any) -> Iterator[Condition | Absent]:
     state = blueprint.state_dict() if isinstance(blueprint, HasState) else {}
     if not state:
         yield _absent("keys at random", "it has no weights")
@@ -277,7 +277,7 @@ def _at_random(about: About, blueprint: Any) -> Iterator[Condition | Absent]:
         ).condition()
 
 
-def _behaviours(about: About) -> Iterator[Condition | Absent]:
+def _behaviours(about: RowFacts) -> Iterator[Condition | Absent]:
     spec = about.spec
     own = spec.variants.get(about.variant, {})
     here = {deviation.what: deviation.here for deviation in spec.deviations}

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
-from harness.diagnosis.condition import Scored, Scores, View
-from harness.diagnosis.row import Row
+from harness.diagnosis.condition import ScoredSubset, Scores, View
+from harness.diagnosis.row import ScoredRow
 from harness.engine.scorer import Job, Scorer, make_job
 from harness.engine.towers import Towers
 from harness.errors import HarnessError
@@ -66,7 +66,7 @@ class ViewScores:
         states: how far each condition is, by name.
     """
 
-    def __init__(self, row: Row, deadline: float) -> None:
+    def __init__(self, row: ScoredRow, deadline: float) -> None:
         self.row = row
         self.deadline = deadline
         self.computed = 0
@@ -239,7 +239,7 @@ class ViewScores:
             path = prediction_path(self.row.settings.out, key)
             journal.finish(path, key, samples, self.row.manifests[subset].unit)
 
-    def sets(self, state: ViewState) -> tuple[dict[str, Scored], dict[str, Flags]]:
+    def sets(self, state: ViewState) -> tuple[dict[str, ScoredSubset], dict[str, Flags]]:
         """The row's sets with the condition's scores, and which of their images have one.
 
         Returns:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from harness.data.scores import ScoreColumns
-from harness.diagnosis.condition import Scored, Scores
+from harness.diagnosis.condition import ScoredSubset, Scores
 from harness.diagnosis.matching import MISFITS, Match, match
 from harness.diagnosis.theirs import Theirs, common, half_unit, pooled, read_theirs
 from harness.errors import UsageError
 
 
-def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> Scored:
+def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> ScoredSubset:
     """Reals 0_real/0.png, fakes 1_fake/0.png and so on, by label, then id; logits."""
     names = sorted(f"{number}" for number in range(per_class))
     endings = [".png" if int(name) % 3 else ".jpg" for name in names]
@@ -24,10 +24,10 @@ def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> Scored:
     labels = np.repeat(np.array([0, 1], dtype=np.int8), per_class)
     scores = np.random.default_rng(seed).normal(3.0 * labels - 1.5, 2.0)
     ids = tuple(f"{folder}/{file}" for folder in ("0_real", "1_fake") for file in files)
-    return Scored(subset=subset, ids=ids, labels=labels, scores=scores)
+    return ScoredSubset(subset=subset, ids=ids, labels=labels, scores=scores)
 
 
-def theirs(ours: Scored, scores: Scores | None = None, decimals: int | None = None) -> Theirs:
+def theirs(ours: ScoredSubset, scores: Scores | None = None, decimals: int | None = None) -> Theirs:
     found = ours.scores if scores is None else scores
     if decimals is not None:
         found = np.round(found, decimals)
@@ -41,7 +41,9 @@ def sigmoid(x: Scores) -> Scores:
 OURS = images()
 
 
-def found(ours: Scored, scores: Scores, decimals: int | None = None, kind: str = "logit") -> Match:
+def found(
+    ours: ScoredSubset, scores: Scores, decimals: int | None = None, kind: str = "logit"
+) -> Match:
     return match(ours, theirs(ours, scores, decimals), kind)
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn import metrics as sk
 
-from harness.diagnosis.condition import MEAN, Absent, Rule, Scored
+from harness.diagnosis.condition import MEAN, Absent, ScoredSubset, ScoreRule
 from harness.diagnosis.metric_family import conditions
 from tests.why.free_sets import (
     DISTANCE,
@@ -27,7 +27,7 @@ from tests.why.free_sets import (
 BATCHES = (16, 32, 64, 128, 256)
 
 
-def drawn(subset: str, seed: int, reals: int, fakes: int, rule: Rule = LOGIT) -> Scored:
+def drawn(subset: str, seed: int, reals: int, fakes: int, rule: ScoreRule = LOGIT) -> ScoredSubset:
     """Scores on a coarse grid: many ties, some at the threshold, some where a sigmoid is 1."""
     draw = np.random.default_rng(seed)
     rows = []
