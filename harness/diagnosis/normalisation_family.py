@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from baselines._clip import CLIP_MEAN, CLIP_STD
-from harness.api import IMAGENET_MEAN, IMAGENET_STD, Normalised
+from harness.api import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Normalised
 from harness.api.network import Statistic
 from harness.diagnosis.changes import blueprint, normalised, normalised_twice
 from harness.diagnosis.condition import Absent, Condition, RowFacts, View
