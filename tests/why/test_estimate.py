@@ -90,7 +90,7 @@ def test_it_eliminates_what_is_far() -> None:
     assert acc.value == of_set(published, RULE, "acc")
     assert acc.value > 0.998
     assert acc.low > 0.94  # 62.3 is far below
-    assert estimate("auc", published, rows, published.scores[rows], RULE).low > 0.93
+    assert estimate("auc", published, rows, published.scores[rows], RULE).low > 0.92
     assert estimate("ap", published, rows, published.scores[rows], RULE).low > 0.8
     noise = np.random.default_rng(0).normal(size=rows.size)
     for metric in ("acc", "ap", "auc"):
