@@ -179,6 +179,7 @@ def test_a_part_of_the_images(words: str) -> None:
     assert same.share == pytest.approx(mask.mean(), abs=0.01)
     assert same.words.endswith(f": {words}")
     assert same.words.startswith(f"equal on {mask.sum()} of 120 images")
+    assert same.largest == same.median == 0  # of those that fit
     assert 0 < len(same.misfits) <= MISFITS
     apart = [abs(each.ours - each.theirs) for each in same.misfits]
     assert apart == sorted(apart, reverse=True)
@@ -230,6 +231,13 @@ def test_saturated_scores_in_another_order_are_not_said_to_be_permuted() -> None
     assert other.kind == "none"
     assert "no match: 116 of 120 images fit the sigmoid of ours" in other.words
     assert "by lot 112" in other.words
+
+
+def test_a_rounded_probability_of_a_scaled_logit_is_found() -> None:
+    wide = replace(OURS, scores=3 * OURS.scores)
+    same = found(wide, sigmoid(0.9 * wide.scores - 1), decimals=6)
+    assert same.verdict in ("explains", "possible")
+    assert same.kind == "monotone"
 
 
 def test_three_images_are_no_map() -> None:
