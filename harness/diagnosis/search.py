@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.diagnosis.combined import Combined, overlaid
-from harness.diagnosis.condition import AS_PUBLISHED, MEAN, Absent, Condition, Given, RowFacts, View
+from harness.diagnosis.condition import (
+    AS_PUBLISHED,
+    MEAN,
+    Absent,
+    Condition,
+    Given,
+    RowFacts,
+    ScoredSubset,
+    View,
+)
 from harness.diagnosis.estimate import estimate
 from harness.diagnosis.published import mean
 from harness.diagnosis.row import ScoredRow

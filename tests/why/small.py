@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from harness.api import DetectorSpec, ScoreSpec, TorchDetector
 from harness.checkpoints.files import LoadedWeights
+from harness.diagnosis.condition import Absent, Condition, RowFacts, ScoreRule, View
 from harness.engine.scorer import Compute, Scorer, with_options
 from harness.engine.seeding import seeded
 from harness.results.records import WeightsRef
-from harness.why.condition import About, Absent, Condition, Rule, View
 
 
 class Small(nn.Module):
@@ -76,15 +76,15 @@ def pictures(count: int = 6, height: int = 40, width: int = 36) -> Tensor:
     return torch.rand(count, 3, height, width, generator=generator) * scale
 
 
-def about(spec: DetectorSpec = SPEC, geometry: str = "native", **facts: Any) -> About:
-    rule = Rule(kind=spec.score.kind, threshold=spec.score.threshold)
-    return About(spec=spec, rule=rule, geometry=geometry, sets={}, **facts)
+def about(spec: DetectorSpec = SPEC, geometry: str = "native", **facts: Any) -> RowFacts:
+    rule = ScoreRule(kind=spec.score.kind, threshold=spec.score.threshold)
+    return RowFacts(spec=spec, rule=rule, geometry=geometry, sets={}, **facts)
 
 
-Family = Callable[[About], Iterator[Condition | Absent]]
+Family = Callable[[RowFacts], Iterator[Condition | Absent]]
 
 
-def catalogue(family: ModuleType, facts: About) -> dict[str, Condition]:
+def catalogue(family: ModuleType, facts: RowFacts) -> dict[str, Condition]:
     """Name -> condition that can be tried."""
     found = [each for each in family.conditions(facts) if isinstance(each, Condition)]
     named = {each.name: each for each in found}
@@ -92,7 +92,7 @@ def catalogue(family: ModuleType, facts: About) -> dict[str, Condition]:
     return named
 
 
-def absent(family: ModuleType, facts: About) -> dict[str, str]:
+def absent(family: ModuleType, facts: RowFacts) -> dict[str, str]:
     """Name -> why it cannot be tried."""
     return {each.name: each.why for each in family.conditions(facts) if isinstance(each, Absent)}
 

@@ -9,10 +9,10 @@ import torch
 
 from baselines.aide import AideSizes
 from harness.api import DetectorSpec
+from harness.diagnosis import network_family as family
+from harness.diagnosis.condition import View
 from harness.engine.seeding import seeded
 from harness.registry import detectors as registry
-from harness.why import network_family as family
-from harness.why.condition import View
 from tests.baselines.small_clip import SMALL
 from tests.baselines.small_dino import SMALL_DINO
 from tests.why.small import about, absent, catalogue, pictures, scores, weights

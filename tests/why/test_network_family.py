@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import InputRule, TorchDetector
+from harness.diagnosis import changes
+from harness.diagnosis import network_family as family
+from harness.diagnosis.condition import View
 from harness.engine.plain import Plain
 from harness.engine.seeding import seeded
 from harness.errors import DetectorError, InputSizeError
 from harness.registry import detectors as registry
-from harness.why import changes
-from harness.why import network_family as family
-from harness.why.condition import View
 from tests.why.small import (
     SPEC,
     Small,

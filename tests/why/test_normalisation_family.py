@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from harness.api import TorchDetector
+from harness.diagnosis import normalisation_family as family
+from harness.diagnosis.condition import View
 from harness.registry import detectors as registry
-from harness.why import normalisation_family as family
-from harness.why.condition import View
 from tests.why.small import (
     SPEC,
     Small,

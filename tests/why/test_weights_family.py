@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.diagnosis import weights_family as family
+from harness.diagnosis.condition import View
 from harness.registry import detectors as registry
-from harness.why import weights_family as family
-from harness.why.condition import View
 from tests.why.small import about, absent, catalogue
 
 NPR = registry.detector("npr")
