@@ -12,7 +12,7 @@ from harness.data.scores import ScoreColumns
 from harness.data.suite import Selection
 from harness.diagnosis import words
 from harness.diagnosis.answering import Extras, explain
-from harness.diagnosis.condition import MEAN, ScoredSubset
+from harness.diagnosis.condition import MEAN, MetricCell, ScoredSubset
 from harness.diagnosis.numbers import explain_numbers, read_numbers
 from harness.diagnosis.row import ScoredRow, scored_row
 from harness.diagnosis.search import Effort
@@ -25,10 +25,12 @@ from harness.evaluation.plan import Settings
 from harness.registry.suites import all_suites
 from harness.report.against_reference import Known, against_reference
 from harness.report.diff import DiffCell, against_paper
+from harness.report.measured import newest
 from harness.report.references import PAPER, load_reference
 from harness.results.answers import WhyAnswer, save_answer
 from harness.results.paths import REFERENCES
 from harness.results.reservations import SURE
+from harness.results.store import load_records
 
 TRAINING = "reals of the training set"
 
@@ -154,7 +156,29 @@ def _extras(args: argparse.Namespace, row: ScoredRow) -> Extras:
             tokens[weights.name] = ""
         except HarnessError as error:
             tokens[weights.name] = f"{error.message}; {error.hint}" if error.hint else error.message
-    return Extras(pools=_training_reals(args, row), orders=_orders(args, row), tokens=tokens)
+    return Extras(
+        reference=args.reference,
+        rows=_other_rows(args, row),
+        pools=_training_reals(args, row),
+        orders=_orders(args, row),
+        tokens=tokens,
+    )
+
+
+def _other_rows(args: argparse.Namespace, row: ScoredRow) -> dict[str, dict[MetricCell, float]]:
+    """The numbers of other detectors' records on the suite."""
+    found: dict[str, dict[MetricCell, float]] = {}
+    for record in newest(load_records(args.out)):
+        if record.suite != row.suite.name or record.detector == row.job.spec.name:
+            continue
+        places = [(each.subset, each.metrics) for each in record.subsets]
+        found[f"{record.detector}:{record.weights.label}".rstrip(":")] = {
+            MetricCell(subset, name): metric.value
+            for subset, metrics in [*places, (MEAN, record.mean)]
+            for name, metric in metrics.items()
+            if metric.value is not None
+        }
+    return found
 
 
 def _training_reals(args: argparse.Namespace, row: ScoredRow) -> dict[str, ScoredSubset]:

@@ -11,11 +11,15 @@ from harness.diagnosis.catalogue import catalogue
 from harness.diagnosis.combined import Combined
 from harness.diagnosis.condition import MEAN, Given, MetricCell, RowFacts, Sets
 from harness.diagnosis.deciding import deciding, images
+from harness.diagnosis.numbers import all_tables
 from harness.diagnosis.row import ScoredRow
 from harness.diagnosis.search import Effort, Search
+from harness.diagnosis.table_family import copied
+from harness.diagnosis.table_outcomes import named
 from harness.diagnosis.tolerance import sampling_interval
 from harness.diagnosis.verdicts import Target, judge
 from harness.diagnosis.wanted import Sameness, images_of, possible
+from harness.report.known_tables import metric_named
 from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
 from harness.results.reservations import reservations
 
@@ -28,8 +32,15 @@ _TITLES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Extras:
-    """What is known beside the row itself; see :class:`~harness.diagnosis.condition.About`."""
+    """What is known beside the row itself; see :class:`~harness.diagnosis.condition.RowFacts`.
 
+    Args:
+        pools, rows, orders, tokens: as there.
+        reference: whose numbers are to be explained, "" where they were typed.
+    """
+
+    reference: str = ""
+    rows: Mapping[str, Mapping[MetricCell, float]] = dataclasses.field(default_factory=dict)
     pools: Sets = dataclasses.field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     tokens: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -63,7 +74,10 @@ def explain(
     )
     search.run()
     outcomes = judge(search.targets, list(search.tried.values()))
+    if not any(each.verdict == "explains" for each in outcomes):
+        outcomes = (*_copies(row, given, extras.reference), *outcomes)
     matching = [each for each in outcomes if each.verdict != "excluded"]
+    measured = [each for each in matching if each.name in search.combined]
     return WhyAnswer(
         detector=row.job.spec.name,
         weights=row.job.weights.label,
@@ -83,11 +97,26 @@ def explain(
         tried=len(search.tried),
         outcomes=outcomes,
         not_tried=dict(sorted(search.not_tried.items())),
-        deciding=_deciding(search, matching),
+        deciding=_deciding(search, measured),
         remarks=(*wrong_n, *_remarks(search, sameness)),
         remains=() if matching else remaining(row, sameness),
         by_subset={} if matching else _by_subset(search),
         keys={name: manifest.digest for name, manifest in row.manifests.items()},
+    )
+
+
+def _copies(row: ScoredRow, given: Sequence[Given], reference: str) -> tuple[ConditionResult, ...]:
+    """Rows of published tables that print all of the given digits."""
+    method = row.job.spec.name
+    names = {
+        named((method, each.cell.subset, metric_named(each.cell.metric) or "")): each.name
+        for each in given
+    }
+    found = copied(given, method, row.suite.name, all_tables(), reference)
+    return tuple(
+        dataclasses.replace(each, numbers={names[name]: n for name, n in each.numbers.items()})
+        for each in found
+        if each.verdict != "excluded" and set(names) == set(each.numbers)
     )
 
 
@@ -102,6 +131,7 @@ def about_row(row: ScoredRow, extras: Extras) -> RowFacts:
         sets=row.sets,
         other_sets=row.others,
         pools=extras.pools,
+        rows=extras.rows,
         orders=extras.orders,
         tokens=extras.tokens,
         skipped={name: row.result(name).skipped for name in row.sets},

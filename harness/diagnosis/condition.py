@@ -240,6 +240,7 @@ class RowFacts:
         sets: the images that are asked about, scored the published way.
         other_sets: those of the suite's other subsets of which scores are known.
         pools: name -> scored reals from elsewhere, such as those of the training set.
+        rows: other detectors -> their numbers on this suite, as fractions.
         orders: subset -> ids in the order of a stored list (``os.listdir``).
         tokens: labels of the method's other registered weights -> "" where the file is at hand,
             else why it cannot be used.
@@ -254,6 +255,7 @@ class RowFacts:
     sets: Sets
     other_sets: Sets = field(default_factory=dict)
     pools: Sets = field(default_factory=dict)
+    rows: Mapping[str, Mapping[MetricCell, float]] = field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

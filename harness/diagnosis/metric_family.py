@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,7 +25,7 @@ from harness.diagnosis.metric_rows import (
     pooled,
 )
 from harness.diagnosis.metric_shares import shares
-from harness.diagnosis.published import mean, number, of_set
+from harness.diagnosis.published import mean, of_set
 
 _MEAN = "say over what the mean is taken, and give the subsets' numbers beside it."
 
@@ -53,14 +52,6 @@ def _rows() -> Iterator[MetricRow]:
     yield from areas()
     yield from shares()
     yield from _other_means()
-    yield MetricRow(
-        name="truncated",
-        family="table",
-        changes="digits behind the last printed one were cut off, not rounded.",
-        of=_truncated,
-        do='print with a format that rounds, such as `f"{100 * value:.1f}"`.',
-        seen="LFM's paper prints 725,641 parameters as 0.72M",
-    )
 
 
 def _other_means() -> Iterator[MetricRow]:
@@ -136,12 +127,3 @@ def _over_all_scenes(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
         return None
     parts = (part for each in sets.values() for part in _scenes(each))
     return mean(of_set(part, rule, given.cell.metric) for part in parts)
-
-
-def _truncated(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
-    value = number(sets, rule, given.cell)
-    if value is None:
-        return None
-    unit = 10.0 ** (given.digits.decimals + 2)
-    # 0.623 * 1000 is a hair below 623: what a float loses is no digit that was cut off.
-    return math.floor(value * unit + 1e-6) / unit

@@ -36,18 +36,15 @@ from harness.report.table_faults import (
 from harness.report.table_verdicts import judge
 from harness.results.answers import ConditionResult
 
-Rows = Mapping[str, Mapping[MetricCell, float]]
-"""Detector -> its numbers on this suite, as fractions."""
 _OTHER = {"acc": "ap", "ap": "acc"}
 _Where = Callable[[MetricCell], MetricCell]
 
 
-def conditions(about: RowFacts, rows: Rows | None = None) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Columns, rows and the pair exchanged, other means, decimals cut.
 
     Args:
         about: its sets are the columns; ``other_sets`` those of the suite that are not asked for.
-        rows: numbers of other detectors, None where none are known.
     """
     yield from _pairs(about)
     if len(about.sets) + len(about.other_sets) > 1:
@@ -58,10 +55,10 @@ def conditions(about: RowFacts, rows: Rows | None = None) -> Iterator[Condition 
         yield Absent(name=EXCHANGED.name, family="table", why=why)
         yield Absent(name=OTHER_MEAN.name, family="table", why=why)
     yield _condition(CUT, _cut)
-    for name, numbers in (rows or {}).items():
+    for name, numbers in about.rows.items():
         fault = OTHER_ROW.at(f"{name} in that of {about.spec.name}")
         yield _condition(fault, _looked_up(numbers))
-    if not rows:
+    if not about.rows:
         why = "no records of other detectors on this suite"
         yield Absent(name=OTHER_ROW.name, family="table", why=why)
 

@@ -1,5 +1,6 @@
 """Conditions of the table family on measured rows: small sets with numbers that are counted."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -54,7 +55,11 @@ def about(
 
 
 def catalogue(**rows: Mapping[MetricCell, float]) -> dict[str, Condition]:
-    return {each.name: each for each in conditions(about(), rows) if isinstance(each, Condition)}
+    return {
+        each.name: each
+        for each in conditions(dataclasses.replace(about(), rows=rows or {}))
+        if isinstance(each, Condition)
+    }
 
 
 ALL = catalogue()
