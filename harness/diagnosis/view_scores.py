@@ -32,7 +32,6 @@ from harness.results.journal import Flags, Journal
 from harness.results.predictions import prediction_path, read_predictions
 from harness.results.records import PredictionKey
 
-
 MEMORY = 3e9
 """Bytes of weights that conditions on the network may hold at once."""
 
