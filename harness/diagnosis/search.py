@@ -34,9 +34,9 @@ from harness.results.answers import Number
 
 log = logging.getLogger(__name__)
 
-SAMPLES = (25, 100, 400)
+SAMPLES = (25, 100, 300, 1000)
 """Images of each class in the rounds before all of them."""
-ERROR = 0.001
+ERROR = 0.01
 """Chance that a condition drops out although it makes the number, over all rounds."""
 NO_TIME = "the budget was spent: a longer --budget goes on where this one ended"
 FORWARD_PAIRS = 24
