@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -132,11 +133,16 @@ class DinoTransformer(nn.Module):
     """DINOv2 without registers; normalised (N, 3, H, W) -> (N, width), the class token.
 
     Args:
+        sizes: of the network.
         linear: makes each linear layer of the blocks, from its widths.
+        by_size: see :func:`resampled`.
     """
 
-    def __init__(self, sizes: DinoSizes = VIT_L14, linear: Linear = nn.Linear) -> None:
+    def __init__(
+        self, sizes: DinoSizes = VIT_L14, linear: Linear = nn.Linear, by_size: bool = False
+    ) -> None:
         super().__init__()
+        self.by_size = by_size
         width, self.grid = sizes.width, sizes.grid
         self.cls_token = nn.Parameter(torch.randn(1, 1, width) * 1e-6)
         self.pos_embed = nn.Parameter(torch.randn(1, self.grid**2 + 1, width) * 0.02)
@@ -150,7 +156,7 @@ class DinoTransformer(nn.Module):
         """Normalised (N, 3, H, W) -> (N, width)."""
         patches = self.patch_embed(x)
         height, width = map(int, patches.shape[2:])  # where calls are recorded they are tensors
-        positions = resampled(self.pos_embed, self.grid, height, width)
+        positions = resampled(self.pos_embed, self.grid, height, width, self.by_size)
         first = self.cls_token.expand(len(x), -1, -1)
         tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], 1) + positions
         for block in self.blocks:
@@ -159,17 +165,21 @@ class DinoTransformer(nn.Module):
         return feature
 
 
-def resampled(table: Tensor, grid: int, height: int, width: int) -> Tensor:
+def resampled(table: Tensor, grid: int, height: int, width: int, by_size: bool = False) -> Tensor:
     """(1, 1 + grid^2, D) -> (1, 1 + height * width, D), as the release does it.
 
     Bicubic and not smoothed; the sampling points lie as if there were a tenth of a patch more,
     which moves them. The class token's row stays. Square maps of the table's own size keep it.
+
+    Args:
+        by_size: the sampling points lie as the sizes say, as in transformers.
     """
     if height == width == grid:
         return table
     cells = table[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
     scale = ((height + OFFSET) / grid, (width + OFFSET) / grid)
-    made = nn.functional.interpolate(cells, scale_factor=scale, mode="bicubic")
+    how: dict[str, Any] = {"size": (height, width)} if by_size else {"scale_factor": scale}
+    made = nn.functional.interpolate(cells, mode="bicubic", **how)
     if made.shape[2:] != (height, width):
         raise RuntimeError(f"positions became {tuple(made.shape[2:])}, not {(height, width)}")
     return torch.cat([table[:, :1], made.flatten(2).transpose(1, 2)], 1)

@@ -193,11 +193,16 @@ def spread(x: Tensor) -> Tensor:
     return deviation.repeat(group).view(count, 1, 1, 1).expand(-1, -1, height, width)
 
 
-def as_8_bit(gradient: Tensor) -> Tensor:
+def as_8_bit(gradient: Tensor, *, whole: bool = True) -> Tensor:
     """A gradient as LGrad stores it: each image's span over all channels on 0 ... 255, rounded.
 
     (N, 3, H, W) -> (N, 3, H, W) whole numbers, float32; an image of one value gives 0.
+
+    Args:
+        gradient: of the images.
+        whole: rounded; else only stretched.
     """
     shifted = gradient - gradient.amin((1, 2, 3), keepdim=True)
     peak = shifted.amax((1, 2, 3), keepdim=True)
-    return (shifted / torch.where(peak == 0, 1.0, peak) * 255).round()
+    stretched = shifted / torch.where(peak == 0, 1.0, peak) * 255
+    return stretched.round() if whole else stretched

@@ -15,7 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from baselines._vae import LATENT, SHRINK, WIDTHS, AutoEncoder, current_name
-from harness.api import DetectorSpec, Deviation, InputRule, ScoreSpec, TorchDetector, Weights
+from harness.api import (
+    Behaviour,
+    DetectorSpec,
+    Deviation,
+    InputRule,
+    ScoreSpec,
+    TorchDetector,
+    Weights,
+)
 
 SEED = 1  # of the latents' noise, the release's
 LAYER = 2  # of LPIPS's five, by which the release scores: VGG's relu2_2
@@ -79,17 +87,24 @@ def _unit(x: Tensor) -> Tensor:
     return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
 
-def noise_of(height: int, width: int) -> Tensor:
+def noise_of(height: int, width: int, seed: int = SEED) -> Tensor:
     """(1, 4, height, width): the noise that a picture's latent of this size gets here."""
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(seed)
     return torch.randn(1, LATENT, height, width, generator=generator, device="cpu")
 
 
 class AerobladeNetwork(nn.Module):
-    """The auto-encoder (``vae``) and the distance (``lpips``); (N, 3, H, W) in [0, 1] -> (N,)."""
+    """The auto-encoder (``vae``) and the distance (``lpips``); (N, 3, H, W) in [0, 1] -> (N,).
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    Args:
+        widths: of the auto-encoder.
+        seed: of the latents' noise.
+        levels: the reconstruction is cut off to 256 levels.
+    """
+
+    def __init__(self, widths: tuple[int, ...], seed: int, levels: bool) -> None:
         super().__init__()
+        self.seed, self.levels = seed, levels
         self.vae = AutoEncoder(widths)
         self.lpips = Lpips()
 
@@ -103,9 +118,10 @@ class AerobladeNetwork(nn.Module):
         """
         mean, deviation = self.vae.latents(2 * x - 1)
         if noise is None:
-            noise = noise_of(int(mean.shape[2]), int(mean.shape[3])).to(x.device, x.dtype)
+            sides = int(mean.shape[2]), int(mean.shape[3])
+            noise = noise_of(*sides, self.seed).to(x.device, x.dtype)
         made = (self.vae.decode(mean + deviation * noise) / 2 + 0.5).clamp(0, 1)
-        return (made * 255).floor() / 255
+        return (made * 255).floor() / 255 if self.levels else made
 
     def distances(self, x: Tensor) -> Iterator[Tensor]:
         """(N, 3, H, W) in [0, 1] -> (N,) for each of LPIPS's layers, as asked for."""
@@ -126,13 +142,17 @@ class AerobladeDetector(TorchDetector):
     network: AerobladeNetwork
     no_places = "its score is a mean over the whole picture of what another network made of it"
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
-        super().__init__(AerobladeNetwork(widths), mean=0.0, std=1.0)
+    def __init__(
+        self, widths: tuple[int, ...] = WIDTHS, seed: int = SEED, levels: bool = True
+    ) -> None:
+        super().__init__(AerobladeNetwork(widths, seed, levels), mean=0.0, std=1.0)
 
 
-def build(widths: tuple[int, ...] = WIDTHS) -> AerobladeDetector:
-    """A detector with random weights."""
-    return AerobladeDetector(widths)
+def build(
+    widths: tuple[int, ...] = WIDTHS, seed: int = SEED, levels: bool = True
+) -> AerobladeDetector:
+    """A detector with random weights; options as of :class:`AerobladeNetwork`."""
+    return AerobladeDetector(widths, seed, levels)
 
 
 def _vae(name: str) -> str:
@@ -231,6 +251,19 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(name="latents of seed 2", deviation="latents", options={"seed": 2}, random=True),
+    Behaviour(
+        name="reconstruction not cut to 8 bits", deviation="levels", options={"levels": False}
+    ),
+    Behaviour(
+        name="the best of several auto-encoders",
+        deviation="several auto-encoders",
+        absent="Kandinsky's is another network, which is not here; each of the others is a "
+        "checkpoint of its own",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="aeroblade",
     title="AEROBLADE",
@@ -247,6 +280,7 @@ SPEC = DetectorSpec(
     citation="Ricker, Lukovnikov, Fischer, AEROBLADE: Training-Free Detection of Latent Diffusion "
     "Images Using Autoencoder Reconstruction Error, CVPR 2024, pp. 9130-9140",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="Sides are multiples of 8, from 16 on. No weights of its own: an auto-encoder, VGG-16 "
     "and LPIPS's five vectors. It calls nothing fake, since no threshold is published. "
     "About 1.9 T multiply-accumulates at 512x512.",

@@ -24,6 +24,7 @@ from baselines._srm import srm_filters
 from harness.api import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -83,18 +84,21 @@ def picked(graded: Tensor) -> list[int]:
     return [order[0], order[-1], order[min(1, len(order) - 1)], order[max(-2, -len(order))]]
 
 
-def _enlarged(images: Tensor, side: int) -> Tensor:
-    return nn.functional.interpolate(images, (side, side), mode="bilinear", align_corners=False)
+def _resized(images: Tensor, side: int, smooth: bool) -> Tensor:
+    sides = (side, side)
+    return nn.functional.interpolate(
+        images, sides, mode="bilinear", align_corners=False, antialias=smooth
+    )
 
 
-def views(image: Tensor, side: int) -> Tensor:
+def views(image: Tensor, side: int, smooth: bool = False) -> Tensor:
     """(3, H, W) in [0, 1] -> (5, 3, side, side) in [0, 1]: four patches, and the whole picture.
 
-    Resized without anti-aliasing, the picture without its aspect.
+    Resized without anti-aliasing unless ``smooth``, the picture without its aspect.
     """
     patches = patches_of(image)
     four = patches[picked(grades(patches))]
-    return torch.cat([_enlarged(four, side), _enlarged(image[None], side)])
+    return torch.cat([_resized(four, side, smooth), _resized(image[None], side, smooth)])
 
 
 class Filters(nn.Module):
@@ -151,9 +155,10 @@ class AideNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, sizes: AideSizes) -> None:
+    def __init__(self, sizes: AideSizes, smooth: bool = False) -> None:
         super().__init__()
         self.side = sizes.side
+        self.smooth = smooth
         self.hpf = Filters()
         self.model_min: Any = _residual_network()
         self.model_max: Any = _residual_network()
@@ -166,7 +171,7 @@ class AideNetwork(nn.Module):
 
     def views(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 5, 3, side, side), normalised as ImageNet's."""
-        shown = torch.stack([views(image, self.side) for image in x])
+        shown = torch.stack([views(image, self.side, self.smooth) for image in x])
         return (shown - self.mean) / self.std
 
     def features(self, shown: Tensor) -> Tensor:
@@ -196,13 +201,18 @@ class AideNetwork(nn.Module):
 
 
 class AideDetector(TorchDetector):
-    """AIDE; it normalises what it has cut and resized itself."""
+    """AIDE; it normalises what it has cut and resized itself.
+
+    Args:
+        sizes: of the networks.
+        smooth: resize with anti-aliasing.
+    """
 
     network: AideNetwork
     no_places = "its network sees ranked patches and a resized picture"
 
-    def __init__(self, sizes: AideSizes = RELEASED) -> None:
-        super().__init__(AideNetwork(sizes), mean=0.0, std=1.0)
+    def __init__(self, sizes: AideSizes = RELEASED, smooth: bool = False) -> None:
+        super().__init__(AideNetwork(sizes, smooth), mean=0.0, std=1.0)
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 2304)."""
@@ -271,6 +281,15 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="resized with anti-aliasing",
+        deviation="resize",
+        options={"smooth": True},
+        seen="torchvision's default on tensors from 0.17 on",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="aide",
     title="AIDE",
@@ -303,6 +322,7 @@ SPEC = DetectorSpec(
     citation="Yan et al., A Sanity Check for AI-generated Image Detection, ICLR 2025, "
     "arXiv 2406.19435",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="Takes every size from 32x32, at its own resolution. 898 million parameters: 3.6 GB of "
     "memory, twice that while a checkpoint is read.",
 )

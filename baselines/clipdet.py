@@ -21,7 +21,7 @@ from baselines._clip import (
     ClipSizes,
     image_tower,
 )
-from harness.api import DetectorSpec, Deviation, ScoreSpec, TorchDetector, Weights
+from harness.api import Behaviour, DetectorSpec, Deviation, ScoreSpec, TorchDetector, Weights
 
 
 def image_side(name: str) -> str | None:
@@ -48,11 +48,12 @@ class ClipDetNetwork(nn.Module):
 
     Args:
         sizes: of the tower; its projection is left out.
+        quick: QuickGELU in place of the exact GELU.
     """
 
-    def __init__(self, sizes: ClipSizes) -> None:
+    def __init__(self, sizes: ClipSizes, quick: bool) -> None:
         super().__init__()
-        self.visual: Any = image_tower(sizes, quick=False)
+        self.visual: Any = image_tower(sizes, quick=quick)
         self.visual.proj = None
         self.fc = nn.Linear(sizes.width, 1)
 
@@ -72,8 +73,8 @@ class ClipDetDetector(TorchDetector):
     network: ClipDetNetwork
     no_places = "its network is a transformer, which scores a class token"
 
-    def __init__(self, sizes: ClipSizes = VIT_L14) -> None:
-        network = ClipDetNetwork(sizes)
+    def __init__(self, sizes: ClipSizes = VIT_L14, quick: bool = False) -> None:
+        network = ClipDetNetwork(sizes, quick)
         network.visual.requires_grad_(False)
         super().__init__(network, mean=CLIP_MEAN, std=CLIP_STD)
 
@@ -140,6 +141,15 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(name="QuickGELU", deviation="activation", options={"quick": True}),
+    Behaviour(
+        name="fused with corvi2023",
+        deviation="fusion",
+        absent="its scores are of two detectors: fuse the kept ones of clipdet and corvi2023",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="clipdet",
     title="ClipDet",
@@ -167,6 +177,7 @@ SPEC = DetectorSpec(
     citation="Cozzolino et al., Raising the Bar of AI-generated Image Detection with CLIP, "
     "CVPR Workshops 2024, arXiv 2312.00195",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="224x224 only. Two files: the linear unit (5 KB) and LAION's CLIP ViT-L/14 trained on "
     "CommonPool (about 1.7 GB).",
 )

@@ -19,7 +19,15 @@ from torch import Tensor, nn
 
 from baselines._resnet import kaiming, stage
 from baselines._vae import WIDTHS, AutoEncoder, current_name
-from harness.api import DetectorSpec, Deviation, InputRule, ScoreSpec, TorchDetector, Weights
+from harness.api import (
+    Behaviour,
+    DetectorSpec,
+    Deviation,
+    InputRule,
+    ScoreSpec,
+    TorchDetector,
+    Weights,
+)
 from harness.api.torchvision import ensure_torchvision
 
 SIDE = 384
@@ -54,10 +62,16 @@ class SemanticBranch(nn.Module):
 
 
 class ArtefactEncoder(nn.Module):
-    """What the auto-encoder (``vae``) misses, through NPR's trunk; (N, 512)."""
+    """What the auto-encoder (``vae``) misses, through NPR's trunk; (N, 512).
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    Args:
+        widths: of the auto-encoder.
+        signed: the auto-encoder is given [-1, 1], on which it was trained.
+    """
+
+    def __init__(self, widths: tuple[int, ...], signed: bool) -> None:
         super().__init__()
+        self.signed = signed
         self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = stage(64, 64, 3)
@@ -67,8 +81,9 @@ class ArtefactEncoder(nn.Module):
 
     def missed(self, x: Tensor) -> Tensor:
         """(N, 3, 224, 224) in [0, 1], which the auto-encoder is given so -> the same shape."""
-        mean, _ = self.vae.latents(x)
-        return (x - self.vae.decode(mean)) * SHARPENED
+        mean, _ = self.vae.latents(2 * x - 1 if self.signed else x)
+        made = self.vae.decode(mean)
+        return (x - (made / 2 + 0.5 if self.signed else made)) * SHARPENED
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, 224, 224) in [0, 1] -> (N, 512)."""
@@ -79,17 +94,25 @@ class ArtefactEncoder(nn.Module):
 
 
 class ArtefactBranch(nn.Module):
-    """The encoder and one linear unit."""
+    """The encoder and one linear unit.
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    Args:
+        widths, signed: see :class:`ArtefactEncoder`.
+        smooth: pictures are shrunk with anti-aliasing.
+    """
+
+    def __init__(self, widths: tuple[int, ...], signed: bool, smooth: bool) -> None:
         super().__init__()
-        self.artifact_encoder = ArtefactEncoder(widths)
+        self.smooth = smooth
+        self.artifact_encoder = ArtefactEncoder(widths, signed)
         self.fc = nn.Linear(512, 1)
 
     def features(self, x: Tensor) -> Tensor:
         """(N, 3, 384, 384) in [0, 1] -> (N, 512), at 224x224; shrunk without smoothing."""
         sides = (ARTEFACT_SIDE, ARTEFACT_SIDE)
-        small = nn.functional.interpolate(x, sides, mode="bilinear", align_corners=False)
+        small = nn.functional.interpolate(
+            x, sides, mode="bilinear", align_corners=False, antialias=self.smooth
+        )
         found: Tensor = self.artifact_encoder(small)
         return found
 
@@ -97,10 +120,12 @@ class ArtefactBranch(nn.Module):
 class CoSpyNetwork(nn.Module):
     """Both branches and ``fc`` over their logits; (N, 3, 384, 384) in [0, 1] -> (N, 1)."""
 
-    def __init__(self, trunk: Any, widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, trunk: Any, widths: tuple[int, ...], signed: bool = False, smooth: bool = False
+    ) -> None:
         super().__init__()
         self.sem = SemanticBranch(trunk)
-        self.art = ArtefactBranch(widths)
+        self.art = ArtefactBranch(widths, signed, smooth)
         self.fc = nn.Linear(2, 1)
 
     def features(self, x: Tensor) -> Tensor:
@@ -138,15 +163,19 @@ class CoSpyDetector(TorchDetector):
 
 
 def build(
-    widths: tuple[int, ...] = WIDTHS, smaller: Mapping[str, Any] | None = None
+    widths: tuple[int, ...] = WIDTHS,
+    smaller: Mapping[str, Any] | None = None,
+    signed: bool = False,
+    smooth: bool = False,
 ) -> CoSpyDetector:
     """A detector with random weights.
 
     Args:
         widths: of the auto-encoder.
         smaller: options of the SigLIP trunk, for tests.
+        signed, smooth: see :class:`ArtefactBranch`.
     """
-    return CoSpyDetector(CoSpyNetwork(siglip(**(smaller or {})), widths))
+    return CoSpyDetector(CoSpyNetwork(siglip(**(smaller or {})), widths, signed, smooth))
 
 
 def _semantic(name: str) -> str:
@@ -249,6 +278,20 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="auto-encoder given [-1, 1]",
+        deviation="auto-encoder's input",
+        options={"signed": True},
+        seen="how the auto-encoder was trained",
+    ),
+    Behaviour(
+        name="shrunk with anti-aliasing",
+        deviation="artefact branch at test time",
+        options={"smooth": True},
+    ),
+)
+
 SPEC = DetectorSpec(
     name="cospy",
     title="CO-SPY",
@@ -272,6 +315,7 @@ SPEC = DetectorSpec(
     citation="Cheng, Lyu, Wang, Zhang, Sehwag, CO-SPY: Combining Semantic and Pixel Features to "
     "Detect Synthetic Images by AI, CVPR 2025, arXiv 2503.18286",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="384x384 only; about 2.1 GB of memory, 0.68 T multiply-accumulates a picture. Four "
     "files: three of the authors, and SigLIP's.",
 )

@@ -28,16 +28,24 @@ from baselines._clip import (
     class_token,
     image_tower,
 )
-from harness.api import DetectorSpec, Deviation, Recipe, ScoreSpec, TorchDetector, Weights
+from harness.api import (
+    Behaviour,
+    DetectorSpec,
+    Deviation,
+    Recipe,
+    ScoreSpec,
+    TorchDetector,
+    Weights,
+)
 
 CELL = 14  # pixels a side, as CLIP's patches
 SEED = 418  # the release's own
 _IGNORED = tuple(f"model.{name}" for name in TEXT_SIDE)
 
 
-def fixed_permutation(cells: int) -> Tensor:
+def fixed_permutation(cells: int, seed: int = SEED) -> Tensor:
     """(cells,) the order that every score here uses: the first draw after the release's seed."""
-    return torch.randperm(cells, generator=torch.Generator().manual_seed(SEED))
+    return torch.randperm(cells, generator=torch.Generator().manual_seed(seed))
 
 
 def shuffled(x: Tensor, order: Tensor) -> Tensor:
@@ -57,10 +65,15 @@ class DiscrepancyHead(nn.Module):
     """Attention over the two class tokens, and one linear unit over what it makes of both.
 
     Every column of the attention sums to 1: the softmax is over queries, not over keys.
+
+    Args:
+        width: of a token.
+        over_keys: rows sum to 1, as attention is written elsewhere.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, over_keys: bool = False) -> None:
         super().__init__()
+        self.axis = 2 if over_keys else 1
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -71,7 +84,7 @@ class DiscrepancyHead(nn.Module):
     def attention(self, pair: Tensor) -> Tensor:
         """(N, 2, width) -> (N, 2, 2): how much of each token goes to each place."""
         products: Tensor = self.query(pair) @ self.key(pair).transpose(1, 2)
-        weights: Tensor = (products / pair.shape[2] ** 0.5).softmax(1)
+        weights: Tensor = (products / pair.shape[2] ** 0.5).softmax(self.axis)
         return weights
 
     def forward(self, pair: Tensor) -> Tensor:
@@ -86,14 +99,14 @@ class D3Network(nn.Module):
 
     order: Tensor
 
-    def __init__(self, sizes: ClipSizes) -> None:
+    def __init__(self, sizes: ClipSizes, seed: int = SEED, over_keys: bool = False) -> None:
         super().__init__()
         self.model: Any = nn.Module()
         self.model.visual = image_tower(sizes)
         self.model.requires_grad_(False)
-        self.attention_head = DiscrepancyHead(sizes.width)
+        self.attention_head = DiscrepancyHead(sizes.width, over_keys)
         with torch.device("cpu"):  # a generator's numbers, not a place's
-            order = fixed_permutation((sizes.side // CELL) ** 2)
+            order = fixed_permutation((sizes.side // CELL) ** 2, seed)
         self.register_buffer("order", order, persistent=False)
 
     def pair(self, x: Tensor, order: Tensor | None = None) -> Tensor:
@@ -139,9 +152,15 @@ class D3Detector(TorchDetector):
         super().load_state_dict(used)
 
 
-def build(sizes: ClipSizes = VIT_L14) -> D3Detector:
-    """A detector with random weights; the tower is frozen, it never learns."""
-    return D3Detector(D3Network(sizes))
+def build(sizes: ClipSizes = VIT_L14, seed: int = SEED, over_keys: bool = False) -> D3Detector:
+    """A detector with random weights; the tower is frozen, it never learns.
+
+    Args:
+        sizes: of the tower.
+        seed: of the order of cells.
+        over_keys: see :class:`DiscrepancyHead`.
+    """
+    return D3Detector(D3Network(sizes, seed, over_keys))
 
 
 DEVIATIONS = (
@@ -204,6 +223,18 @@ DEVIATIONS = (
     ),
 )
 
+ORDER = "order of the cells"
+BEHAVIOURS = (
+    Behaviour(name="order of seed 0", deviation=ORDER, options={"seed": 0}, random=True),
+    Behaviour(name="order of seed 1", deviation=ORDER, options={"seed": 1}, random=True),
+    Behaviour(
+        name="softmax over keys",
+        deviation="attention",
+        options={"over_keys": True},
+        seen="how attention is written elsewhere",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="d3",
     title="D3",
@@ -253,6 +284,7 @@ SPEC = DetectorSpec(
     citation="Yang, Qian, Zhu, Russakovsky, Wu, D^3: Scaling Up Deepfake Detection by Learning "
     "from Discrepancy, CVPR 2025, arXiv 2404.04584",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="224x224 only. Two passes of the tower a picture. Two files: the head and OpenAI's "
     "ViT-L-14.pt (about 0.9 GB), which training starts from. 3,150,849 parameters are trained.",
 )

@@ -20,6 +20,7 @@ from baselines._clip import CLIP_MEAN, CLIP_STD
 from baselines._contrastive import contrastive_loss
 from baselines._dinov2 import PATCH, VIT_L14, VIT_L14_REGULAR, DinoSizes, DinoTransformer
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -66,10 +67,10 @@ class UpdatedLinear(nn.Module):
 class DDANetwork(nn.Module):
     """DINOv2 with updates (``base_model.model``) and one linear unit (``base_model.fc``)."""
 
-    def __init__(self, sizes: DinoSizes) -> None:
+    def __init__(self, sizes: DinoSizes, by_size: bool) -> None:
         super().__init__()
         self.base_model: Any = nn.Module()
-        self.base_model.model = DinoTransformer(sizes, UpdatedLinear)
+        self.base_model.model = DinoTransformer(sizes, UpdatedLinear, by_size)
         self.base_model.fc = nn.Linear(sizes.width, 1)
         nn.init.normal_(self.base_model.fc.weight, std=0.02)
         nn.init.zeros_(self.base_model.fc.bias)
@@ -123,9 +124,14 @@ def _updated(name: str) -> str:
     return FRONT + inner
 
 
-def build(sizes: DinoSizes = VIT_L14) -> DDADetector:
-    """A detector with random weights; only the updates and the head learn."""
-    return DDADetector(DDANetwork(sizes))
+def build(sizes: DinoSizes = VIT_L14, by_size: bool = False) -> DDADetector:
+    """A detector with random weights; only the updates and the head learn.
+
+    Args:
+        sizes: of the network.
+        by_size: of the table of positions, see ``baselines._dinov2.resampled``.
+    """
+    return DDADetector(DDANetwork(sizes, by_size))
 
 
 DEVIATIONS = (
@@ -197,6 +203,20 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="positions by size",
+        deviation="table of positions",
+        options={"by_size": True},
+        seen="timm's and transformers' DINOv2",
+    ),
+    Behaviour(
+        name="the deprecated file",
+        deviation="published file",
+        absent="it is on ModelScope and not registered: where you have it, --method dda:FILE",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="dda",
     title="DDA",
@@ -236,6 +256,7 @@ SPEC = DetectorSpec(
     citation="Chen, Xi, Yan et al., Dual Data Alignment Makes AI-Generated Image Detector Easier "
     "Generalizable, NeurIPS 2025, arXiv 2505.14359",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="About 1.2 GB of memory. Sides are multiples of 14; only 336x336 is official. The "
     "published file is complete; 3,146,753 of its parameters are trained.",
 )

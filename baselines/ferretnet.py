@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from baselines._clip import CLIP_MEAN, CLIP_STD
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     PooledDetector,
@@ -36,7 +37,7 @@ def _sorted_four(values: list[Tensor]) -> list[Tensor]:
     return values
 
 
-def neighbour_median(x: Tensor) -> Tensor:
+def neighbour_median(x: Tensor, kind: str = "median") -> Tensor:
     """The median of each pixel's eight neighbours and one zero, channel by channel.
 
     That is a zero held between the fourth and the fifth of the eight. Beyond the border there are
@@ -44,6 +45,8 @@ def neighbour_median(x: Tensor) -> Tensor:
 
     Args:
         x: (N, C, H, W), normalised, so that zero is a mean gray.
+        kind: in place of ``median``, ``excmed``: of the eight neighbours alone (the lower of the
+            two in the middle), or ``retmed``: of the neighbours and the pixel itself.
     """
     padded = nn.functional.pad(x, (1, 1, 1, 1))
     ends = ((0, -2), (1, -1), (2, None))
@@ -53,7 +56,10 @@ def neighbour_median(x: Tensor) -> Tensor:
     pairs = list(zip(one, reversed(two), strict=True))
     fourth = reduce(torch.maximum, [torch.minimum(a, b) for a, b in pairs])
     fifth = reduce(torch.minimum, [torch.maximum(a, b) for a, b in pairs])
-    return torch.minimum(nn.functional.relu(fourth), fifth)
+    if kind == "excmed":
+        return fourth
+    held = torch.maximum(fourth, x) if kind == "retmed" else nn.functional.relu(fourth)
+    return torch.minimum(held, fifth)
 
 
 class TwoReaches(nn.Module):
@@ -119,10 +125,12 @@ class FerretNetwork(PooledNetwork):
 
     Args:
         width: channels after the stem: 32 is S, 96 is B.
+        median: see :func:`neighbour_median`.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int, median: str) -> None:
         super().__init__()
+        self.median = median
         self.cbr1 = _stem(3, width // 2, 1)
         self.cbr2 = _stem(width // 2, width, 2)
         self.feature = nn.Sequential(
@@ -142,7 +150,7 @@ class FerretNetwork(PooledNetwork):
 
     def cells(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 4 * width, about H / 8, about W / 8)."""
-        cells: Tensor = self.feature(self.cbr2(self.cbr1(x - neighbour_median(x))))
+        cells: Tensor = self.feature(self.cbr2(self.cbr1(x - neighbour_median(x, self.median))))
         return cells
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,8 +162,8 @@ class FerretNetwork(PooledNetwork):
 class FerretNetDetector(PooledDetector):
     """FerretNet behind CLIP's normalisation, which decides what the median's zero means."""
 
-    def __init__(self, width: int = 32) -> None:
-        super().__init__(FerretNetwork(width), mean=CLIP_MEAN, std=CLIP_STD)
+    def __init__(self, width: int = 32, median: str = "median") -> None:
+        super().__init__(FerretNetwork(width, median), mean=CLIP_MEAN, std=CLIP_STD)
 
 
 VARIANTS = {"s": {"width": 32}, "b": {"width": 96}}
@@ -227,6 +235,12 @@ DEVIATIONS = (
     ),
 )
 
+MEDIAN = "options of github xigua7105/FerretNet"
+BEHAVIOURS = (
+    Behaviour(name="excmed", deviation="the median", options={"median": "excmed"}, seen=MEDIAN),
+    Behaviour(name="retmed", deviation="the median", options={"median": "retmed"}, seen=MEDIAN),
+)
+
 SPEC = DetectorSpec(
     name="ferretnet",
     title="FerretNet",
@@ -274,6 +288,7 @@ SPEC = DetectorSpec(
     citation="Liang et al., FerretNet: Efficient Synthetic Image Detection via Local Pixel "
     "Dependencies, NeurIPS 2025, arXiv 2509.20890",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="Takes every size; smaller images are padded with black by the centre crop, and their "
     "edges then show. S (126,289 parameters) and B (1,057,777) are variants; a published file says "
     "which it is.",

@@ -20,6 +20,7 @@ from baselines import _efficientnet, _patches, _pixels
 from baselines._chance import integer, uniform
 from baselines._patches import Position
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -38,14 +39,14 @@ AT_ONCE = 32  # patches of one forward pass, so that activations stay small
 DROPOUT = 0.4
 
 
-def positions_of(member: str, height: int, width: int) -> list[Position]:
+def positions_of(member: str, height: int, width: int, seed: int = SEED) -> list[Position]:
     """The patches that a member looks at, without repetition.
 
     Published: 200 random ones for A, a grid of at most about 200 for the others. Where a picture
     has fewer different windows than are drawn, each is looked at once: the score is a maximum.
     """
     if member == ON_RANDOM_PATCHES:
-        drawn = _patches.random_positions(height, width, random.Random(SEED), side=SIDE)
+        drawn = _patches.random_positions(height, width, random.Random(seed), side=SIDE)
         return list(dict.fromkeys(drawn))
     return _patches.grid_positions(height, width, SIDE)
 
@@ -60,15 +61,21 @@ def verdict(logits: Tensor) -> Tensor:
 
 
 class Ensemble(nn.Module):
-    """Five networks; normalised (N, 3, H, W), 128x128 or larger -> (N,) scores."""
+    """Five networks; normalised (N, 3, H, W), 128x128 or larger -> (N,) scores.
 
-    def __init__(self) -> None:
+    Args:
+        seed: of the random patches.
+    """
+
+    def __init__(self, seed: int) -> None:
         super().__init__()
+        self.seed = seed
         self.members = nn.ModuleDict({name: _efficientnet.two_classes() for name in MEMBERS})
 
     def patch_logits(self, member: str, image: Tensor) -> Tensor:
         """(3, H, W) normalised -> (P, 2) logits of the member's patches."""
-        positions = positions_of(member, *map(int, image.shape[1:]))
+        height, width = map(int, image.shape[1:])
+        positions = positions_of(member, height, width, self.seed)
         parts = [positions[at : at + AT_ONCE] for at in range(0, len(positions), AT_ONCE)]
         network = self.members[member]
         return torch.cat([network(_patches.cut(image, part, SIDE)) for part in parts])
@@ -180,8 +187,9 @@ def augmented(member: str, image: Tensor, generator: torch.Generator) -> Tensor:
     return _pixels.as_stored(image)
 
 
-def build() -> GANDetectionDetector:
-    return GANDetectionDetector(Ensemble())
+def build(seed: int = SEED) -> GANDetectionDetector:
+    """A detector with random weights; ``seed`` of the random patches."""
+    return GANDetectionDetector(Ensemble(seed))
 
 
 def from_published(member: str, name: str) -> str:
@@ -289,6 +297,20 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="patches of seed 1",
+        deviation="random patches of network A",
+        options={"seed": 1},
+        random=True,
+    ),
+    Behaviour(
+        name="majority of 50 patches",
+        deviation="rule over the patches",
+        absent="which 50 patches the first commit's vote was of is not known here",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="gandetection",
     title="GANDetection",
@@ -322,6 +344,7 @@ SPEC = DetectorSpec(
     citation="Mandelli et al., Detecting GAN-generated Images by Orthogonal Training of Multiple "
     "CNNs, ICIP 2022, arXiv 2203.02246",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     paper_name="GANDetection",
     requires=("timm",),
     notes="128x128 or larger. Cost is that of one patch in each network; a 256x256 picture has 200 "

@@ -12,7 +12,15 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from baselines._ladeda import LICENCE, SIDE, PatchScored, front_end, square_and_even
-from harness.api import DetectorSpec, Deviation, PooledDetector, Recipe, ScoreSpec, Weights
+from harness.api import (
+    Behaviour,
+    DetectorSpec,
+    Deviation,
+    PooledDetector,
+    Recipe,
+    ScoreSpec,
+    Weights,
+)
 
 EXPANSION = 4
 
@@ -142,6 +150,26 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="without NPR's 2/3",
+        deviation="the same file elsewhere",
+        options={"front": "npr"},
+        seen="barcavia/RealTime-DeepfakeDetection-in-the-RealWorld issue 3",
+    ),
+    Behaviour(
+        name="with NPR's 2/3",
+        deviation="front end of each file",
+        options={"front": "npr_two_thirds"},
+        seen="barcavia/RealTime-DeepfakeDetection-in-the-RealWorld pull request 5",
+    ),
+    Behaviour(
+        name="no front end",
+        deviation="front end of each file",
+        options={"front": "raw"},
+    ),
+)
+
 SPEC = DetectorSpec(
     name="ladeda",
     title="LaDeDa",
@@ -191,6 +219,7 @@ SPEC = DetectorSpec(
     ),
     citation="Cavia et al., Real-Time Deepfake Detection in the Real-World, arXiv 2406.09398",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="Squares of even sides, from 10x10. The variant is the front end: NPR x 2/3 "
     "(forensynths) or NPR (wildrf); a published file says its own.",
 )

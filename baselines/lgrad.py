@@ -19,6 +19,7 @@ from baselines._stylegan import SIDE, StyleGANDiscriminator, as_8_bit
 from harness.api import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -33,13 +34,18 @@ CROP = 224
 
 
 class LGradNetwork(nn.Module):
-    """Frozen discriminator, gradient picture, classifier; (N, 3, 256, 256) in [-1, 1] -> (N, 1)."""
+    """Frozen discriminator, gradient picture, classifier; (N, 3, 256, 256) in [-1, 1] -> (N, 1).
+
+    Args:
+        whole: gradient pictures are rounded to 8 bits.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool) -> None:
         super().__init__()
+        self.whole = whole
         self.discriminator = StyleGANDiscriminator().requires_grad_(False)
         self.classifier = resnet50()
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
@@ -54,7 +60,7 @@ class LGradNetwork(nn.Module):
         """
         with torch.no_grad():
             gradients = [self.discriminator.input_gradient(image) for image in torch.split(x, 1)]
-            return as_8_bit(torch.cat(gradients)) / 255
+            return as_8_bit(torch.cat(gradients), whole=self.whole) / 255
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """Gradient pictures in [0, 1] -> what the classifier's first layer sees."""
@@ -71,8 +77,8 @@ class LGradDetector(TorchDetector):
 
     network: LGradNetwork
 
-    def __init__(self) -> None:
-        super().__init__(LGradNetwork(), mean=0.5, std=0.5)
+    def __init__(self, whole: bool = True) -> None:
+        super().__init__(LGradNetwork(whole), mean=0.5, std=0.5)
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """BCE on random 224 crops and flips of the gradient pictures, mean over the batch.
@@ -101,9 +107,13 @@ def _crop(picture: Tensor, generator: torch.Generator) -> Tensor:
     return crop.flip(-1) if mirror else crop
 
 
-def build() -> LGradDetector:
-    """A detector with untrained weights, in both stages: the first is of no use so."""
-    return LGradDetector()
+def build(whole: bool = True) -> LGradDetector:
+    """A detector with untrained weights, in both stages: the first is of no use so.
+
+    Args:
+        whole: gradient pictures are rounded to 8 bits.
+    """
+    return LGradDetector(whole)
 
 
 DISCRIMINATOR = Weights(
@@ -199,6 +209,15 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="gradients not rounded",
+        deviation="8-bit gradients",
+        options={"whole": False},
+        seen="the paper's wording",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="lgrad",
     title="LGrad",
@@ -238,6 +257,7 @@ SPEC = DetectorSpec(
     citation="Tan et al., Learning on Gradients: Generalized Artifacts Representation for "
     "GAN-Generated Images Detection, CVPR 2023",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     paper_name="LGrad",
     notes="Takes 256x256 only. Costs about 46 G multiply-accumulates an image before the "
     "classifier begins.",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from baselines._resnet import TwoStageResNet
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -24,21 +25,31 @@ from lfm.network import cell_residual
 
 
 class NPRNetwork(TwoStageResNet):
-    """ResNet-50's first two stages on the NPR residual; normalised images -> (N, 1) logits."""
+    """ResNet-50's first two stages on the NPR residual; normalised images -> (N, 1) logits.
 
-    RESIDUAL_SCALE = 2 / 3  # in the released code, unexplained there; the weights need it
+    Args:
+        scale: of the residual.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
 
     def residual(self, x: Tensor) -> Tensor:
         """Every pixel minus its 2x2 cell's top-left one, scaled."""
-        return cell_residual(x) * self.RESIDUAL_SCALE
+        return cell_residual(x) * self.scale
 
 
 class NPRDetector(PooledDetector):
     """NPR's network behind its ImageNet normalisation."""
 
 
-def build() -> NPRDetector:
-    return NPRDetector(NPRNetwork())
+TWO_THIRDS = 2 / 3  # in the released code, unexplained there; the weights need it
+
+
+def build(scale: float = TWO_THIRDS) -> NPRDetector:
+    """A detector with untrained weights; ``scale`` of the residual."""
+    return NPRDetector(NPRNetwork(scale))
 
 
 RAW = (
@@ -99,6 +110,15 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="without 2/3",
+        deviation="factor 2/3 on the residual",
+        options={"scale": 1.0},
+        seen="chuangchuangtan/NPR-DeepfakeDetection issue 13",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="npr",
     title="NPR",
@@ -143,6 +163,7 @@ SPEC = DetectorSpec(
     citation="Tan et al., Rethinking the Up-Sampling Operations in CNN-based Generative Network "
     "for Generalizable Deepfake Detection, CVPR 2024, arXiv 2312.10461",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     paper_name="NPR",
     notes="Both sides even; smallest 2x2.",
 )

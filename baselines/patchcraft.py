@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from baselines._srm import srm_filters
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -38,14 +39,18 @@ _DIRECTIONS = (
 )
 
 
-def crop_places(height: int, width: int, seed: int = SEED) -> list[tuple[int, int]]:
+def crop_places(
+    height: int, width: int, seed: int = SEED, side: int = SIDE
+) -> list[tuple[int, int]]:
     """Top and left of 192 random crops, as torchvision draws them from that seed.
 
     Args:
-        height, width: of the picture, pixels, 32 at least.
+        height, width: of the picture, pixels, ``side`` at least.
+        seed: of torch's generator.
+        side: of a crop, pixels.
     """
     source = torch.Generator().manual_seed(seed)
-    sizes = (height - SIDE + 1, width - SIDE + 1)
+    sizes = (height - side + 1, width - side + 1)
     draws = [
         int(torch.randint(0, size, (1,), generator=source)) for _ in range(CROPS) for size in sizes
     ]
@@ -65,11 +70,12 @@ def fluctuation(crop: Tensor) -> float:
     return total
 
 
-def mosaics(image: Tensor, seed: int = SEED) -> Tensor:
-    """(3, H, W) in [0, 1] -> (2, 3, 256, 256): the smoothest crops, row by row, and the richest."""
+def mosaics(image: Tensor, seed: int = SEED, side: int = SIDE) -> Tensor:
+    """(3, H, W) in [0, 1] -> (2, 3, 8 * side, 8 * side): the smoothest crops, row by row, and the
+    richest."""
     pixels = image.detach().cpu()
-    places = crop_places(image.shape[1], image.shape[2], seed)
-    crops = [pixels[:, y : y + SIDE, x : x + SIDE].contiguous() for y, x in places]
+    places = crop_places(image.shape[1], image.shape[2], seed, side)
+    crops = [pixels[:, y : y + side, x : x + side].contiguous() for y, x in places]
     ranked = sorted(crops, key=fluctuation)
     count = ROWS * ROWS
     pair = [_tiled(ranked[:count]), _tiled(ranked[: -count - 1 : -1])]
@@ -77,8 +83,9 @@ def mosaics(image: Tensor, seed: int = SEED) -> Tensor:
 
 
 def _tiled(crops: list[Tensor]) -> Tensor:
-    grid = torch.stack(crops).view(ROWS, ROWS, 3, SIDE, SIDE)
-    return grid.permute(2, 0, 3, 1, 4).reshape(3, ROWS * SIDE, ROWS * SIDE)
+    side = crops[0].shape[1]
+    grid = torch.stack(crops).view(ROWS, ROWS, 3, side, side)
+    return grid.permute(2, 0, 3, 1, 4).reshape(3, ROWS * side, ROWS * side)
 
 
 class HighPass(nn.Module):
@@ -107,13 +114,22 @@ def _group(blocks: int, shrink: bool) -> nn.Sequential:
 
 
 class PatchCraftNetwork(PooledNetwork):
-    """(N, 3, H, W) in [0, 1] -> (N, 1) logits; both sides 32 at least."""
+    """(N, 3, H, W) in [0, 1] -> (N, 1) logits; both sides 32 at least.
 
-    def __init__(self) -> None:
+    Args:
+        seed: of each picture's crops.
+        side: of a crop, pixels.
+        limit: of the first block.
+        rich_first: the difference is rich minus poor, not poor minus rich.
+    """
+
+    def __init__(self, seed: int, side: int, limit: float, rich_first: bool) -> None:
         super().__init__()
+        self.seed, self.side = seed, side
+        self.sign = -1 if rich_first else 1
         self.group1 = HighPass()
         self.group1_b = nn.Sequential(
-            nn.Conv2d(90, 32, 3, padding=1), nn.BatchNorm2d(32), nn.Hardtanh(-LIMIT, LIMIT)
+            nn.Conv2d(90, 32, 3, padding=1), nn.BatchNorm2d(32), nn.Hardtanh(-limit, limit)
         )
         self.group2 = _group(4, shrink=True)
         self.group3 = _group(2, shrink=True)
@@ -129,22 +145,31 @@ class PatchCraftNetwork(PooledNetwork):
     def contrast(self, pairs: Tensor) -> Tensor:
         """(N, 2, 3, 256, 256), poor and rich -> (N, 32, 32, 32), the last map."""
         poor, rich = (self.group1_b(self.group1(pairs[:, which])) for which in (0, 1))
-        cells: Tensor = self.group5(self.group4(self.group3(self.group2(poor - rich))))
+        cells: Tensor = self.group5(
+            self.group4(self.group3(self.group2(self.sign * (poor - rich))))
+        )
         return cells
 
     def cells(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 32, 32, 32); a cell is a place of the mosaics, not of the picture."""
-        return self.contrast(torch.stack([mosaics(image) for image in x]))
+        return self.contrast(torch.stack([mosaics(image, self.seed, self.side) for image in x]))
 
 
 class PatchCraftDetector(TorchDetector):
-    """PatchCraft; it sees plain [0, 1] pixels."""
+    """PatchCraft; it sees plain [0, 1] pixels. Its options are those of the network."""
 
     network: PatchCraftNetwork
     no_places = "its network sees a mosaic of ranked crops, not the picture"
 
-    def __init__(self) -> None:
-        super().__init__(PatchCraftNetwork(), mean=0.0, std=1.0)
+    def __init__(
+        self,
+        seed: int = SEED,
+        side: int = SIDE,
+        limit: float = LIMIT,
+        rich_first: bool = False,
+    ) -> None:
+        network = PatchCraftNetwork(seed, side, limit, rich_first)
+        super().__init__(network, mean=0.0, std=1.0)
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 32)."""
@@ -200,6 +225,22 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(name="crops of seed 1", deviation="random crops", options={"seed": 1}, random=True),
+    Behaviour(name="crops of seed 42", deviation="random crops", options={"seed": 42}, random=True),
+    Behaviour(
+        name="rich minus poor", deviation="order of the difference", options={"rich_first": True}
+    ),
+    Behaviour(name="truncated at 3", deviation="limit of the first block", options={"limit": 3.0}),
+    Behaviour(
+        name="crops of 28 pixels",
+        deviation="side of a mosaic",
+        options={"side": 28},
+        seen="SIDBench's crop size of 224",
+        random=True,
+    ),
+)
+
 SPEC = DetectorSpec(
     name="patchcraft",
     title="PatchCraft",
@@ -224,6 +265,7 @@ SPEC = DetectorSpec(
     citation="Zhong et al., PatchCraft: Exploring Texture Patch for Efficient AI-generated Image "
     "Detection, arXiv 2311.12397",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="Takes every size from 32x32, at its own resolution: large pictures are seen in full "
     "detail, resized ones are not comparable.",
 )

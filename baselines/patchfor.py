@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from baselines import _xception
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     ExactMap,
@@ -26,6 +27,8 @@ from harness.api import (
 
 FAKE_CLASS = 0  # as in the published checkpoints: 0 is fake, 1 is real
 BLOCK = 2
+READ_OUTS = ("probabilities", "logits", "votes")
+"""What the mean over positions is taken of; a vote is a position's more probable class."""
 
 
 def network(block: int = BLOCK) -> nn.Sequential:
@@ -53,11 +56,17 @@ class PatchforDetector(TorchDetector):
     """The mean over positions of the probability of being fake."""
 
     network: nn.Sequential
+    fake = FAKE_CLASS
+    read_out = READ_OUTS[0]
 
     def score(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) probabilities in [0, 1]."""
-        probabilities: Tensor = self.module(images).softmax(1)[:, FAKE_CLASS]
-        return probabilities.mean((1, 2))
+        logits: Tensor = self.module(images)
+        if self.read_out == "logits":
+            return logits.mean((2, 3)).softmax(1)[:, self.fake]
+        if self.read_out == "votes":
+            return (logits.argmax(1) == self.fake).float().mean((1, 2))
+        return logits.softmax(1)[:, self.fake].mean((1, 2))
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Cross-entropy of every position with the picture's label, mean over all positions."""
@@ -71,15 +80,31 @@ class PatchforDetector(TorchDetector):
         return maps.mean((2, 3))
 
     def exact_map(self, images: Tensor) -> ExactMap:
-        """(N, 3, H, W) in [0, 1] -> every position's probability, over their number."""
+        """(N, 3, H, W) in [0, 1] -> every position's probability, over their number.
+
+        Raises:
+            ValueError: the score is no mean of probabilities.
+        """
+        if self.read_out != READ_OUTS[0]:
+            raise ValueError(f"a mean of {self.read_out} has no exact map")
         with torch.no_grad():
-            cells = self.module(images).softmax(1)[:, FAKE_CLASS, None]
+            cells = self.module(images).softmax(1)[:, self.fake, None]
         return ExactMap.of(cells, lambda x: x.mean((1, 2, 3)))
 
 
-def build(block: int = BLOCK) -> PatchforDetector:
-    """A detector with untrained weights; ``block`` is where Xception is cut."""
-    return PatchforDetector(network(block), mean=0.5, std=0.5)
+def build(
+    block: int = BLOCK, read_out: str = READ_OUTS[0], fake: int = FAKE_CLASS
+) -> PatchforDetector:
+    """A detector with untrained weights.
+
+    Args:
+        block: where Xception is cut.
+        read_out: one of :data:`READ_OUTS`.
+        fake: the class whose probability is the score; training knows class 0 alone.
+    """
+    detector = PatchforDetector(network(block), mean=0.5, std=0.5)
+    detector.read_out, detector.fake = read_out, fake
+    return detector
 
 
 DEVIATIONS = (
@@ -127,6 +152,13 @@ DEVIATIONS = (
     ),
 )
 
+POSITIONS = "from positions to a picture"
+BEHAVIOURS = (
+    Behaviour(name="class 1 is fake", deviation="which class is fake", options={"fake": 1}),
+    Behaviour(name="mean of logits", deviation=POSITIONS, options={"read_out": "logits"}),
+    Behaviour(name="votes of positions", deviation=POSITIONS, options={"read_out": "votes"}),
+)
+
 SPEC = DetectorSpec(
     name="patchfor",
     title="Patchfor",
@@ -165,6 +197,7 @@ SPEC = DetectorSpec(
     citation="Chai et al., What Makes Fake Images Detectable? Understanding Properties that "
     "Generalize, ECCV 2020, arXiv 2008.10588",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     paper_name="Patchfor",
     notes="Smallest 7x7; one position for 8 pixels, each seeing 43.",
 )

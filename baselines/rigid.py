@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines._dinov2 import VIT_L14, VIT_L14_REGULAR, DinoSizes, DinoTransformer
-from harness.api import DetectorSpec, Deviation, InputRule, ScoreSpec, TorchDetector
+from harness.api import Behaviour, DetectorSpec, Deviation, InputRule, ScoreSpec, TorchDetector
 
 SIDE = 224
 STRENGTH = 0.05  # of the noise, on the scale of normalised pictures
@@ -21,9 +21,9 @@ SEED = 0
 CALIBRATED = 0.96985  # a third party's similarity below which a picture is fake; none is published
 
 
-def fixed_noise() -> Tensor:
+def fixed_noise(seed: int = SEED) -> Tensor:
     """(3, 224, 224): the standard normal noise that every picture gets here."""
-    return torch.randn(3, SIDE, SIDE, generator=torch.Generator().manual_seed(SEED))
+    return torch.randn(3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
 
 
 class RigidNetwork(DinoTransformer):
@@ -31,10 +31,10 @@ class RigidNetwork(DinoTransformer):
 
     noise: Tensor
 
-    def __init__(self, sizes: DinoSizes) -> None:
-        super().__init__(sizes)
+    def __init__(self, sizes: DinoSizes, seed: int, by_size: bool) -> None:
+        super().__init__(sizes, by_size=by_size)
         with torch.device("cpu"):  # a generator's numbers, not a place's
-            noise = fixed_noise()
+            noise = fixed_noise(seed)
         self.register_buffer("noise", noise, persistent=False)
 
     def features(self, x: Tensor) -> Tensor:
@@ -58,9 +58,15 @@ class RigidDetector(TorchDetector):
         return self.network.features(self.module.normalise(images))
 
 
-def build(sizes: DinoSizes = VIT_L14) -> RigidDetector:
-    """A detector with random weights."""
-    return RigidDetector(RigidNetwork(sizes))
+def build(sizes: DinoSizes = VIT_L14, seed: int = SEED, by_size: bool = False) -> RigidDetector:
+    """A detector with random weights.
+
+    Args:
+        sizes: of the network.
+        seed: of the noise.
+        by_size: of the table of positions, see ``baselines._dinov2.resampled``.
+    """
+    return RigidDetector(RigidNetwork(sizes, seed, by_size))
 
 
 DEVIATIONS = (
@@ -104,6 +110,17 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(name="noise of seed 1", deviation="noise", options={"seed": 1}, random=True),
+    Behaviour(name="noise of seed 2", deviation="noise", options={"seed": 2}, random=True),
+    Behaviour(
+        name="positions by size",
+        deviation="table of positions",
+        options={"by_size": True},
+        seen="timm's and transformers' DINOv2",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="rigid",
     title="RIGID",
@@ -117,6 +134,7 @@ SPEC = DetectorSpec(
     citation="He, Chen, Ho, RIGID: A Training-Free and Model-Agnostic Framework for Robust "
     "AI-Generated Image Detection, 2024, arXiv 2405.20112",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="224x224 only. No weights of its own: DINOv2 ViT-L/14 (about 1.2 GB), two passes a "
     "picture. The score is minus the similarity of the two embeddings.",
 )

@@ -25,6 +25,7 @@ from baselines._clip import (
     image_tower,
 )
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     InputRule,
@@ -97,11 +98,13 @@ class RineNetwork(nn.Module):
         depth: linear layers of either projection.
         width: of the projections.
         sizes: of CLIP's image tower, which is frozen.
+        after: the class token of each block's own output, not what its second norm gives.
     """
 
-    def __init__(self, depth: int, width: int, sizes: ClipSizes) -> None:
+    def __init__(self, depth: int, width: int, sizes: ClipSizes, after: bool) -> None:
         super().__init__()
         self.side = sizes.side
+        self.after = after
         self.alpha = nn.Parameter(torch.randn(1, sizes.layers, width))
         self.clip: Any = nn.Module()
         self.clip.visual = image_tower(sizes).requires_grad_(False)
@@ -117,6 +120,8 @@ class RineNetwork(nn.Module):
         That is in front of the block's MLP, so the last block's MLP and what follows the blocks
         are never computed.
         """
+        if self.after:
+            return self._outputs(x)
         tower = self.clip.visual
         x, found = tower._embeds(x), []
         for block in tower.transformer.resblocks:
@@ -125,6 +130,13 @@ class RineNetwork(nn.Module):
             found.append(normed[:, 0])
             if len(found) < len(tower.transformer.resblocks):
                 x = x + block.mlp(normed)
+        return torch.stack(found, 1)
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        x, found = self.clip.visual._embeds(x), []
+        for block in self.clip.visual.transformer.resblocks:
+            x = block(x)
+            found.append(x[:, 0])
         return torch.stack(found, 1)
 
     def summed(self, tokens: Tensor) -> Tensor:
@@ -153,7 +165,7 @@ class RineDetector(TorchDetector):
     """RINE behind CLIP's normalisation; only what follows the tower is trained.
 
     Args:
-        depth, width, sizes: see :class:`RineNetwork`.
+        depth, width, sizes, after: see :class:`RineNetwork`.
         factor: weight of the contrastive loss.
     """
 
@@ -161,9 +173,14 @@ class RineDetector(TorchDetector):
     no_places = "its network is a transformer, which scores class tokens"
 
     def __init__(
-        self, depth: int = 2, width: int = 1024, factor: float = 0.2, sizes: ClipSizes = VIT_L14
+        self,
+        depth: int = 2,
+        width: int = 1024,
+        factor: float = 0.2,
+        sizes: ClipSizes = VIT_L14,
+        after: bool = False,
     ) -> None:
-        super().__init__(RineNetwork(depth, width, sizes), mean=CLIP_MEAN, std=CLIP_STD)
+        super().__init__(RineNetwork(depth, width, sizes, after), mean=CLIP_MEAN, std=CLIP_STD)
         self.factor = factor
 
     def embed(self, images: Tensor) -> Tensor:
@@ -282,6 +299,15 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="class token of each block's output",
+        deviation="which class token",
+        options={"after": True},
+        seen="the paper's wording",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="rine",
     title="RINE",
@@ -323,6 +349,7 @@ SPEC = DetectorSpec(
     citation="Koutlis, Papadopoulos, Leveraging Representations from Intermediate Encoder-blocks "
     "for Synthetic Image Detection, ECCV 2024, arXiv 2402.19091",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="224x224, or larger on both sides: then ten crops are scored, which takes ten times as "
     "long. Two files: the head and OpenAI's ViT-L-14.pt (about 0.9 GB), which training starts "
     "from. The published heads differ in shape, so each belongs to its variant; 1class and ldm are "

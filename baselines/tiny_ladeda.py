@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from baselines._ladeda import LICENCE, SIDE, PatchScored, front_end, square_and_even
-from harness.api import DetectorSpec, Deviation, PooledDetector, ScoreSpec, Weights
+from baselines._ladeda import FRONT_ENDS, LICENCE, SIDE, PatchScored, front_end, square_and_even
+from harness.api import Behaviour, DetectorSpec, Deviation, PooledDetector, ScoreSpec, Weights
 
 CHANNELS = 8
 
@@ -104,6 +104,16 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = tuple(
+    Behaviour(
+        name=f"front end {front}",
+        deviation="front end of each file",
+        options={"front": front},
+        seen="barcavia/RealTime-DeepfakeDetection-in-the-RealWorld issue 4",
+    )
+    for front in FRONT_ENDS
+)
+
 SPEC = DetectorSpec(
     name="tiny-ladeda",
     title="Tiny-LaDeDa",
@@ -140,6 +150,7 @@ SPEC = DetectorSpec(
     ),
     citation="Cavia et al., Real-Time Deepfake Detection in the Real-World, arXiv 2406.09398",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     notes="Squares of even sides, from 8x8. The variant is the front end: NPR (forensynths) or the "
     "Sobel gradient right_diag (wildrf); a published file says its own.",
 )

@@ -1,4 +1,4 @@
-"""The Python calls: ``harness.load``, ``harness.evaluate``, ``harness.records``."""
+"""The Python calls: ``harness.load``, ``evaluate``, ``records`` and ``why``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from harness.api import DetectorSpec
-from harness.commands import _jobs, _matrix, _score
+from harness.commands import _jobs, _matrix, _score, _why
 from harness.commands._catalogue import command_line
 from harness.data import cache
 from harness.data.preprocess import parse
@@ -21,6 +21,7 @@ from harness.data.source import FileSource, Source
 from harness.engine.scorer import Scorer, make_job
 from harness.errors import BadImageError, SchemaError, UsageError
 from harness.evaluation.matrix import Matrix
+from harness.results.answers import Answer
 from harness.results.predictions import read_predictions, scores_root
 from harness.results.records import RunRecord
 from harness.results.store import load_records
@@ -240,6 +241,25 @@ def evaluate(method: str, **flags: Any) -> Evaluation:
     with _matrix.engine(args, asked) as engine:
         found = Matrix(asked.jobs, asked.settings, engine).run(asked.selections)
     return Evaluation((*found, *asked.broken), Path(args.out))
+
+
+def why(**flags: Any) -> Answer:
+    """Which known condition makes a number, as ``python -m harness why`` finds it.
+
+    Args:
+        flags: those of ``why`` by their names: ``method="lfm:released"``, ``suite="mini:gan"``,
+            ``number=["ACC=62.3", "AP=64.1"]``, ``budget="5m"``, ``free=True``.
+
+    Returns:
+        The answer: every condition that was tried with its verdict and numbers; ``frame()`` gives
+        a row a condition and number.
+
+    Raises:
+        HarnessError: as the command's.
+    """
+    args = command_line("why").read(_words(flags))
+    cache.keep_in(Path(args.out) / "cache")
+    return _why.answered(args)
 
 
 def records(out: str | Path = "runs") -> Evaluation:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import (
+    Behaviour,
     DetectorSpec,
     Deviation,
     ExactMap,
@@ -184,6 +185,26 @@ DEVIATIONS = (
     ),
 )
 
+BEHAVIOURS = (
+    Behaviour(
+        name="pooled values ascending",
+        deviation="order of the pooled values",
+        options={"order": "ascending"},
+        seen="Algorithm 1 of the paper",
+    ),
+    Behaviour(
+        name="pooled values descending",
+        deviation="order of the pooled values",
+        options={"order": "descending"},
+        seen="github lmlpy/LFM 8676325",
+    ),
+    Behaviour(
+        name="random-K drawn in evaluation",
+        deviation="random-K in evaluation",
+        absent="what is drawn is the auxiliary output, which no score is made of",
+    ),
+)
+
 SPEC = DetectorSpec(
     name="lfm",
     title="LFM",
@@ -213,6 +234,7 @@ SPEC = DetectorSpec(
     citation="A Novel Local Focusing Mechanism for Deepfake Detection Generalization, BMVC 2025, "
     "arXiv 2508.17029",
     deviations=DEVIATIONS,
+    behaviours=BEHAVIOURS,
     paper_name="LFM",
     notes="Both sides even; smallest square 48x48; rectangles such as 24x200 work. "
     "The 256x256 resize alone moves real photographs across the threshold.",

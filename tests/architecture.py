@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("harness.__main__", "harness.python"),
     ("harness.commands",),
     ("harness.demo",),
-    ("harness.ablation", "harness.audit", "harness.cost", "harness.explain", "harness.why"),
+    ("harness.ablation", "harness.audit", "harness.cost", "harness.explain", "harness.diagnosis"),
     ("harness.training", "harness.evaluation"),
     ("harness.engine", "harness.site", "harness.cluster"),
     ("harness.registry", "harness.figures"),

@@ -30,7 +30,15 @@ from harness.api.network import (
     TorchDetector,
     one_logit,
 )
-from harness.api.specs import DetectorSpec, Deviation, InputRule, Recipe, ScoreSpec, Weights
+from harness.api.specs import (
+    Behaviour,
+    DetectorSpec,
+    Deviation,
+    InputRule,
+    Recipe,
+    ScoreSpec,
+    Weights,
+)
 
 REAL = 0
 FAKE = 1
@@ -40,6 +48,7 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "REAL",
+    "Behaviour",
     "Detector",
     "DetectorSpec",
     "Deviation",

@@ -17,7 +17,12 @@ Statistic = float | Sequence[float]
 
 
 class Normalised(nn.Module):
-    """A network behind its own input normalisation: [0, 1] RGB in, the network's output out."""
+    """A network behind its own input normalisation: [0, 1] RGB in, the network's output out.
+
+    Attributes:
+        statistics: mean and deviation as they were given, which a network without numbers (on
+            torch's device ``meta``) knows too.
+    """
 
     mean: Tensor
     std: Tensor
@@ -25,6 +30,7 @@ class Normalised(nn.Module):
     def __init__(self, network: nn.Module, mean: Statistic, std: Statistic) -> None:
         super().__init__()
         self.network = network
+        self.statistics = (mean, std)
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 

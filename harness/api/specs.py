@@ -182,6 +182,28 @@ class Deviation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """A way to score the same weights that this project does not take: the paper's, another
+    release's, that of a program that others use.
+
+    Args:
+        name: short, as people say it: ``without 2/3``.
+        deviation: ``what`` of the deviation that it is of.
+        options: for ``build``, over those of the variant.
+        seen: where it was met, beside the deviation: a repository's thread or code.
+        random: it draws, or is one of several draws.
+        absent: why it cannot be tried; "" where the options do it.
+    """
+
+    name: str
+    deviation: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    seen: str = ""
+    random: bool = False
+    absent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DetectorSpec:
     """Everything the harness knows of a detector before it is built.
 
@@ -207,6 +229,7 @@ class DetectorSpec:
         requires: extras (pyproject) it needs; the error names them.
         citation: how to cite the method.
         deviations: where paper and released code differ.
+        behaviours: other ways to score its weights, of those deviations that move scores.
         paper_name: its row in the paper's tables, or "".
         notes: remarks for users (odd sizes, what it cannot take).
     """
@@ -230,6 +253,7 @@ class DetectorSpec:
     requires: tuple[str, ...] = ()
     citation: str = ""
     deviations: tuple[Deviation, ...] = ()
+    behaviours: tuple[Behaviour, ...] = ()
     paper_name: str = ""
     notes: str = ""
 

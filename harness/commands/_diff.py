@@ -29,7 +29,9 @@ from harness.report.diff import (
     exceeding,
     treated,
 )
+from harness.report.explanations import with_answers
 from harness.report.references import load_reference
+from harness.results.answers import load_answers
 from harness.results.paths import REFERENCES
 from harness.results.records import RunRecord
 from harness.results.store import canonical_json, load_records
@@ -40,10 +42,12 @@ _Value = TypeVar("_Value")
 
 def run(args: argparse.Namespace) -> int:
     found = _compared(args)
-    if args.brief:
-        print(as_brief(found))
+    if args.json:
+        print(as_json(found), end="")
     else:
-        print(as_json(found) if args.json else as_text(found), end="" if args.json else "\n")
+        hint = _hint(found.cells, args) if args.against == PAPER else ""
+        text = as_brief(found) if args.brief else as_text(found)
+        print("\n\n".join(filter(None, (text, hint))))
     if args.fail_over is None:
         return 0
     failures = _failures(found, args)
@@ -53,6 +57,17 @@ def run(args: argparse.Namespace) -> int:
         for failure in failures:
             print(failure)
     return 1 if failures else 0
+
+
+def _hint(cells: Sequence[DiffCell], args: argparse.Namespace) -> str:
+    """How to learn why the numbers are off that nobody has asked about; "" without such."""
+    open_ = [cell for cell in cells if cell.status == "off" and cell.subset and not cell.why]
+    if not open_:
+        return ""
+    first = open_[0]
+    method = f"{first.detector}:{first.weights}" if first.weights else first.detector
+    command = f"why --method {method} --suite {first.suite} --reference {args.reference}"
+    return f"which condition makes the numbers that are off: python -m harness {command}"
 
 
 def _compared(args: argparse.Namespace) -> RunDiff:
@@ -102,8 +117,9 @@ def _check(kind: str, names: Iterable[str], known: Collection[str]) -> None:
 def _with_paper(args: argparse.Namespace) -> RunDiff:
     sources, specs = _sources.gather(args.out), _sources.specs()
     asked = _Asked.of(args, sources.records)
+    cells = [cell for cell in against_paper(specs, sources) if cell in asked]
     return RunDiff(
-        cells=tuple(cell for cell in against_paper(specs, sources) if cell in asked),
+        cells=with_answers(cells, sources.records, load_answers(args.out)),
         not_compared=tuple(each for each in treated(specs, sources) if each in asked),
     )
 
@@ -116,7 +132,9 @@ def _with_reference(args: argparse.Namespace) -> RunDiff:
     known = Known(suites=all_suites(), published=published_labels(), records=records)
     found = against_reference(reference, known)
     return RunDiff(
-        cells=tuple(cell for cell in found.cells if cell in asked),
+        cells=with_answers(
+            [cell for cell in found.cells if cell in asked], records, load_answers(args.out)
+        ),
         reports=tuple(each for each in found.reports if each in asked),
         unmatched=found.unmatched,
         about=f"{reference.title} (protocol {reference.protocol}). {reference.about}",
@@ -305,7 +323,10 @@ def _records(title: str, records: Sequence[RecordDiff]) -> str:
 
 def _reasons(title: str, cells: Sequence[DiffCell]) -> str:
     """The cells of each detector that share their reasons, and the reasons."""
-    shared = _grouped(((_row(c), c.reasons), f"{c.column} {c.metric}") for c in cells)
+    shared = _grouped(
+        ((_row(c), (*c.reasons, *([f"why: {c.why}"] if c.why else []))), f"{c.column} {c.metric}")
+        for c in cells
+    )
     lines = []
     for (row, reasons), places in shared.items():
         lines += [f"  {row}: {', '.join(places)}", *(f"      {reason}" for reason in reasons)]

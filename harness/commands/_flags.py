@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +107,14 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
     return value
+
+
+def duration(text: str) -> float:
+    """Seconds of ``90s``, ``15m``, ``2h``; a bare number is seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"a time such as 90s, 15m or 2h, got {text!r}")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def seeds(text: str) -> list[int]:
@@ -308,9 +317,9 @@ def columns(args: argparse.Namespace) -> Columns:
     )
 
 
-def add_contents(parser: argparse.ArgumentParser) -> None:
+def add_contents(parser: argparse.ArgumentParser, *, method_required: bool = True) -> None:
     """The flags that say which detectors see which images, and what they run on."""
-    parser.add_argument("--method", required=True, help=METHOD_HELP)
+    parser.add_argument("--method", required=method_required, default="", help=METHOD_HELP)
     parser.add_argument(
         "--suite",
         default="",

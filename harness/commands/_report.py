@@ -14,6 +14,7 @@ from harness.registry.suites import all_suites
 from harness.report.diff import against_paper
 from harness.report.measured import is_treated
 from harness.report.tables.paper import Sources
+from harness.results.answers import load_answers
 from harness.results.paths import TABLES
 from harness.results.store import write_atomic
 from harness.site import record_page
@@ -30,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     sources = _sources.gather(args.out)
     renderer = PageRenderer(TABLES / "templates")
     paged = [r for r in sources.records if args.all_pages or not is_treated(r)]
-    pages = record_page.write(args.out, args.to, paged, renderer, args.data_root)
+    answers = load_answers(args.out)
+    pages = record_page.write(args.out, args.to, paged, renderer, args.data_root, answers=answers)
     material = gathered(sources, args.data_root, [path.name for path in pages])
     board = build_leaderboard(material)
     found = [over_time(sources.records), *sections(args.out, _ablations(args.out))]

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from harness.data.decode import Image8
-from harness.data.operations import Args, check_box, check_probability, op, through
+from harness.data.operations import Args, Pixels, check_box, check_probability, op, through
 from harness.errors import DataError
 
 
@@ -50,10 +50,10 @@ def _patches(args: Args) -> Args:
     return (probability, args[1], float(args[2]))
 
 
-@op("random_crop(side) or random_crop(height,width)", check_box, random=True)
+@op("random_crop(side) or random_crop(height,width)", check_box, random=True, floats="takes")
 def _random_crop(
-    image: Image8, height: int, width: int | None = None, *, rng: np.random.Generator
-) -> Image8:
+    image: Pixels, height: int, width: int | None = None, *, rng: np.random.Generator
+) -> Pixels:
     """A window at a uniform position; an image smaller than it is an error."""
     width = height if width is None else width
     spare_y, spare_x = image.shape[0] - height, image.shape[1] - width
@@ -66,8 +66,8 @@ def _random_crop(
     return image[top : top + height, left : left + width]
 
 
-@op("hflip(probability)", check_probability, random=True)
-def _hflip(image: Image8, probability: float, *, rng: np.random.Generator) -> Image8:
+@op("hflip(probability)", check_probability, random=True, floats="takes")
+def _hflip(image: Pixels, probability: float, *, rng: np.random.Generator) -> Pixels:
     return np.ascontiguousarray(image[:, ::-1]) if rng.random() < probability else image
 
 

@@ -103,16 +103,39 @@ def decode(data: bytes, name: str, notes: list[str] | None = None) -> Image8:
     return _read(_pixels, data, name, notes)
 
 
+def read_as(data: bytes, name: str, read: Callable[[Image.Image], Value]) -> Value:
+    """What ``read`` makes of a file's opened image, of which no pixel is decoded yet.
+
+    Raises:
+        BadImageError: as of :func:`decode`.
+    """
+
+    def whole(encoded: bytes, name: str) -> Value:
+        with _opened(encoded, name) as image:
+            return read(image)
+
+    return _read(whole, data, name, None)
+
+
+def has_16_bits(image: Image.Image) -> bool:
+    """Whether it is 16-bit grey, which Pillow opens in one of several modes."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
 def _pixels(data: bytes, name: str) -> Image8:
     with _opened(data, name) as image:
-        if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-            return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+        if has_16_bits(image):
+            return as_rgb(np.asarray(image).astype(np.uint16) >> 8)
         if image.mode in ("I", "F"):
             raise BadImageError(
                 name, f"has 32-bit pixels (mode {image.mode}), which have no defined range"
             )
         return np.array(image.convert("RGB"))
+
+
+def as_rgb(grey: np.ndarray[Any, Any]) -> Image8:
+    """(H, W) of 0 to 255 -> (H, W, 3) uint8."""
+    return np.repeat(grey.astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
 
 
 def read_header(data: bytes, name: str, notes: list[str] | None = None) -> FileHeader:

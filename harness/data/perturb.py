@@ -20,7 +20,17 @@ from PIL import Image
 
 from harness.api import FAKE, REAL
 from harness.data.decode import Image8
-from harness.data.operations import OPS, Args, Op, allow_size, check_nothing, encoded, op, through
+from harness.data.operations import (
+    OPS,
+    Args,
+    Op,
+    allow_size,
+    check_nothing,
+    encoded,
+    in_8_bits,
+    op,
+    through,
+)
 from harness.data.preprocess import Preprocess, parse_with
 from harness.errors import UsageError
 
@@ -118,7 +128,7 @@ class Perturbation:
             return image
         seed = hashlib.sha256(f"{name}\n{self}".encode("utf-8", "surrogateescape")).digest()
         rng = np.random.default_rng(int.from_bytes(seed, "big"))
-        return self.chain.apply(image, rng, name)
+        return in_8_bits(self.chain.apply(image, rng, name))
 
     def encoded(self, perturbed: Image8) -> bytes:
         """The file in which a perturbed image would lie: of its last step's format, else PNG."""
@@ -166,6 +176,13 @@ def _quality(args: Args) -> Args:
     return args
 
 
+def _jpeg_quality(args: Args) -> Args:
+    if len(args) == 2 and args[1] not in (444, 422, 420):
+        raise ValueError("subsampling is 444, 422 or 420")
+    quality = _quality(args[:1] if len(args) == 2 else args)
+    return quality if args[1:] in ((), (420,)) else args
+
+
 def _positive(args: Args) -> Args:
     if len(args) != 1 or not 0 < args[0] < math.inf:
         raise ValueError("takes one number above 0")
@@ -184,10 +201,10 @@ def _widths(args: Args) -> Args:
     return args
 
 
-@op("jpeg(quality)", _quality, known=PERTURBATIONS)
-def _jpeg(image: Image8, quality: int) -> Image8:
-    """Through Pillow's JPEG (4:2:0, libjpeg's tables) and back."""
-    return through(image, "JPEG", quality)
+@op("jpeg(quality) or jpeg(quality,subsampling)", _jpeg_quality, known=PERTURBATIONS)
+def _jpeg(image: Image8, quality: int, subsampling: int = 420) -> Image8:
+    """Through Pillow's JPEG (libjpeg's tables; 4:2:0, or 444, 422) and back."""
+    return through(image, "JPEG", quality, subsampling)
 
 
 @op("webp(quality)", _quality, known=PERTURBATIONS)
@@ -200,6 +217,18 @@ def _webp(image: Image8, quality: int) -> Image8:
 def _png(image: Image8) -> Image8:
     """Kept without loss: the pixels stay, the file's facts become those of a PNG file."""
     return image
+
+
+@op("bgr", check_nothing, known=PERTURBATIONS)
+def _bgr(image: Image8) -> Image8:
+    """Red and blue exchanged: what ``cv2.imread`` gives, taken for RGB."""
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+@op("grey", check_nothing, known=PERTURBATIONS)
+def _grey(image: Image8) -> Image8:
+    """Pillow's ``L`` (the luma of ITU-R 601-2), three times."""
+    return np.array(Image.fromarray(image).convert("L").convert("RGB"))
 
 
 def even(length: float) -> int:
@@ -221,7 +250,7 @@ def _fit_width(image: Image8, smallest: int, largest: int) -> Image8:
     """A width outside the range is brought to its nearer end, the ratio kept; else untouched."""
     width = image.shape[1]
     wanted = min(max(width, smallest), largest)
-    return image if wanted == width else _scale(image, wanted / width)
+    return image if wanted == width else in_8_bits(_scale(image, wanted / width))
 
 
 @op("crop(share)", _share, known=PERTURBATIONS)

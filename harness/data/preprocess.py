@@ -1,7 +1,7 @@
 """Preprocessing as one short text, such as ``resize(256,256)|center_crop(224)``.
 
 The text is parsed, printed canonically, kept with results and part of their key. Its operations
-are in ``operations.py`` and, the random ones, in ``augmentations.py``.
+are in ``operations.py``, ``resizing.py`` and, the random ones, in ``augmentations.py``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import harness.data.augmentations  # noqa: F401  (fills OPS with the random operations)
 from harness.api import DetectorSpec
+from harness.data import augmentations, resizing  # noqa: F401  (they fill OPS)
 from harness.data.decode import Image8
-from harness.data.operations import OPS, Args, Number, Op, UnfitError
+from harness.data.operations import OPS, Args, Number, Op, Pixels, UnfitError
 from harness.errors import BadImageError, InputSizeError, UsageError
 
 
@@ -47,8 +47,8 @@ class Preprocess:
         """Whether it draws from a generator (training only)."""
         return any(step.op.random for step in self.steps)
 
-    def __call__(self, image: Image8, name: str = "the image") -> Image8:
-        """(H, W, 3) uint8 RGB -> (H', W', 3) uint8 RGB, without randomness.
+    def __call__(self, image: Image8, name: str = "the image") -> Pixels:
+        """(H, W, 3) uint8 RGB -> (H', W', 3) RGB, uint8 or float32, without randomness.
 
         Args:
             image: the image.
@@ -58,24 +58,26 @@ class Preprocess:
             BadImageError: an operation cannot take it.
             UsageError: the text has a random operation.
         """
+        pixels: Pixels = image
         for step in self.steps:
             if step.op.random:
                 raise UsageError(
                     f"preprocess {str(self)!r}: {step} is random, so it is for training only",
                     hint="use center_crop in place of random_crop and leave hflip out",
                 )
-            image = _run(step, image, name)
-        return image
+            pixels = _run(step, pixels, name)
+        return pixels
 
-    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the image") -> Image8:
+    def apply(self, image: Image8, rng: np.random.Generator, name: str = "the image") -> Pixels:
         """Like calling it, with the random operations drawing from ``rng``, in order."""
+        pixels: Pixels = image
         for step in self.steps:
             extra: dict[str, Any] = {"rng": rng} if step.op.random else {}
-            image = _run(step, image, name, **extra)
-        return image
+            pixels = _run(step, pixels, name, **extra)
+        return pixels
 
 
-def _run(step: Step, image: Image8, name: str, **extra: Any) -> Image8:
+def _run(step: Step, image: Pixels, name: str, **extra: Any) -> Pixels:
     try:
         return step.op.run(image, *step.args, **extra)
     except UnfitError as error:
@@ -111,7 +113,21 @@ def parse_with(known: Mapping[str, Op], text: str, kind: str) -> Preprocess:
             ) from error
         if step.op.name != "native":
             steps.append(step)
+    _refuse_floats(steps, f"{kind} {text!r}")
     return Preprocess(tuple(steps))
+
+
+def _refuse_floats(steps: Sequence[Step], text: str) -> None:
+    """Raises UsageError for an operation of 8-bit pictures after one that gives floats."""
+    giver = next((step for step in steps if step.op.floats == "gives"), None)
+    if giver is None:
+        return
+    for step in steps[steps.index(giver) :]:
+        if not step.op.floats:
+            raise UsageError(
+                f"{text}: {step} works on 8-bit pictures, and {giver} before it gives floats",
+                hint=f"put {step} before {giver}, or take an operation on tensors in its place",
+            )
 
 
 def _parse_step(known: Mapping[str, Op], part: str) -> Step:
@@ -161,11 +177,12 @@ def refuse_size(
         )
 
 
-def to_tensor(image: Image8) -> Tensor:
-    """(H, W, 3) or (N, H, W, 3) uint8 -> (3, H, W) or (N, 3, H, W) float32 in [0, 1].
+def to_tensor(image: Pixels) -> Tensor:
+    """(H, W, 3) or (N, H, W, 3) uint8 or float32 -> (3, H, W) or (N, 3, H, W) float32, over 255.
 
-    Equal to torchvision's ``ToTensor``.
+    In [0, 1], but for what bicubic floats overshoot. Equal to torchvision's ``ToTensor``.
     """
     writable = image if image.flags.writeable else image.copy()  # torch warns about the others
     tensor = torch.from_numpy(writable).movedim(-1, -3)
-    return tensor.contiguous().to(torch.float32).div_(255)
+    # A copy even of floats: they are divided in place.
+    return tensor.contiguous().to(torch.float32, copy=True).div_(255)

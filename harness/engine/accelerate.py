@@ -32,6 +32,7 @@ from harness.engine.folded import (
 )
 from harness.engine.onednn import fused
 from harness.engine.onnx_session import session
+from harness.engine.plain import Plain
 from harness.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ class Accelerated:
 
     Args:
         function: (N, 3, H, W) float32 RGB in [0, 1] on the CPU -> (N,) float64 on the CPU.
-        form: the builder's name, or ``eager`` = as written.
+        form: the builder's name, ``eager`` = as written, or ``plain`` = as it came, its modes and
+            all.
         refused: why it is in no better form, one sentence for each that was tried.
     """
 
@@ -89,7 +91,8 @@ def accelerate(
     the cache, those of a batch do not.
 
     Args:
-        detector: is not modified; later changes of its weights do not reach the function.
+        detector: is not modified; later changes of its weights do not reach the function. A
+            :class:`~harness.engine.plain.Plain` one is run as it is, itself.
         device: where its module runs. A detector without a module runs on the CPU.
         precision: ``fp32``, with scores equal within :data:`TOLERANCE` (no TF32 on a GPU either),
             or ``bf16``: autocast, faster and with other numbers.
@@ -101,6 +104,8 @@ def accelerate(
         UsageError: an unknown or impossible combination, or the extra is not installed.
     """
     check_options(device, precision, runtime)
+    if isinstance(detector, Plain):
+        return Accelerated(_as_it_is(detector, device, precision), "plain")
     if not isinstance(detector, HasModule):
         return Accelerated(_inference(detector.score))
     eager = copy.deepcopy(detector, {id(part): part for part in shared})
@@ -161,6 +166,12 @@ def _autocast(score: ScoreFunction, kind: str) -> ScoreFunction:
             return score(images)
 
     return call
+
+
+def _as_it_is(plain: Plain, device: torch.device, precision: str) -> ScoreFunction:
+    if device.type != "cpu":
+        return _on_device(plain, device, precision)
+    return _inference(plain.score if precision == "fp32" else _autocast(plain.score, "cpu"))
 
 
 def _on_device(eager: Any, device: torch.device, precision: str) -> ScoreFunction:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from harness.api import (
 from harness.checkpoints.resolve import LoadedWeights, load_into, resolve
 from harness.data.preprocess import refuse_size
 from harness.engine.accelerate import CHECK_SIZES, Accelerated, accelerate
+from harness.engine.plain import Plain
 from harness.engine.towers import Towers
 from harness.errors import BadImageError, CannotScoreError, DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
@@ -57,6 +59,11 @@ class Compute:
         return self.device.type == "cpu" and self.batch_size == 1
 
 
+def with_options(spec: DetectorSpec, variant: str, options: Mapping[str, object]) -> DetectorSpec:
+    """The spec whose weights of a variant ("" where it has none) are built with other options."""
+    return dataclasses.replace(spec, variants={**spec.variants, variant: options})
+
+
 def ready(spec: DetectorSpec, loaded: LoadedWeights, device: torch.device = CPU) -> Any:
     """A detector with its weights, as written, in eval mode, its network on the device.
 
@@ -79,9 +86,16 @@ class Scorer:
         compute: where it runs.
         towers: what other detectors of the run hold, so that a backbone is kept once; None where it
             is alone.
+        change: what is done to the built detector before it is made fast: it gives the detector
+            that scores. One that gives a :class:`~harness.engine.plain.Plain` one is tried at once
+            on a small image.
 
     Attributes:
         function: its score of pixels; None for a detector that sees file headers only.
+
+    Raises:
+        WeightsError: the weights do not fit.
+        DetectorError: it scores nothing, or cannot be run so changed.
     """
 
     def __init__(
@@ -90,9 +104,18 @@ class Scorer:
         loaded: LoadedWeights,
         compute: Compute,
         towers: Towers | None = None,
+        change: Callable[[Any], Any] | None = None,
     ) -> None:
         self.spec = spec
         detector = ready(spec, loaded)
+        if change is not None:
+            detector = change(detector)
+        self._plain = detector if isinstance(detector, Plain) else None
+        if self._plain is not None:  # what it holds is changed, so nobody else may use it
+            towers = None
+            self.spec = dataclasses.replace(
+                spec, input_rule=self._plain.input_rule or spec.input_rule
+            )
         if towers is not None:
             towers.adopt(detector, ":".join(filter(None, (spec.name, loaded.ref.label))))
         self.function: Accelerated | None = None
@@ -104,13 +127,15 @@ class Scorer:
                 device=compute.device,
                 precision=compute.precision,
                 runtime=compute.runtime,
-                sizes=_check_sizes(spec),
+                sizes=_check_sizes(self.spec),
                 shared=towers.modules if towers is not None else (),
             )
         elif self._headers is None and self._files is None:
             raise DetectorError(
                 f"{spec.name}: has neither score() nor score_headers() nor score_files()"
             )
+        if self._plain is not None:
+            self._try(self._plain)
 
     @property
     def reads_pixels(self) -> bool:
@@ -125,7 +150,20 @@ class Scorer:
             scores = self.function(images).numpy()
         except CannotScoreError as error:
             raise self._bad(in_batch(error.index, name), error) from error
+        except (RuntimeError, ValueError, TypeError) as error:
+            if self._plain is None:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            what = f"{self.spec.name} cannot be run under {self._plain.name}"
+            raise DetectorError(f"{what}: {name}: {reason}") from error
         return self._checked(scores, len(images), name)
+
+    def _try(self, plain: Plain) -> None:
+        """Two images at most: a batch norm in training mode must have what it takes one of."""
+        generator = torch.Generator().manual_seed(0)
+        count = min(2, plain.batch or 1)
+        size = _check_sizes(self.spec)[0]
+        self.pixels(torch.rand(count, 3, *size, generator=generator), "an image of noise")
 
     def encoded(self, data: bytes, header: FileHeader, name: str) -> float:
         """One encoded image file, and what it says of itself -> its score.

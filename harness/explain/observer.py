@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.api import Detector
 from harness.data.decode import Image8
+from harness.data.operations import in_8_bits
 from harness.data.preprocess import parse, refuse_size, to_tensor
 from harness.engine.scorer import Job
 from harness.explain.maps import Explanation, explain
@@ -116,7 +117,7 @@ class Observer:
         pixels = parse(self.job.preprocess_for(subject.suite))(subject.pixels, subject.name)
         refuse_size(self.job.spec, pixels.shape[:2], subject.name)
         found = explain(self.detector, to_tensor(pixels)[None], self.layer, subject.name)
-        return Observation(job=self.job, pixels=pixels, explanations=found)
+        return Observation(job=self.job, pixels=in_8_bits(pixels), explanations=found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+_FLOAT = Fraction(1, 10**12)
+"""Digits copied from a program may be off by the rounding of its arithmetic."""
 _NUMBER = re.compile(r"\s*(-?\d+(?:\.(\d*))?)\s*%?\s*", re.ASCII)
 
 
@@ -54,29 +56,72 @@ class Digits:
     @property
     def low(self) -> float:
         """The smallest fraction that is printed so."""
-        return round(self.percent / 100 - self.half, 12)
+        return float(self._ends(truncated=False)[0])
 
     @property
     def high(self) -> float:
         """The largest fraction that is printed so."""
-        return round(self.percent / 100 + self.half, 12)
+        return float(self._ends(truncated=False)[1])
+
+    @property
+    def truncated(self) -> tuple[float, float]:
+        """The fractions that are printed so where digits are cut off and not rounded: from the
+        first, below the second.
+
+        Example:
+            >>> Digits.parse("62.3").truncated
+            (0.623, 0.624)
+        """
+        low, high = self._ends(truncated=True)
+        return float(low), float(high)
 
     def __contains__(self, value: float) -> bool:
         """Whether a fraction is printed so. Both ends are taken: which way a program rounds a half
         is its own affair."""
         return self.low - 1e-9 <= value <= self.high + 1e-9
 
-    def counts(self, n: int) -> range:
+    def counts(self, n: int, *, truncated: bool = False) -> range:
         """How many right decisions of ``n`` are printed so: none where ``n`` cannot be the number
         of images (a GRIM test: Brown and Heathers, 2017).
+
+        Args:
+            n: 1 or more.
+            truncated: further digits are cut off and not rounded.
 
         Example:
             >>> list(Digits.parse("62.3").counts(4000))[:2], len(Digits.parse("62.3").counts(7))
             ([2490, 2491], 0)
         """
-        low, high = (Fraction(round(edge * 10**12), 10**12) for edge in (self.low, self.high))
-        return range(max(0, math.ceil(low * n)), min(n, math.floor(high * n)) + 1)
+        low, high = self._ends(truncated=truncated)
+        last = math.ceil(high * n) - 1 if truncated else math.floor((high + _FLOAT) * n)
+        return range(max(0, math.ceil((low - _FLOAT) * n)), min(n, last) + 1)
 
     def possible_n(self, largest: int, smallest: int = 1) -> list[int]:
         """Numbers of images, ``smallest`` to ``largest``, of which some count is printed so."""
         return [n for n in range(smallest, largest + 1) if len(self.counts(n))]
+
+    def balanced(self, reals: int, fakes: int) -> bool:
+        """Whether a balanced accuracy of so many images can be printed so: some
+        ``(i / reals + j / fakes) / 2``.
+
+        Example:
+            >>> Digits.parse("62.5").balanced(2, 4), Digits.parse("62.3").balanced(2, 4)
+            (True, False)
+        """
+        low, high = (2 * end for end in self._ends(truncated=False))
+        low, high = low - _FLOAT, high + _FLOAT
+        fewer, more = sorted((reals, fakes))
+        for i in range(fewer + 1):
+            rest = Fraction(i, fewer)
+            first = max(0, math.ceil((low - rest) * more))
+            if first <= min(more, math.floor((high - rest) * more)):
+                return True
+        return False
+
+    def _ends(self, *, truncated: bool) -> tuple[Fraction, Fraction]:
+        """The exact ends, as fractions of 1."""
+        unit = Fraction(1, 10 ** (self.decimals + 2))
+        printed = Fraction(self.text) / 100
+        if truncated:
+            return printed, printed + unit
+        return printed - unit / 2, printed + unit / 2

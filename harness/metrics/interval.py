@@ -73,6 +73,14 @@ def interval(draws: Draws | Sequence[Draws]) -> tuple[float, float] | None:
     return wilson(value, 1 / inverse, critical(parts))
 
 
+def images_worth(draws: Draws) -> float | None:
+    """How many independent images one rate is as sure as; None where :func:`interval` is."""
+    images = image_part([draws], together=False)
+    if images is None:
+        return None
+    return 1 / _inverse_number(min(max(draws.value, 0.0), 1.0), images.variance, draws.units)
+
+
 def _inverse_number(value: float, variance: float, units: float) -> float:
     """1 / the effective number of images.
 

@@ -236,7 +236,7 @@ def _cell(
         interval="" if found.low is not None else "none: the record holds none",
         comparable=not apart and found.comparable and value.certainty != "ambiguous",
     )
-    return replace(cell, source=value.source, note=value.note)
+    return replace(cell, source=value.source, note=value.note, subset=place.subset)
 
 
 def _apart(

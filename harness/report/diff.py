@@ -16,6 +16,7 @@ from harness.report.measured import (
     newest,
 )
 from harness.report.printed import CellKey, PaperValue
+from harness.report.references import MEAN
 from harness.report.retrained import MARK
 from harness.report.spec import ColumnSpec, TableSpec
 from harness.report.tables.paper import Sources, comparable_run, measure, paper_notes
@@ -61,6 +62,8 @@ class DiffCell:
         note: what the reference says of it.
         mark: ``retrained`` where no weights are published, and ours were trained here by the
             published recipe.
+        subset: of the suite, or ``mean`` over all of its subsets; "" where it is neither.
+        why: what ``python -m harness why`` found for it, "" where it was not asked.
     """
 
     suite: str
@@ -79,6 +82,8 @@ class DiffCell:
     source: str = ""
     note: str = ""
     mark: str = ""
+    subset: str = ""
+    why: str = ""
 
     @property
     def delta(self) -> float | None:
@@ -228,7 +233,9 @@ def _cells(
             comparable=not apart and found.comparable and sure,
         )
         mark = MARK if retrained else ""
-        yield replace(cell, source=printed.source if printed else "", mark=mark)
+        source = printed.source if printed else ""
+        subset = MEAN if column.over == "suite" and spec.suite else column.subset
+        yield replace(cell, source=source, mark=mark, subset=subset)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,18 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from statistics import fmean
 
+from harness.report.paper_faults import (
+    FITS,
+    PRINTS,
+    SETS,
+    SUMMARY_OVER,
+    exchanged_sets,
+    of_own_mean,
+    rules_of,
+)
 from harness.report.printed import CellKey, Paper
+from harness.report.table_faults import COPIED, EQUAL, PAIR, TRANSPOSED, weighted
+from harness.report.table_verdicts import equal_groups, told
 
 SET_TABLES = ("forensynths", "gangen", "diffusion", "ufd")
 TEST_SETS = {
@@ -21,12 +32,6 @@ TEST_SETS = {
     "Test Set3": "diffusion",
     "Test Set4": "ufd",
 }
-SUBSETS_PER_SET = (8, 9, 8, 8, 5)
-_SETS = tuple(f"Test Set{number}" for number in range(1, 6))
-_METRICS = ("ACC", "AP")
-# A mean of numbers with one printed decimal is known to 0.05, and is itself printed to 0.05.
-_FITS = 0.1
-_PRINTS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class Inconsistency:
         title: one line.
         text: what was recomputed and what came out.
         header, rows: a small table of the recomputed numbers; may be empty.
+        conditions: the table faults that make the numbers, in the words of ``why``.
         marks: cells of the paper that it touches -> footnote.
     """
 
@@ -46,15 +52,18 @@ class Inconsistency:
     text: str
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    conditions: tuple[str, ...] = ()
     marks: Mapping[CellKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """One recomputed number: its row, a sentence for the text, and the cells that are wrong."""
+    """One recomputed number: its row, a sentence for the text, the fault that makes it, and the
+    cells that are wrong."""
 
     row: tuple[str, ...] = ()
     said: str = ""
+    fault: str = ""
     marks: Mapping[CellKey, str] = field(default_factory=dict)
 
 
@@ -89,6 +98,7 @@ def findings(paper: Paper) -> list[Inconsistency]:
                 about,
                 text=about.text.format(all=len(looks), odd=odd, fit=len(looks) - odd, said=said),
                 rows=tuple(each.row for each in looks if each.row),
+                conditions=tuple(dict.fromkeys(each.fault for each in looks if each.fault)),
                 marks=noted,
             )
         )
@@ -111,9 +121,11 @@ def marks(paper: Paper) -> dict[CellKey, tuple[str, ...]]:
 )
 def _copied_cost(paper: Paper) -> Iterator[_Look]:
     """A row whose FLOPs and parameters are the same digits."""
-    for method in paper.methods("summary"):
+    methods = paper.methods("summary")
+    for method in methods:
         flops, params = (paper.value("summary", method, "cost", m) for m in ("flops", "params"))
-        if flops != params:
+        same = equal_groups({"FLOPs": (flops,), "Params": (params,)}, 0.005, len(methods))
+        if not same:
             continue
         note = f"{method}: FLOPs {flops:.2f}B and Params {params:.2f}M are the same digits"
         facts = [
@@ -123,6 +135,7 @@ def _copied_cost(paper: Paper) -> Iterator[_Look]:
         ]
         yield _Look(
             said=f"{note}; one is a copy of the other. Counted: {', '.join(facts)}.",
+            fault=told(COPIED.at(f"{method}, FLOPs and Params").name, same[0].accidental),
             marks={("summary", method, "cost", metric): note for metric in ("flops", "params")},
         )
 
@@ -136,25 +149,32 @@ def _copied_cost(paper: Paper) -> Iterator[_Look]:
 )
 def _transposed_pair(paper: Paper) -> Iterator[_Look]:
     """An ACC / AP pair printed the other way round than the row's Mean needs."""
-    for method, column in product(paper.methods("summary"), _SETS):
-        acc, ap = (paper.cells["summary", method, column, metric] for metric in _METRICS)
-        scan, read = (acc.as_printed, ap.as_printed), (acc.value, ap.value)
-        if scan != read[::-1] or _fit(paper, method, column, scan):
-            continue
-        if not _fit(paper, method, column, read):
-            continue
-        note = (
-            f"{method} {column}: printed ACC {acc.as_printed:.1f}, AP {ap.as_printed:.1f}; "
-            f"the row's Mean fits only the exchanged pair, which is shown"
-        )
-        for order, pair in (("as printed", scan), ("exchanged", read)):
-            cells = [f"{method} {column}, {order}", f"{pair[0]:.1f} / {pair[1]:.1f}"]
-            for metric, value in zip(_METRICS, pair, strict=True):
-                over_38, over_5 = _means(paper, method, metric, {column: value})
-                cells.append(f"{over_38:.2f} / {over_5:.2f}")
-                cells.append(f"{paper.value('summary', method, 'mean', metric):.1f}")
-            noted = {("summary", method, column, metric): note for metric in _METRICS}
-            yield _Look(row=tuple(cells), marks=noted)
+    for method in paper.methods("summary"):
+        printed = {
+            key[1:]: cell.as_printed
+            for key, cell in paper.cells.items()
+            if key[:2] == ("summary", method) and key[3] in PAIR
+        }
+        for found in of_own_mean(printed, method):
+            column = next((c for c in SETS if found.attempt.fault == TRANSPOSED.at(c)), "")
+            if not column:
+                continue
+            acc, ap = (printed[method, column, metric] for metric in PAIR)
+            note = (
+                f"{method} {column}: printed ACC {acc:.1f}, AP {ap:.1f}; "
+                f"the row's Mean fits only the exchanged pair, which is shown"
+            )
+            for order, pair in (("as printed", (acc, ap)), ("exchanged", (ap, acc))):
+                cells = [f"{method} {column}, {order}", f"{pair[0]:.1f} / {pair[1]:.1f}"]
+                for metric, value in zip(PAIR, pair, strict=True):
+                    over_38, over_5 = _means(paper, method, metric, {column: value})
+                    cells.append(f"{over_38:.2f} / {over_5:.2f}")
+                    cells.append(f"{paper.value('summary', method, 'mean', metric):.1f}")
+                yield _Look(
+                    row=tuple(cells),
+                    fault=f"{method}: {found}",
+                    marks={("summary", method, column, metric): note for metric in PAIR},
+                )
 
 
 @_check(
@@ -166,12 +186,13 @@ def _transposed_pair(paper: Paper) -> Iterator[_Look]:
 )
 def _swapped_sets(paper: Paper) -> Iterator[_Look]:
     """Rows whose Test Set 3 is what others report for UniversalFakeDetect, which is set 4."""
-    for method, metric in product(paper.methods("summary"), _METRICS):
-        third, fourth = (paper.value("summary", method, _SETS[i], metric) for i in (2, 3))
+    for method, metric in product(paper.methods("summary"), PAIR):
+        third, fourth = (paper.value("summary", method, SETS[i], metric) for i in (2, 3))
+        exchanged = exchanged_sets(paper, method)
         facts = [
             fact
             for fact in paper.facts_of(method, f"UniversalFakeDetect {metric}").values()
-            if abs(third - fact.value) <= _FITS < abs(fourth - fact.value)
+            if fact.counter in exchanged
         ]
         said = "; ".join(f"{fact.source}: {metric} {fact.value:.2f}" for fact in facts)
         note = f"{method}: Test Set3 and Test Set4 look exchanged ({said} on UniversalFakeDetect)"
@@ -179,9 +200,10 @@ def _swapped_sets(paper: Paper) -> Iterator[_Look]:
             shown = (f"{number:.1f}" for number in (third, fourth))
             yield _Look(
                 row=(method, metric, *shown, f"{fact.value:.2f}", fact.counter),
+                fault=f"{method}, by {fact.counter}: {exchanged[fact.counter]}",
                 marks={
                     ("summary", method, column, each): note
-                    for column, each in product(_SETS[2:4], _METRICS)
+                    for column, each in product(SETS[2:4], PAIR)
                 },
             )
 
@@ -195,10 +217,11 @@ def _swapped_sets(paper: Paper) -> Iterator[_Look]:
 )
 def _mean_rule(paper: Paper) -> Iterator[_Look]:
     """Which mean the column Mean of the summary is, row by row."""
-    for method, metric in product(paper.methods("summary"), _METRICS):
+    rules = rules_of(paper)
+    for method, metric in product(paper.methods("summary"), PAIR):
         printed = paper.value("summary", method, "mean", metric)
         over_38, over_5 = _means(paper, method, metric)
-        fits_38, fits_5 = (abs(mean - printed) <= _FITS for mean in (over_38, over_5))
+        fits_38, fits_5 = (abs(mean - printed) <= FITS for mean in (over_38, over_5))
         verdict = "38 subsets" if fits_38 else "5 sets" if fits_5 else "neither"
         rule = "is the mean over the 5 sets" if fits_5 else "fits neither mean"
         note = (
@@ -207,6 +230,7 @@ def _mean_rule(paper: Paper) -> Iterator[_Look]:
         )
         yield _Look(
             row=(method, metric, f"{printed:.1f}", f"{over_38:.2f}", f"{over_5:.2f}", verdict),
+            fault=rules.get((method, "mean", metric), ""),
             marks={} if fits_38 else {("summary", method, "mean", metric): note},
         )
 
@@ -222,12 +246,12 @@ def _row_means(paper: Paper) -> Iterator[_Look]:
     """Rows of the four set tables whose printed mean is not the mean of their cells."""
     for table in SET_TABLES:
         columns = [column for column in paper.columns(table) if column != "mean"]
-        for method, metric in product(paper.methods(table), _METRICS):
+        for method, metric in product(paper.methods(table), PAIR):
             cells = [paper.cells[table, method, column, metric] for column in columns]
             printed = paper.value(table, method, "mean", metric)
             read = fmean(cell.value for cell in cells)
             scan = fmean(cell.as_printed for cell in cells)
-            if max(abs(read - printed), abs(scan - printed)) <= _PRINTS + 1e-9:
+            if max(abs(read - printed), abs(scan - printed)) <= PRINTS + 1e-9:
                 continue
             note = (
                 f"{method}: the printed mean {metric} is {printed:.1f}; the row's cells give "
@@ -248,7 +272,7 @@ def _row_means(paper: Paper) -> Iterator[_Look]:
 def _set_means(paper: Paper) -> Iterator[_Look]:
     """Summary cells that differ from the mean in the set's own table."""
     for column, table in TEST_SETS.items():
-        for method, metric in product(paper.methods("summary"), _METRICS):
+        for method, metric in product(paper.methods("summary"), PAIR):
             own = paper.get(table, method, "mean", metric)
             cell = paper.cells["summary", method, column, metric]
             if own is None or cell.as_printed == own.value:
@@ -270,19 +294,24 @@ def _set_means(paper: Paper) -> Iterator[_Look]:
 )
 def _shared_reals(paper: Paper) -> Iterator[_Look]:
     """Subsets of GANGen in which a row has one and the same ACC: their reals are shared."""
-    columns = ("CramerGAN", "InfoMaxGAN", "MMDGAN", "SNGAN")
-    for method in paper.methods("gangen"):
-        values = {paper.value("gangen", method, column, "ACC") for column in columns}
-        if len(values) > 1:
-            continue
-        note = (
-            f"{method}: ACC {values.pop():.1f} in {', '.join(columns)} alike; these subsets "
-            f"probably share their real images"
-        )
-        yield _Look(
-            said=f"{note}, so that one false-alarm rate counts {len(columns)} times in the mean.",
-            marks={("gangen", method, column, "ACC"): note for column in columns},
-        )
+    columns = [column for column in paper.columns("gangen") if column != "mean"]
+    methods = paper.methods("gangen")
+    for method in methods:
+        values = {column: (paper.value("gangen", method, column, "ACC"),) for column in columns}
+        for same in equal_groups(values, PRINTS, len(methods)):
+            if same.verdict != "explains":
+                continue
+            alike = ", ".join(same.columns)
+            note = (
+                f"{method}: ACC {same.values[0]:.1f} in {alike} alike; these subsets "
+                f"probably share their real images"
+            )
+            yield _Look(
+                said=f"{note}, so that one false-alarm rate counts {len(same.columns)} times in "
+                f"the mean.",
+                fault=f"{method}: {told(EQUAL.at(f'{alike}, ACC').name, same.accidental)}",
+                marks={("gangen", method, column, "ACC"): note for column in same.columns},
+            )
 
 
 @_check(
@@ -316,22 +345,12 @@ def _counters(paper: Paper) -> Iterator[_Look]:
         )
 
 
-def _fit(paper: Paper, method: str, column: str, pair: tuple[float, float]) -> bool:
-    """Whether the printed Mean of ACC and of AP is one of the two means, with this pair."""
-    for metric, value in zip(_METRICS, pair, strict=True):
-        printed = paper.value("summary", method, "mean", metric)
-        means = _means(paper, method, metric, {column: value})
-        if min(abs(mean - printed) for mean in means) > _FITS:
-            return False
-    return True
-
-
 def _means(
     paper: Paper, method: str, metric: str, instead: Mapping[str, float] | None = None
 ) -> tuple[float, float]:
     """Mean over the 38 subsets and over the 5 sets, from the summary's set means."""
-    values = [paper.value("summary", method, column, metric) for column in _SETS]
+    values = [paper.value("summary", method, column, metric) for column in SETS]
     if instead:
-        values = [instead.get(column, v) for column, v in zip(_SETS, values, strict=True)]
-    weighted = sum(n * value for n, value in zip(SUBSETS_PER_SET, values, strict=True))
-    return weighted / sum(SUBSETS_PER_SET), fmean(values)
+        values = [instead.get(column, v) for column, v in zip(SETS, values, strict=True)]
+    by_set = dict(zip(SETS, values, strict=True))
+    return weighted(by_set, SUMMARY_OVER["38 subsets"]), weighted(by_set, SUMMARY_OVER["5 sets"])

@@ -10,11 +10,14 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import SchemaError
 from harness.results.paths import place_name
 from harness.results.store import canonical_json, write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 FOLDER = "why"
@@ -128,9 +131,43 @@ class Answer:
         """How many conditions, and pairs of them, were tried."""
         return len(self.outcomes)
 
+    def frame(self) -> pd.DataFrame:
+        """A row a condition and wanted number: ``condition``, ``family``, ``verdict``, ``group``,
+        ``number`` (its name), ``wanted`` (percent, as printed), ``value``, ``low``, ``high`` (what
+        the condition makes of it, in percent; NaN where that is not known) and ``matches``.
+        """
+        rows = [
+            {
+                "condition": each.name,
+                "family": each.family,
+                "verdict": each.verdict,
+                "group": each.group,
+                "number": wanted.name,
+                "wanted": wanted.text,
+                **_percent(each.numbers[wanted.name], wanted),
+            }
+            for each in self.outcomes
+            for wanted in self.wanted
+        ]
+        columns = ["condition", "family", "verdict", "group", "number", "wanted"]
+        columns += ["value", "low", "high", "matches"]
+        import pandas as pd  # here: it takes a while to import
+
+        frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
+        return frame
+
     def of(self, verdict: Verdict) -> tuple[Outcome, ...]:
         """The outcomes of one verdict."""
         return tuple(each for each in self.outcomes if each.verdict == verdict)
+
+
+def _percent(number: Number, wanted: Wanted) -> dict[str, object]:
+    low, high = (number.value if edge is None else edge for edge in (number.low, number.high))
+    matches = low is not None and high is not None
+    matches = matches and low <= wanted.high + 1e-9 and high >= wanted.low - 1e-9  # type: ignore[operator]
+    edges = {"value": number.value, "low": low, "high": high}
+    shown = {name: None if edge is None else 100 * edge for name, edge in edges.items()}
+    return {**shown, "matches": matches}
 
 
 def answer_path(out: Path, answer: Answer) -> Path:

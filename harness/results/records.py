@@ -55,6 +55,8 @@ class PredictionKey:
         limit: images per class that were scored, 0 = all.
         origin: sha256 of what makes the scores and is no part of this project (a function's file,
             a graph, imported scores); "" for a detector of ours.
+        condition: what was changed in decoding or network, as ``why`` names it; "" in a record's
+            key, always: scores under a condition are no record's.
     """
 
     suite: str
@@ -70,11 +72,13 @@ class PredictionKey:
     decode: int = 1
     limit: int = 0
     origin: str = ""
+    condition: str = ""
 
     def fields(self) -> dict[str, object]:
         """As it is written. A field that came later is absent where it says nothing: what was
         named before has the name that it had."""
-        return {n: v for n, v in dataclasses.asdict(self).items() if v or n != "origin"}
+        later = ("origin", "condition")
+        return {n: v for n, v in dataclasses.asdict(self).items() if v or n not in later}
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.fields().items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +31,13 @@ from harness.metrics.points import histogram, operating_point
 from harness.metrics.values import missing_class
 from harness.registry import detectors as registry
 from harness.registry.suites import as_found, find_root, get_suite
+from harness.results.answers import Answer
 from harness.results.intervals import rule_of
 from harness.results.predictions import Predictions, read_predictions, scores_root
 from harness.results.records import Metric, RunRecord
 from harness.results.store import write_atomic
 from harness.site import record_facts as about
+from harness.site.explained import explained
 from harness.site.pool import (
     Pool,
     WrongImage,
@@ -94,9 +96,12 @@ def write(
     records: Sequence[RunRecord],
     page_renderer: PageRenderer,
     data_root: Path | None = None,
+    *,
+    answers: Sequence[Answer] = (),
 ) -> list[Path]:
     """Writes the page of every record that has kept scores in ``out``, to ``to``; returns the
-    files, in the records' order. ``data_root`` holds the official test sets, for the thumbnails.
+    files, in the records' order. ``data_root`` holds the official test sets, for the thumbnails;
+    ``answers`` are those of ``why``, about any records.
 
     Raises:
         SchemaError: a prediction file is damaged.
@@ -107,7 +112,7 @@ def write(
         parts = _scores(out, record)
         if parts:
             paths.append(to / about.file_name(record))
-            page = _page(record, parts, thumbnails, page_renderer)
+            page = _page(record, parts, thumbnails, page_renderer, answers)
             write_atomic(paths[-1], page.encode())
     return paths
 
@@ -189,6 +194,7 @@ def _page(
     parts: Mapping[str, Predictions],
     thumbnails: Thumbnails,
     renderer: PageRenderer,
+    answers: Iterable[Answer],
 ) -> str:
     tested, controls = _split(record, parts)
     # Controls have no fakes to be told from, so they are in no curve but where there is no other.
@@ -209,6 +215,7 @@ def _page(
         plates=list(_plates(record, judged, metrics)),
         tiles=list(_tiles(record, parts)) if len(parts) > 1 else [],
         table=about.subset_table(record, MEANINGS),
+        explained=explained(record, answers),
         galleries=list(_galleries(record, tested, controls, thumbnails)),
     )
 

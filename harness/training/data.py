@@ -22,6 +22,7 @@ from tqdm import tqdm
 from harness.api import FAKE, REAL, DetectorSpec
 from harness.data.decode import Image8, decode, display_name, read_bytes
 from harness.data.loader import ordered_map
+from harness.data.operations import Pixels
 from harness.data.preprocess import Preprocess, refuse_size, to_tensor
 from harness.data.sample import Manifest, Sample
 from harness.errors import BadImageError, DataError
@@ -142,7 +143,7 @@ class ImageSet:
         """
 
         def build(turns: Sequence[Turn]) -> Batch:
-            images: list[Image8] = []
+            images: list[Pixels] = []
             for index, repeat in turns:
                 # A first time is (epoch, image): balance does not change how it is augmented.
                 place = (epoch, index, repeat) if repeat else (epoch, index)
@@ -179,12 +180,12 @@ class ImageSet:
             InputSizeError: the detector does not take an image's size.
         """
 
-        def prepare(index: int) -> Image8:
+        def prepare(index: int) -> Pixels:
             image = self._changed(index, preprocess)
             self._refuse_size(index, image, preprocess, "--val-preprocess")
             return image
 
-        waiting: dict[tuple[int, ...], list[tuple[int, Image8]]] = {}
+        waiting: dict[tuple[int, ...], list[tuple[int, Pixels]]] = {}
         wanted = range(len(self)) if indices is None else indices
         for outcome in ordered_map(prepare, wanted, workers=self.workers, ahead=2 * batch_size):
             image = outcome.get()
@@ -210,7 +211,7 @@ class ImageSet:
         turns = [(int(index), r) for r in rounds for index in rng.permutation(members)]
         return turns[:count]
 
-    def _changed(self, index: int, change: Callable[[Image8], Image8]) -> Image8:
+    def _changed(self, index: int, change: Callable[[Image8], Pixels]) -> Pixels:
         image = self.image(index)
         try:
             return change(image)
@@ -220,7 +221,7 @@ class ImageSet:
                 raise BadImageError(name, error.reason) from error
             raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
-    def _refuse_size(self, index: int, image: Image8, preprocess: Preprocess, flag: str) -> None:
+    def _refuse_size(self, index: int, image: Pixels, preprocess: Preprocess, flag: str) -> None:
         if self.detector:
             name = self._name(index)
             refuse_size(self.detector, image.shape[:2], name, after=preprocess, flag=flag)
@@ -235,7 +236,7 @@ class ImageSet:
             )
 
 
-def _joined(group: list[tuple[int, Image8]]) -> tuple[list[int], Tensor]:
+def _joined(group: list[tuple[int, Pixels]]) -> tuple[list[int], Tensor]:
     return [index for index, _ in group], to_tensor(np.stack([image for _, image in group]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.api import DetectorSpec, Recipe
+from harness.data.operations import OPS
 from harness.training.recipe import Scaling, is_fit, published_recipe
 
 EPOCHS = 16
@@ -16,21 +17,14 @@ SIDE = 96
 TILE = 128
 
 # Operations that decide which part of an image is seen, and how large; all others stay.
-GEOMETRY = frozenset(
-    {
-        "native",
-        "resize",
-        "resize_bicubic",
-        "resize_lanczos",
-        "resize_opencv",
-        "center_crop",
-        "center_crop_floor",
-        "random_crop",
-        "crop_multiple",
-        "tile",
-        "pad_for_crop",
-    }
-)
+GEOMETRY = frozenset(name for name in OPS if name.startswith(("resize", "center_crop"))) | {
+    "native",
+    "random_crop",
+    "top_left_crop",
+    "crop_multiple",
+    "tile",
+    "pad_for_crop",
+}
 
 
 def augmentation(published: str) -> str:

@@ -25,6 +25,8 @@ def apply(text: str, image: np.ndarray, name: str = "a.png") -> np.ndarray:
         ("native", ""),
         (" jpeg( 75 ) ", "jpeg(75)"),
         ("blur(1)|webp(80)", "blur(1.0)|webp(80)"),
+        ("jpeg(75, 420)", "jpeg(75)"),  # Pillow's own
+        ("fakes: jpeg(75,444)|bgr", "fakes:jpeg(75,444)|bgr"),
         ("center_crop(96,96)|png", "center_crop(96)|png"),
         ("social", "fit_width(320,1080)|jpeg(75)"),
     ],
@@ -41,6 +43,8 @@ def test_canonical_texts(text: str, canonical: str) -> None:
     [
         ("jpeg(0)", "between 1 and 100"),
         ("jpeg(90.5)", "whole quality"),
+        ("jpeg(90,411)", "444, 422 or 420"),
+        ("jpeg(90,444,1)", "whole quality"),
         ("scale(0)", "above 0"),
         ("scale(1e999)", "above 0"),
         ("crop(1.5)", "at most 1"),
@@ -71,6 +75,30 @@ def test_codecs_are_pillows() -> None:
         Image.fromarray(image).save(file, form, quality=quality)
         assert (apply(text, image) == np.array(Image.open(file).convert("RGB"))).all()
     assert (apply("png", image) == image).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "colours"),
+    [("jpeg(75)", "4:2:0"), ("jpeg(75,422)", "4:2:2"), ("jpeg(75,444)", "4:4:4")],
+)
+def test_a_jpeg_may_keep_more_of_the_colours(text: str, colours: str) -> None:
+    image = noise(40, 56)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=75, subsampling=colours)
+    ours = apply(text, image)
+    assert (ours == np.array(Image.open(file).convert("RGB"))).all()
+    perturbation = parse_perturbation(text)
+    kept = perturbation.encoded(perturbation(image, "a.png"))
+    assert read_header(kept, "a").subsampling == colours
+
+
+def test_bgr_and_grey() -> None:
+    image = noise(5, 7)
+    assert (apply("bgr", image) == image[:, :, [2, 1, 0]]).all()
+    grey = apply("grey", image)
+    luma = image @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(grey - luma[:, :, None]).max() <= 1
+    assert (grey == np.array(Image.fromarray(image).convert("L"))[:, :, None]).all()
 
 
 def test_blur_is_a_gaussian_rounded_once() -> None:

@@ -22,6 +22,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{number}. {finding.title}\n\n{finding.text}\n")
         if finding.rows:
             print(_text.table(finding.header, finding.rows), end="\n\n")
+        for condition in finding.conditions:
+            print(f"- {condition}")
+        if finding.conditions:
+            print()
     print("What others measured of these rows (--markdown shows all of it):\n")
     for line in said_of(others):
         print(line)

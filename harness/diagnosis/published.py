@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from harness.diagnosis.condition import MEAN, Cell, Given, MetricChange, Rule, Scored, Sets
 from harness.metrics import classification
-from harness.why.condition import MEAN, Cell, Given, MetricChange, Rule, Scored, Sets
 
 
 def number(sets: Sets, rule: Rule, cell: Cell) -> float | None:
@@ -16,7 +16,7 @@ def number(sets: Sets, rule: Rule, cell: Cell) -> float | None:
     Args:
         sets: the scored images.
         rule: how they are judged.
-        cell: of one of the sets, or :data:`~harness.why.condition.MEAN`: the plain mean over all.
+        cell: of one of the sets, or :data:`~harness.diagnosis.condition.MEAN`: the plain mean over all.
     """
     if cell.subset == MEAN:
         return mean(of_set(each, rule, cell.metric) for each in sets.values())
