@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.why.planted.world import Fault
+from harness.diagnosis.planted.world import Fault
 
 
 @dataclass(frozen=True, kw_only=True)

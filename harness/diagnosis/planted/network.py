@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.why.planted.detectors import HALF, IMAGENET, Convolutions, Kind, Small, built
-from harness.why.planted.planter import Planter
-from harness.why.planted.world import (
+from harness.diagnosis.planted.detectors import HALF, IMAGENET, Convolutions, Kind, Small, built
+from harness.diagnosis.planted.planter import Planter
+from harness.diagnosis.planted.world import (
     Fault,
     Look,
     Picture,

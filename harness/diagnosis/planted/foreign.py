@@ -11,10 +11,10 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from torch import Tensor
 
-from harness.why.planted.detectors import Kind, Small, trained
-from harness.why.planted.pixels import saved
-from harness.why.planted.rows import each, kept, of_classes
-from harness.why.planted.world import Fault, Look, Picture, Rows, Values, forward, tensor
+from harness.diagnosis.planted.detectors import Kind, Small, trained
+from harness.diagnosis.planted.pixels import saved
+from harness.diagnosis.planted.rows import each, kept, of_classes
+from harness.diagnosis.planted.world import Fault, Look, Picture, Rows, Values, forward, tensor
 
 Change = Callable[[Image.Image], Image.Image]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.why.planted.planter import Planter
-from harness.why.planted.world import Fault, Measure, Rows, Table, class_accuracy
+from harness.diagnosis.planted.planter import Planter
+from harness.diagnosis.planted.world import Fault, Measure, Rows, Table, class_accuracy
 
 DRAW = 99
 Floats = np.ndarray[Any, Any]
@@ -92,6 +93,27 @@ def sorted_names(what: str, how: str, inside: str | None, by_class: str | None) 
             scores = order(rows, places, how == "1, 2, 10")
             ids = places if by_class else order(rows, places, how == "1, 10, 2")
             found = _rescored(found, ids, [rows.scores[at] for at in scores])
+        return found
+
+    return each(change)
+
+
+def listed(ids: Sequence[str]) -> tuple[str, ...]:
+    """Ids as a folder may list them, in no order that their names tell."""
+    return tuple(sorted(ids, key=lambda name: hashlib.md5(name.encode()).hexdigest()))
+
+
+def by_list(inside: str | None) -> Fault:
+    """Scores in the order of :func:`listed`, ids sorted."""
+
+    def change(rows: Rows) -> Rows:
+        place = {name: at for at, name in enumerate(rows.ids)}
+        scores = [place[name] for name in listed(rows.ids)]
+        groups = [np.flatnonzero(rows.labels == k).tolist() for k in (0, 1)]
+        found = rows
+        for places in groups if inside else [groups[0] + groups[1]]:
+            mine = set(places)
+            found = _rescored(found, places, [rows.scores[at] for at in scores if at in mine])
         return found
 
     return each(change)
@@ -219,6 +241,7 @@ PLANTERS = tuple(
             r"scores by (paths|base names) (1, 2, 10|1, 10, 2)(, in each class)?(, ids by class)?",
             sorted_names,
         ),
+        ("labels", r"scores in the order of a stored list(, in each class)?", by_list),
         ("images", r"(first|last) ([\d,]+) of each class", first),
         ("images", r"first ([\d,]+) images", first_images),
         ("images", r"equal counts: (first|last) of the larger class", equal_counts),

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.metrics import auc as area_under
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from harness.why.planted.planter import Planter
-from harness.why.planted.world import (
+from harness.diagnosis.planted.planter import Planter
+from harness.diagnosis.planted.world import (
     MEASURES,
     Fault,
     Measure,

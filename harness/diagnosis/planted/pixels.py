@@ -10,10 +10,10 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
-from harness.why.planted.detectors import Kind
-from harness.why.planted.planter import Planter
-from harness.why.planted.resizes import RESIZES
-from harness.why.planted.world import Fault, Look, Picture, decoded, tensor
+from harness.diagnosis.planted.detectors import Kind
+from harness.diagnosis.planted.planter import Planter
+from harness.diagnosis.planted.resizes import RESIZES
+from harness.diagnosis.planted.world import Fault, Look, Picture, decoded, tensor
 
 Shape = Callable[[Picture], Tensor]
 

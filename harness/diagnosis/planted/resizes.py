@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from harness.why.planted.world import Picture, tensor
+from harness.diagnosis.planted.world import Picture, tensor
 
 Resize = Callable[[Picture, int, int], Tensor]
 """(H, W, 3) uint8 to a height and width -> (3, h, w), 0 to 1 (bicubic overshoots)."""
