@@ -11,6 +11,7 @@ import numpy as np
 from harness.api import InputRule
 from harness.data.operations import OPS
 from harness.data.preprocess import Preprocess, Step, parse
+from harness.diagnosis.condition import About, Absent, Condition, View
 from harness.errors import UsageError
 
 SIDES = (224, 256, 299)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from harness.data.disk import DiskFolder
 from harness.data.suite import Selection
-from harness.suites import mini
 from harness.diagnosis.planted.detectors import Convolutions, Kind, Small
+from harness.suites import mini
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 Values = np.ndarray[Any, np.dtype[np.float64]]
