@@ -179,7 +179,7 @@ class Bench:
             return None
         cells = [cell for cell, _ in self.cells()]
         numbers = [
-            [made[cell] for cell in cells]
+            [made.get(cell) for cell in cells]
             for made in map(
                 self.world.numbers, (fault, self.faults[one.name], self.faults[two.name], Fault())
             )
@@ -202,7 +202,7 @@ class Bench:
         """
         numbers, plain = self.world.numbers(fault), self.world.numbers()
         for wider in (False, True):
-            cells = self.cells(wider)
+            cells = [each for each in self.cells(wider) if each[0] in numbers]
             if any(numbers[name] != plain[name] for name, _ in cells):
                 return [self._given(name, cell, numbers, fault) for name, cell in cells]
         return []

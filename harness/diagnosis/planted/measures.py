@@ -91,6 +91,8 @@ def eleven_points() -> Fault:
 
     def measure(rows: Rows) -> float:
         precision, recall, _ = precision_recall_curve(rows.labels, rows.ranked())
+        # Without sklearn's last point, which no threshold gives: precision 1 at recall 0.
+        precision, recall = precision[:-1], recall[:-1]
         at = [precision[recall >= level / 10 - 1e-9].max() for level in range(11)]
         return float(np.mean(at))
 

@@ -182,7 +182,8 @@ class World:
         }
 
     def numbers(self, fault: Fault = Fault()) -> Numbers:
-        """Every metric of every subset, and their plain means, printed with one decimal."""
+        """Every metric of every subset, and their plain means, printed with one decimal; none of what
+        images of one class do not have."""
         table: Table = self.table(fault.look)
         if fault.rows is not None:
             table = fault.rows(table)
@@ -194,7 +195,8 @@ class World:
             found |= fault.pooled(table, found)
         if fault.cut:
             found = {name: math.floor(value * 1000 + 1e-6) / 1000 for name, value in found.items()}
-        return {name: f"{100 * value:.1f}" for name, value in found.items()}
+        known = {name: value for name, value in found.items() if not math.isnan(value)}
+        return {name: f"{100 * value:.1f}" for name, value in known.items()}
 
 
 def called_right(rows: Rows) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -205,12 +207,16 @@ def called_right(rows: Rows) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def accuracy(rows: Rows) -> float:
     """Right decisions."""
-    return float(np.mean(called_right(rows)))
+    return _share(called_right(rows))
 
 
 def class_accuracy(label: int) -> Measure:
     """Right decisions on one class."""
-    return lambda rows: float(np.mean(called_right(rows)[rows.labels == label]))
+    return lambda rows: _share(called_right(rows)[rows.labels == label])
+
+
+def _share(right: np.ndarray[Any, Any]) -> float:
+    return float(right.mean()) if right.size else math.nan
 
 
 def auc(rows: Rows) -> float:
@@ -220,6 +226,8 @@ def auc(rows: Rows) -> float:
 
 def average_precision(rows: Rows) -> float:
     """As the release ranks."""
+    if len(set(rows.labels.tolist())) < 2:
+        return math.nan
     return float(average_precision_score(rows.labels, rows.ranked()))
 
 
