@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines._backbones import entries
+from harness.api import CLIP_MEAN as CLIP_MEAN
+from harness.api import CLIP_STD as CLIP_STD
 from harness.api import InputRule, TorchDetector, Weights
 from harness.api.torchvision import ensure_torchvision
 
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 SIDE = 224
 
 # Numbers that OpenAI's archive keeps beside the weights; the networks here know their own.

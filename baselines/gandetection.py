@@ -67,7 +67,9 @@ class Ensemble(nn.Module):
         seed: of the random patches.
     """
 
-    def __init__(self, seed: int) -> None:
+    seed = SEED
+
+    def __init__(self, seed: int = SEED) -> None:
         super().__init__()
         self.seed = seed
         self.members = nn.ModuleDict({name: _efficientnet.two_classes() for name in MEMBERS})

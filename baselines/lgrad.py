@@ -43,7 +43,7 @@ class LGradNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, whole: bool) -> None:
+    def __init__(self, whole: bool = True) -> None:
         super().__init__()
         self.whole = whole
         self.discriminator = StyleGANDiscriminator().requires_grad_(False)

@@ -21,7 +21,7 @@ from harness.data.source import FileSource, Source
 from harness.engine.scorer import Scorer, make_job
 from harness.errors import BadImageError, SchemaError, UsageError
 from harness.evaluation.matrix import Matrix
-from harness.results.answers import Answer
+from harness.results.answers import WhyAnswer
 from harness.results.predictions import read_predictions, scores_root
 from harness.results.records import RunRecord
 from harness.results.store import load_records
@@ -243,7 +243,7 @@ def evaluate(method: str, **flags: Any) -> Evaluation:
     return Evaluation((*found, *asked.broken), Path(args.out))
 
 
-def why(**flags: Any) -> Answer:
+def why(**flags: Any) -> WhyAnswer:
     """Which known condition makes a number, as ``python -m harness why`` finds it.
 
     Args:

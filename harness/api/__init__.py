@@ -22,6 +22,8 @@ from harness.api.capabilities import (
     Trainable,
 )
 from harness.api.network import (
+    CLIP_MEAN,
+    CLIP_STD,
     IMAGENET_MEAN,
     IMAGENET_STD,
     Normalised,
@@ -44,6 +46,8 @@ REAL = 0
 FAKE = 1
 
 __all__ = [
+    "CLIP_MEAN",
+    "CLIP_STD",
     "FAKE",
     "IMAGENET_MEAN",
     "IMAGENET_STD",

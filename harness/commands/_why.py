@@ -12,9 +12,9 @@ from harness.data.scores import ScoreColumns
 from harness.data.suite import Selection
 from harness.diagnosis import words
 from harness.diagnosis.answering import Extras, explain
-from harness.diagnosis.condition import MEAN, Scored
+from harness.diagnosis.condition import MEAN, MetricCell, ScoredSubset
 from harness.diagnosis.numbers import explain_numbers, read_numbers
-from harness.diagnosis.row import Row, scored_row
+from harness.diagnosis.row import ScoredRow, scored_row
 from harness.diagnosis.search import Effort
 from harness.diagnosis.their_scores import explain_scores
 from harness.diagnosis.theirs import read_theirs
@@ -25,10 +25,12 @@ from harness.evaluation.plan import Settings
 from harness.registry.suites import all_suites
 from harness.report.against_reference import Known, against_reference
 from harness.report.diff import DiffCell, against_paper
+from harness.report.measured import newest
 from harness.report.references import PAPER, load_reference
-from harness.results.answers import Answer, save_answer
+from harness.results.answers import WhyAnswer, save_answer
 from harness.results.paths import REFERENCES
 from harness.results.reservations import SURE
+from harness.results.store import load_records
 
 TRAINING = "reals of the training set"
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer.of("explains") else 1
 
 
-def answered(args: argparse.Namespace) -> Answer:
+def answered(args: argparse.Namespace) -> WhyAnswer:
     """What the flags ask for.
 
     Raises:
@@ -114,7 +116,7 @@ def _effort(args: argparse.Namespace) -> Effort:
     )
 
 
-def _sameness(args: argparse.Namespace, row: Row) -> Sameness:
+def _sameness(args: argparse.Namespace, row: ScoredRow) -> Sameness:
     """Whether numbers that were typed are of the images that are here."""
     if args.other_images:
         return Sameness(doubt="--other-images says so")
@@ -127,7 +129,7 @@ def _sameness(args: argparse.Namespace, row: Row) -> Sameness:
     return _published_counts(row)
 
 
-def _published_counts(row: Row) -> Sameness:
+def _published_counts(row: ScoredRow) -> Sameness:
     """Whether the images of a suite are as many as are published, and none is left out."""
     for name in row.sets:
         result = row.result(name)
@@ -143,7 +145,7 @@ def _published_counts(row: Row) -> Sameness:
     return Sameness(why="they are as many of each class as are published")
 
 
-def _extras(args: argparse.Namespace, row: Row) -> Extras:
+def _extras(args: argparse.Namespace, row: ScoredRow) -> Extras:
     """What conditions need beside the row."""
     tokens = {}
     for weights in row.job.spec.weights:
@@ -154,10 +156,32 @@ def _extras(args: argparse.Namespace, row: Row) -> Extras:
             tokens[weights.name] = ""
         except HarnessError as error:
             tokens[weights.name] = f"{error.message}; {error.hint}" if error.hint else error.message
-    return Extras(pools=_training_reals(args, row), orders=_orders(args, row), tokens=tokens)
+    return Extras(
+        reference=args.reference,
+        rows=_other_rows(args, row),
+        pools=_training_reals(args, row),
+        orders=_orders(args, row),
+        tokens=tokens,
+    )
 
 
-def _training_reals(args: argparse.Namespace, row: Row) -> dict[str, Scored]:
+def _other_rows(args: argparse.Namespace, row: ScoredRow) -> dict[str, dict[MetricCell, float]]:
+    """The numbers of other detectors' records on the suite."""
+    found: dict[str, dict[MetricCell, float]] = {}
+    for record in newest(load_records(args.out)):
+        if record.suite != row.suite.name or record.detector == row.job.spec.name:
+            continue
+        places = [(each.subset, each.metrics) for each in record.subsets]
+        found[f"{record.detector}:{record.weights.label}".rstrip(":")] = {
+            MetricCell(subset, name): metric.value
+            for subset, metrics in [*places, (MEAN, record.mean)]
+            for name, metric in metrics.items()
+            if metric.value is not None
+        }
+    return found
+
+
+def _training_reals(args: argparse.Namespace, row: ScoredRow) -> dict[str, ScoredSubset]:
     if not args.training_reals:
         return {}
     selections = own_selections([args.training_reals], _flags.columns(args), "")
@@ -166,7 +190,7 @@ def _training_reals(args: argparse.Namespace, row: Row) -> dict[str, Scored]:
     return {TRAINING: found.take(found.labels == 0)}
 
 
-def _orders(args: argparse.Namespace, row: Row) -> dict[str, tuple[str, ...]]:
+def _orders(args: argparse.Namespace, row: ScoredRow) -> dict[str, tuple[str, ...]]:
     """A stored list's order of every subset's ids.
 
     Raises:
@@ -196,15 +220,15 @@ def _orders(args: argparse.Namespace, row: Row) -> dict[str, tuple[str, ...]]:
 
 def _of_reference(
     args: argparse.Namespace, job: Job, settings: Settings, selection: Selection
-) -> Answer:
+) -> WhyAnswer:
     """Every off cell of the row: it is scored first, then compared as ``diff`` does."""
     row = scored_row(job, selection, settings)
     cells = [cell for cell in _cells(args, row) if cell.status == "off"]
     names = {subset.name for subset in selection.subsets}
     if len(names) < len(selection.suite.subsets):
-        cells = [cell for cell in cells if cell.column in names]
+        cells = [cell for cell in cells if cell.subset in names]
     if not cells:
-        return Answer(
+        return WhyAnswer(
             detector=job.spec.name,
             weights=job.weights.label,
             suite=row.suite.name,
@@ -221,7 +245,7 @@ def _of_reference(
     return explain(row, given, same, _effort(args), _extras(args, row))
 
 
-def _cells(args: argparse.Namespace, row: Row) -> list[DiffCell]:
+def _cells(args: argparse.Namespace, row: ScoredRow) -> list[DiffCell]:
     """The row's numbers beside the reference's."""
     sources = _sources.gather(args.out)
     if args.reference == PAPER:

@@ -9,14 +9,18 @@ import numpy as np
 
 from harness.diagnosis.catalogue import catalogue
 from harness.diagnosis.combined import Combined
-from harness.diagnosis.condition import MEAN, About, Cell, Given, Sets
+from harness.diagnosis.condition import MEAN, Given, MetricCell, RowFacts, Sets
 from harness.diagnosis.deciding import deciding, images
-from harness.diagnosis.row import Row
+from harness.diagnosis.numbers import all_tables
+from harness.diagnosis.row import ScoredRow
 from harness.diagnosis.search import Effort, Search
+from harness.diagnosis.table_family import copied
+from harness.diagnosis.table_outcomes import named
 from harness.diagnosis.tolerance import sampling_interval
 from harness.diagnosis.verdicts import Target, judge
 from harness.diagnosis.wanted import Sameness, images_of, possible
-from harness.results.answers import Answer, Outcome, Wanted
+from harness.report.known_tables import metric_named
+from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
 from harness.results.reservations import reservations
 
 FURTHER = ("acc", "ap", "auc", "real_acc", "fake_acc")
@@ -28,16 +32,23 @@ _TITLES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Extras:
-    """What is known beside the row itself; see :class:`~harness.diagnosis.condition.About`."""
+    """What is known beside the row itself; see :class:`~harness.diagnosis.condition.RowFacts`.
 
+    Args:
+        pools, rows, orders, tokens: as there.
+        reference: whose numbers are to be explained, "" where they were typed.
+    """
+
+    reference: str = ""
+    rows: Mapping[str, Mapping[MetricCell, float]] = dataclasses.field(default_factory=dict)
     pools: Sets = dataclasses.field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     tokens: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def explain(
-    row: Row, given: Sequence[Given], sameness: Sameness, effort: Effort, extras: Extras
-) -> Answer:
+    row: ScoredRow, given: Sequence[Given], sameness: Sameness, effort: Effort, extras: Extras
+) -> WhyAnswer:
     """Tries the catalogue on a row and says what makes the given numbers.
 
     Args:
@@ -63,13 +74,16 @@ def explain(
     )
     search.run()
     outcomes = judge(search.targets, list(search.tried.values()))
+    if not any(each.verdict == "explains" for each in outcomes):
+        outcomes = (*_copies(row, given, extras.reference), *outcomes)
     matching = [each for each in outcomes if each.verdict != "excluded"]
-    return Answer(
+    measured = [each for each in matching if each.name in search.combined]
+    return WhyAnswer(
         detector=row.job.spec.name,
         weights=row.job.weights.label,
         suite=row.suite.name,
         wanted=tuple(
-            Wanted(
+            WantedNumber(
                 name=each.name,
                 subset=each.cell.subset,
                 metric=each.cell.metric,
@@ -80,9 +94,10 @@ def explain(
             for each, target in zip(given, search.targets, strict=True)
         ),
         same_images=sameness.why,
+        tried=len(search.tried),
         outcomes=outcomes,
         not_tried=dict(sorted(search.not_tried.items())),
-        deciding=_deciding(search, matching),
+        deciding=_deciding(search, measured),
         remarks=(*wrong_n, *_remarks(search, sameness)),
         remains=() if matching else remaining(row, sameness),
         by_subset={} if matching else _by_subset(search),
@@ -90,9 +105,24 @@ def explain(
     )
 
 
-def about_row(row: Row, extras: Extras) -> About:
+def _copies(row: ScoredRow, given: Sequence[Given], reference: str) -> tuple[ConditionResult, ...]:
+    """Rows of published tables that print all of the given digits."""
+    method = row.job.spec.name
+    names = {
+        named((method, each.cell.subset, metric_named(each.cell.metric) or "")): each.name
+        for each in given
+    }
+    found = copied(given, method, row.suite.name, all_tables(), reference)
+    return tuple(
+        dataclasses.replace(each, numbers={names[name]: n for name, n in each.numbers.items()})
+        for each in found
+        if each.verdict != "excluded" and set(names) == set(each.numbers)
+    )
+
+
+def about_row(row: ScoredRow, extras: Extras) -> RowFacts:
     """As families are asked."""
-    return About(
+    return RowFacts(
         spec=row.job.spec,
         rule=row.rule,
         geometry=row.record.preprocess,
@@ -101,13 +131,14 @@ def about_row(row: Row, extras: Extras) -> About:
         sets=row.sets,
         other_sets=row.others,
         pools=extras.pools,
+        rows=extras.rows,
         orders=extras.orders,
         tokens=extras.tokens,
         skipped={name: row.result(name).skipped for name in row.sets},
     )
 
 
-def _target(row: Row, given: Given, sameness: Sameness) -> Target:
+def _target(row: ScoredRow, given: Given, sameness: Sameness) -> Target:
     n = images_of(row, given)
     low, high = given.digits.low, given.digits.high
     if not sameness.why:
@@ -139,7 +170,7 @@ def _remarks(search: Search, sameness: Sameness) -> list[str]:
     return said
 
 
-def remaining(row: Row, sameness: Sameness) -> tuple[str, ...]:
+def remaining(row: ScoredRow, sameness: Sameness) -> tuple[str, ...]:
     """What is left where no condition makes the numbers, and what the record says of each."""
     record, weights = row.record, row.record.weights
     verified = {
@@ -173,7 +204,7 @@ def _by_subset(search: Search) -> dict[str, tuple[str, ...]]:
     return {subset: names for subset, names in found.items() if names}
 
 
-def _deciding(search: Search, matching: Sequence[Outcome]) -> tuple[str, ...]:
+def _deciding(search: Search, matching: Sequence[ConditionResult]) -> tuple[str, ...]:
     """What would tell matching groups apart: a further number, and images."""
     groups: dict[int, list[str]] = {}
     for each in matching:
@@ -213,7 +244,7 @@ def numbers_under(search: Search, combined: Combined) -> dict[str, float]:
     digits = search.given[0].digits
     wanted = [
         Given(cell=cell, name=_title(cell), digits=digits)
-        for cell in (Cell(name, metric) for name in sets for metric in FURTHER)
+        for cell in (MetricCell(name, metric) for name in sets for metric in FURTHER)
     ]
     values = combined.numbers(sets, rule, wanted)
     if values is None:
@@ -223,5 +254,5 @@ def numbers_under(search: Search, combined: Combined) -> dict[str, float]:
     }
 
 
-def _title(cell: Cell) -> str:
+def _title(cell: MetricCell) -> str:
     return f"{_TITLES.get(cell.metric, cell.metric)} of {cell.subset}"

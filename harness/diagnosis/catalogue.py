@@ -16,10 +16,10 @@ from harness.diagnosis import (
     table_family,
     weights_family,
 )
-from harness.diagnosis.condition import About, Absent, Condition
+from harness.diagnosis.condition import Absent, Condition, RowFacts
 from harness.errors import UsageError
 
-Entries = Callable[[About], Iterator[Condition | Absent]]
+Entries = Callable[[RowFacts], Iterator[Condition | Absent]]
 
 FAMILIES: dict[str, Entries] = {
     "metric": metric_family.conditions,
@@ -37,7 +37,7 @@ FAMILIES: dict[str, Entries] = {
 
 
 def catalogue(
-    about: About, families: frozenset[str] = frozenset()
+    about: RowFacts, families: frozenset[str] = frozenset()
 ) -> tuple[list[Condition], list[Absent]]:
     """What can be tried on a row, and what cannot.
 

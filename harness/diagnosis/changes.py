@@ -1,7 +1,7 @@
 """What can be done to a built detector so that it scores as under a condition.
 
-Each function gives a :data:`~harness.diagnosis.condition.Change`. Where the change must not be undone by
-the fast form of a network, it gives a :class:`~harness.engine.plain.Plain` detector.
+Each function gives a :data:`~harness.diagnosis.condition.Change`. Where the change must not be
+undone by the fast form of a network, it gives a :class:`~harness.engine.plain.Plain` detector.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines.rine import ten_crops
 from harness.api import DetectorSpec, InputRule
 from harness.api.network import Statistic
 from harness.diagnosis.condition import Change
@@ -149,13 +148,20 @@ def crops(
             if min(images.shape[2:]) < side:
                 scores: Tensor = detector.score(images)
                 return scores
-            cut = ten_crops(images, side).view(len(images), 10, -1, side, side)
-            views = cut.unbind(1)[: 10 if ten else 5]
-            return mean(torch.stack([detector.score(view) for view in views], 1))
+            mirrored = _five(images.flip(3), side) if ten else []
+            views = [*_five(images, side), *mirrored]
+            return mean(torch.stack([detector.score(view.contiguous()) for view in views], 1))
 
         return Plain(detector, name, score, input_rule=InputRule() if pad else None)
 
     return change
+
+
+def _five(images: Tensor, side: int) -> list[Tensor]:
+    """(N, 3, H, W) -> five of (N, 3, side, side): the corners, and the middle as torchvision's."""
+    down, right = images.shape[2] - side, images.shape[3] - side
+    places = ((0, 0), (0, right), (down, 0), (down, right), (round(down / 2), round(right / 2)))
+    return [images[:, :, top : top + side, left : left + side] for top, left in places]
 
 
 def _padded(images: Tensor, side: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.condition import About, Condition, View
+from harness.diagnosis.condition import Condition, RowFacts, View
 
 QUALITIES = (75, 80, 85, 90, 92, 95, 96, 98)
 _WHOSE = {"": "both classes", "fakes": "fakes only", "reals": "reals only"}
@@ -16,7 +16,7 @@ _SEEN = {
 }
 
 
-def conditions(about: About) -> Iterator[Condition]:
+def conditions(about: RowFacts) -> Iterator[Condition]:
     """JPEG and WebP of both classes or of one."""
     for scope, whose in _WHOSE.items():
         for quality in QUALITIES:

@@ -11,7 +11,7 @@ from harness.diagnosis.condition import (
     Given,
     MetricChange,
     RowsChange,
-    Rule,
+    ScoreRule,
     Sets,
     View,
 )
@@ -44,7 +44,9 @@ class Combined:
         """The names of its parts."""
         return " + ".join(part.name for part in self.parts)
 
-    def numbers(self, sets: Sets, rule: Rule, given: Sequence[Given]) -> list[float | None] | None:
+    def numbers(
+        self, sets: Sets, rule: ScoreRule, given: Sequence[Given]
+    ) -> list[float | None] | None:
         """The given cells' numbers from scores under its view; None where it does not apply."""
         act = self.free.act if self.free else None
         if isinstance(act, RowsChange):

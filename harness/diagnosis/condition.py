@@ -32,7 +32,7 @@ Scores = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class MetricCell:
     """Which number: a metric of a subset.
 
     Args:
@@ -56,14 +56,14 @@ class Given:
         n: images that it is said to be over, 0 where that is not said.
     """
 
-    cell: Cell
+    cell: MetricCell
     name: str
     digits: Digits
     n: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class ScoreRule:
     """How the detector's scores are judged, as its release does.
 
     Args:
@@ -78,7 +78,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoredSubset:
     """The scored images of one subset.
 
     Args:
@@ -95,10 +95,10 @@ class Scored:
     scores: Scores
     sha256: tuple[str, ...] = ()
 
-    def take(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> Scored:
+    def take(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> ScoredSubset:
         """Some of its images, in the order given: (K,) integer places, or (N,) booleans."""
         places = np.arange(len(self.ids))[np.asarray(rows)].tolist()
-        return Scored(
+        return ScoredSubset(
             subset=self.subset,
             ids=tuple(self.ids[place] for place in places),
             labels=self.labels[places],
@@ -107,7 +107,7 @@ class Scored:
         )
 
 
-Sets = Mapping[str, Scored]
+Sets = Mapping[str, ScoredSubset]
 """Subset -> its scored images, in the order of the suite."""
 
 
@@ -121,7 +121,7 @@ class RowsChange:
             is found to have no effect by its numbers.
     """
 
-    of: Callable[[Sets, Rule], Sets | None]
+    of: Callable[[Sets, ScoreRule], Sets | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ class MetricChange:
             condition does not touch this cell (its metric, say), which then has its usual number.
     """
 
-    of: Callable[[Sets, Rule, Given], float | None]
+    of: Callable[[Sets, ScoreRule, Given], float | None]
 
 
 Change = Callable[[Any], Any]
@@ -228,7 +228,7 @@ class Absent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class RowFacts:
     """What a family is asked about: which conditions can be tried on this row?
 
     Args:
@@ -240,6 +240,7 @@ class About:
         sets: the images that are asked about, scored the published way.
         other_sets: those of the suite's other subsets of which scores are known.
         pools: name -> scored reals from elsewhere, such as those of the training set.
+        rows: other detectors -> their numbers on this suite, as fractions.
         orders: subset -> ids in the order of a stored list (``os.listdir``).
         tokens: labels of the method's other registered weights -> "" where the file is at hand,
             else why it cannot be used.
@@ -247,13 +248,14 @@ class About:
     """
 
     spec: DetectorSpec
-    rule: Rule
+    rule: ScoreRule
     geometry: str
     variant: str = ""
     label: str = ""
     sets: Sets
     other_sets: Sets = field(default_factory=dict)
     pools: Sets = field(default_factory=dict)
+    rows: Mapping[str, Mapping[MetricCell, float]] = field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

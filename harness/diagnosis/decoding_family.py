@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.data.decodings import DECODINGS
-from harness.diagnosis.condition import About, Condition, View
+from harness.diagnosis.condition import Condition, RowFacts, View
 
 _DO = "read files as `harness/data/decode.py` says, or score what your program reads with --scores."
 
@@ -20,7 +20,7 @@ _READ = {
 }
 
 
-def conditions(about: About) -> Iterator[Condition]:
+def conditions(about: RowFacts) -> Iterator[Condition]:
     """Other ways to read files; one that concerns none of them costs no forward pass."""
     for decoding, (name, kin, seen) in _READ.items():
         yield Condition(

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, stdtrit
 
-from harness.diagnosis.condition import Rule, Scored
+from harness.diagnosis.condition import ScoredSubset, ScoreRule
 from harness.diagnosis.published import of_set
 from harness.metrics.classification import sigmoid32
 from harness.results.answers import Number
@@ -36,8 +36,8 @@ Places = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def estimate(
-    metric: str, published: Scored, rows: Sequence[int] | Places, scores: Floats, rule: Rule,
-    error: float = ERROR,
+    metric: str, published: ScoredSubset, rows: Sequence[int] | Places, scores: Floats,
+    rule: ScoreRule, error: float = ERROR,
 ) -> Number:  # fmt: skip
     """A condition's number on all images of a set.
 
@@ -107,7 +107,7 @@ def mean(numbers: Sequence[Number], *, independent: bool = False) -> Number:
 class _Sample:
     """A sample of the images of a set, and their scores under the condition."""
 
-    published: Scored
+    published: ScoredSubset
     places: Places
     scores: Floats
 
@@ -150,7 +150,7 @@ def _choose(n: int, k: Any) -> Any:
 
 
 def _counted(
-    metric: str, whole: float, sample: _Sample, rule: Rule, error: float
+    metric: str, whole: float, sample: _Sample, rule: ScoreRule, error: float
 ) -> tuple[float, float, float]:
     """An accuracy: value, low, high."""
     fake = sample.published.labels == 1
@@ -196,7 +196,7 @@ def _weights(metric: str, fake: Truths) -> list[tuple[Truths, float]]:
 
 
 def _ranked(
-    metric: str, whole: float, sample: _Sample, rule: Rule, error: float
+    metric: str, whole: float, sample: _Sample, rule: ScoreRule, error: float
 ) -> tuple[float, float, float]:
     """AP or AUC: value, low, high."""
     fake = sample.published.labels[sample.places] == 1

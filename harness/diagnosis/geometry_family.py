@@ -11,7 +11,7 @@ import numpy as np
 from harness.api import InputRule
 from harness.data.operations import OPS
 from harness.data.preprocess import Preprocess, Step, parse
-from harness.diagnosis.condition import About, Absent, Condition, View
+from harness.diagnosis.condition import Absent, Condition, RowFacts, View
 from harness.errors import UsageError
 
 SIDES = (224, 256, 299)
@@ -99,7 +99,7 @@ _CROPS: tuple[tuple[str, str, Mapping[int, str]], ...] = (
 )  # fmt: skip
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Other ways to bring the images to a size, but for those that the detector cannot take."""
     tried = {about.geometry}
     found = False

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.diagnosis.condition import About, Absent, Condition, Scored
+from harness.diagnosis.condition import Absent, Condition, RowFacts, ScoredSubset
 from harness.diagnosis.image_faults import faults
 from harness.diagnosis.image_reals import reals
 from harness.diagnosis.image_rows import Places, counted, named, of_each_class
@@ -26,7 +26,7 @@ _ALL = "score every image of the set once, and state how many of each class ther
 _LISTS = "list the files that were read and compare that list with the manifest."
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Parts of the sets, images that count twice, unreadable ones, and other reals."""
     for count in COUNTS:
         yield from _first(count)
@@ -87,7 +87,7 @@ def _drop_last(size: int) -> Condition:
 
 
 def _repeated(processes: int) -> Condition:
-    def part(scored: Scored) -> Places:
+    def part(scored: ScoredSubset) -> Places:
         images = len(scored.ids)
         return [*range(images), *(place % images for place in range(-images % processes))]
 
@@ -143,7 +143,7 @@ def _drawn() -> Iterator[Condition]:
         )
 
 
-def _by_name(about: About) -> Iterator[Condition | Absent]:
+def _by_name(about: RowFacts) -> Iterator[Condition | Absent]:
     ids = [name for scored in about.sets.values() for name in scored.ids]
     yield Condition(
         name="names with a second dot left out",

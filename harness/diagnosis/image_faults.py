@@ -9,14 +9,14 @@ import numpy as np
 
 from harness.api import REAL
 from harness.diagnosis.condition import (
-    About,
     Absent,
     Condition,
     Given,
     MetricChange,
+    RowFacts,
     RowsChange,
-    Rule,
-    Scored,
+    ScoredSubset,
+    ScoreRule,
     Scores,
     Sets,
 )
@@ -28,7 +28,7 @@ _REFUSE = "refuse unreadable images by name, or count them apart; repair the cop
 _POOL = "give the set its pool of reals, and each class its label by name."
 
 
-def faults(about: About) -> Iterator[Condition | Absent]:
+def faults(about: RowFacts) -> Iterator[Condition | Absent]:
     """Duplicates, unreadable images, sets with one class."""
     if any(scored.sha256 for scored in about.sets.values()):
         yield Condition(
@@ -45,13 +45,13 @@ def faults(about: About) -> Iterator[Condition | Absent]:
     yield from _one_class()
 
 
-def _distinct(scored: Scored) -> Places:
+def _distinct(scored: ScoredSubset) -> Places:
     if not scored.sha256:
         return range(len(scored.ids))
     return np.sort(np.unique(np.array(scored.sha256), return_index=True)[1])
 
 
-def _unreadable(about: About) -> Iterator[Condition | Absent]:
+def _unreadable(about: RowFacts) -> Iterator[Condition | Absent]:
     names = ("unreadable skipped", "unreadable counted as wrong", "unreadable counted as real")
     if not any(about.skipped.values()):
         for name in names:
@@ -59,7 +59,7 @@ def _unreadable(about: About) -> Iterator[Condition | Absent]:
         return
     known = {name: frozenset(about.skipped.get(name, ())) for name in about.sets}
 
-    def readable(scored: Scored) -> Places:
+    def readable(scored: ScoredSubset) -> Places:
         unread = known.get(scored.subset, frozenset())
         return [place for place, name in enumerate(scored.ids) if name not in unread]
 
@@ -92,7 +92,7 @@ def _unreadable(about: About) -> Iterator[Condition | Absent]:
     )
 
 
-def _edge(scored: Scored, rule: Rule, above: bool) -> float:
+def _edge(scored: ScoredSubset, rule: ScoreRule, above: bool) -> float:
     """A score beyond all others and the threshold, on the side of fakes or of reals."""
     if rule.kind == "probability":
         return 1.0 if above else 0.0
@@ -100,19 +100,21 @@ def _edge(scored: Scored, rule: Rule, above: bool) -> float:
     return float(known.max() + 1 if above else known.min() - 1)
 
 
-Replacement = Callable[[int, Rule, Scored], tuple[int, float]]
+Replacement = Callable[[int, ScoreRule, ScoredSubset], tuple[int, float]]
 """The label by an unreadable image's folder -> the label and the score that it counts with."""
 
 
-def _added(about: About, replacement: Replacement) -> RowsChange:
-    def of(sets: Sets, rule: Rule) -> Sets | None:
+def _added(about: RowFacts, replacement: Replacement) -> RowsChange:
+    def of(sets: Sets, rule: ScoreRule) -> Sets | None:
         found = {name: _with(each, rule, about, replacement) for name, each in sets.items()}
         return found if any(found[name] is not sets[name] for name in sets) else None
 
     return RowsChange(of=of)
 
 
-def _with(scored: Scored, rule: Rule, about: About, replacement: Replacement) -> Scored:
+def _with(
+    scored: ScoredSubset, rule: ScoreRule, about: RowFacts, replacement: Replacement
+) -> ScoredSubset:
     """The set with its unreadable images, except those in folders without readable ones."""
     folders = dict(zip((_folder(name) for name in scored.ids), scored.labels.tolist(), strict=True))
     lost = [name for name in about.skipped.get(scored.subset, ()) if _folder(name) in folders]
@@ -173,26 +175,26 @@ def _one_class() -> Iterator[Condition]:
         )
 
 
-def _of_fakes(scored: Scored, rule: Rule) -> float | None:
+def _of_fakes(scored: ScoredSubset, rule: ScoreRule) -> float | None:
     return of_set(scored, rule, "fake_acc")
 
 
-def _of_reals(scored: Scored, rule: Rule) -> float | None:
+def _of_reals(scored: ScoredSubset, rule: ScoreRule) -> float | None:
     return of_set(scored, rule, "real_acc")
 
 
-def _fakes_called_real(scored: Scored, rule: Rule) -> float | None:
+def _fakes_called_real(scored: ScoredSubset, rule: ScoreRule) -> float | None:
     found = _of_fakes(scored, rule)
     return None if found is None else 1 - found
 
 
-def _lone(accuracy: Callable[[Scored, Rule], float | None], area: float) -> Number:
+def _lone(accuracy: Callable[[ScoredSubset, ScoreRule], float | None], area: float) -> Number:
     touched = {
         "acc": of_sets(["acc"], accuracy),
         "ap": of_sets(["ap"], lambda scored, rule: area),
     }
 
-    def of(sets: Sets, rule: Rule, given: Given) -> float | None:
+    def of(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
         number = touched.get(given.cell.metric)
         return number(sets, rule, given) if number else None
 

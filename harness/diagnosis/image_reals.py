@@ -8,13 +8,21 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE, REAL
-from harness.diagnosis.condition import About, Absent, Condition, RowsChange, Rule, Scored, Sets
+from harness.diagnosis.condition import (
+    Absent,
+    Condition,
+    RowFacts,
+    RowsChange,
+    ScoredSubset,
+    ScoreRule,
+    Sets,
+)
 from harness.diagnosis.metric_rows import pooled
 
 _ALL_SEEN = "grip-unina/ClipBased-SyntheticImageDetection: each generator against all reals"
 
 
-def reals(about: About) -> Iterator[Condition | Absent]:
+def reals(about: RowFacts) -> Iterator[Condition | Absent]:
     """Reals of each subset, of all of them, and of pools from elsewhere."""
     known = {**about.other_sets, **about.sets}
     donors = [name for name, scored in known.items() if (scored.labels == REAL).any()]
@@ -32,12 +40,12 @@ def reals(about: About) -> Iterator[Condition | Absent]:
         yield _condition(f"reals of {name}", about, [], {name: pool})
 
 
-def _condition(name: str, about: About, donors: Sequence[str], pools: Sets) -> Condition:
+def _condition(name: str, about: RowFacts, donors: Sequence[str], pools: Sets) -> Condition:
     """Fakes beside the reals of these subsets and pools."""
     # What is scored in another way has no kept scores of images that were not asked about.
     as_published = bool(pools) or any(donor not in about.sets for donor in donors)
 
-    def of(sets: Sets, rule: Rule) -> Sets | None:
+    def of(sets: Sets, rule: ScoreRule) -> Sets | None:
         del rule
         if as_published and not _kept(about, sets):
             return None
@@ -60,7 +68,7 @@ def _condition(name: str, about: About, donors: Sequence[str], pools: Sets) -> C
     )
 
 
-def _kept(about: About, sets: Sets) -> bool:
+def _kept(about: RowFacts, sets: Sets) -> bool:
     """Whether these are the published scores, and not those of another view or of a sample."""
     return all(
         name in about.sets and np.array_equal(scored.scores, about.sets[name].scores)
@@ -68,7 +76,7 @@ def _kept(about: About, sets: Sets) -> bool:
     )
 
 
-def _reals(donors: Sequence[Scored]) -> Scored:
+def _reals(donors: Sequence[ScoredSubset]) -> ScoredSubset:
     """The reals of several sets under names that are unique; a file that several have, once."""
     parts = [each.take(each.labels == REAL) for each in donors]
     sha256 = tuple(digest for part in parts for digest in part.sha256)
@@ -79,10 +87,10 @@ def _reals(donors: Sequence[Scored]) -> Scored:
     return pool.take(np.sort(np.unique(np.array(sha256), return_index=True)[1]))
 
 
-def _beside(lent: Scored, scored: Scored) -> Scored:
+def _beside(lent: ScoredSubset, scored: ScoredSubset) -> ScoredSubset:
     fakes = scored.take(scored.labels == FAKE)
     known = len(lent.sha256) + len(fakes.sha256) == len(lent.ids) + len(fakes.ids)
-    return Scored(
+    return ScoredSubset(
         subset=scored.subset,
         ids=(*lent.ids, *fakes.ids),
         labels=np.concatenate([lent.labels, fakes.labels]),

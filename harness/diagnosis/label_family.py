@@ -9,28 +9,28 @@ import numpy as np
 
 from harness.api import FAKE, REAL
 from harness.diagnosis.condition import (
-    About,
     Absent,
     Condition,
+    RowFacts,
     RowsChange,
-    Rule,
-    Scored,
+    ScoredSubset,
+    ScoreRule,
     Scores,
     Sets,
 )
 from harness.diagnosis.listing import lexicographic, natural
 
 Places = Sequence[int]
-Order = Callable[[Scored], Places | None]
+Order = Callable[[ScoredSubset], Places | None]
 """A set -> (N,) places: which image comes first, second, ...; None where that is not known."""
-Paired = Callable[[Scored], Scores | None]
+Paired = Callable[[ScoredSubset], Scores | None]
 """A set -> (N,) the scores that its images get; None where an order is not known."""
 
 _PAIR = "pair scores and ids by name, never by place in two lists."
 _CLASS = "read which output or which number is fake from the checkpoint, not from a folder's order."
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Exchanged classes, and scores that were paired with ids in another order."""
     yield from _EXCHANGED
     for what, base in (("paths", False), ("base names", True)):
@@ -41,16 +41,16 @@ def conditions(about: About) -> Iterator[Condition | Absent]:
     yield from _listed(about)
 
 
-def _exchanged_labels(sets: Sets, rule: Rule) -> Sets:
+def _exchanged_labels(sets: Sets, rule: ScoreRule) -> Sets:
     del rule
     return {name: replace(each, labels=1 - each.labels) for name, each in sets.items()}
 
 
-def _turned_scores(sets: Sets, rule: Rule) -> Sets:
+def _turned_scores(sets: Sets, rule: ScoreRule) -> Sets:
     return {name: replace(each, scores=turned(each.scores, rule)) for name, each in sets.items()}
 
 
-def turned(scores: Scores, rule: Rule) -> Scores:
+def turned(scores: Scores, rule: ScoreRule) -> Scores:
     """(N,) scores -> (N,) scores of the other class, as a head of two outputs has them."""
     if rule.kind == "probability":
         return 1 - scores
@@ -82,11 +82,11 @@ _EXCHANGED = (
 )
 
 
-def _as_it_is(scored: Scored) -> Places:
+def _as_it_is(scored: ScoredSubset) -> Places:
     return range(len(scored.ids))
 
 
-def _fakes_first(scored: Scored) -> Places:
+def _fakes_first(scored: ScoredSubset) -> Places:
     return [*np.flatnonzero(scored.labels == FAKE), *np.flatnonzero(scored.labels == REAL)]
 
 
@@ -101,10 +101,10 @@ _SHUFFLES: tuple[tuple[str, Order], ...] = (
 def _sorted(what: str, base: bool) -> Iterator[Condition]:
     """Lists of names sorted by numbers and by characters."""
 
-    def by_numbers(scored: Scored) -> Places:
+    def by_numbers(scored: ScoredSubset) -> Places:
         return natural(scored.ids, base)
 
-    def by_characters(scored: Scored) -> Places:
+    def by_characters(scored: ScoredSubset) -> Places:
         return lexicographic(scored.ids, base)
 
     for how, of_scores, of_ids in (
@@ -122,14 +122,14 @@ def _sorted(what: str, base: bool) -> Iterator[Condition]:
         yield _condition(f"{name}, ids by class", text, _pairing(_as_it_is, of_scores))
 
 
-def _listed(about: About) -> Iterator[Condition | Absent]:
+def _listed(about: RowFacts) -> Iterator[Condition | Absent]:
     """By the order of a stored list."""
     name = "scores in the order of a stored list"
     if not about.orders:
         yield Absent(name=name, family="labels", why="no list of `os.listdir` is given")
         return
 
-    def as_listed(scored: Scored) -> Places | None:
+    def as_listed(scored: ScoredSubset) -> Places | None:
         rank = {each: place for place, each in enumerate(about.orders.get(scored.subset, ()))}
         if not rank.keys() >= set(scored.ids):
             return None
@@ -144,7 +144,7 @@ def _listed(about: About) -> Iterator[Condition | Absent]:
 def _pairing(of_ids: Order, of_scores: Order) -> Paired:
     """The k-th id in one order gets the k-th score in the other."""
 
-    def paired(scored: Scored) -> Scores | None:
+    def paired(scored: ScoredSubset) -> Scores | None:
         ids, scores = of_ids(scored), of_scores(scored)
         if ids is None or scores is None:
             return None
@@ -156,7 +156,7 @@ def _pairing(of_ids: Order, of_scores: Order) -> Paired:
 
 
 def _within_classes(paired: Paired) -> Paired:
-    def inside(scored: Scored) -> Scores | None:
+    def inside(scored: ScoredSubset) -> Scores | None:
         scores: Scores = scored.scores.copy()
         for label in (REAL, FAKE):
             members = np.flatnonzero(scored.labels == label)
@@ -169,7 +169,7 @@ def _within_classes(paired: Paired) -> Paired:
 
 
 def _condition(name: str, changes: str, paired: Paired) -> Condition:
-    def of(sets: Sets, rule: Rule) -> Sets | None:
+    def of(sets: Sets, rule: ScoreRule) -> Sets | None:
         del rule
         found = {name: paired(each) for name, each in sets.items()}
         if all(scores is None for scores in found.values()):

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.diagnosis.condition import Scored, Scores
+from harness.diagnosis.condition import ScoredSubset, Scores
 from harness.diagnosis.score_maps import (
     FEWEST,
     Band,
@@ -79,7 +79,7 @@ class Match:
     words: str
 
 
-def match(ours: Scored, theirs: Theirs, kind: str) -> Match:
+def match(ours: ScoredSubset, theirs: Theirs, kind: str) -> Match:
     """Compares scores image by image.
 
     Args:
@@ -102,7 +102,7 @@ class _Pairs:
     """The images that both have, and every way in which the two scores may belong together."""
 
     def __init__(
-        self, ours: Scored, theirs: Scores, half: float, kind: str, rows: Sequence[int]
+        self, ours: ScoredSubset, theirs: Scores, half: float, kind: str, rows: Sequence[int]
     ) -> None:
         self.ours, self.theirs, self.half, self.kind = ours, theirs, half, kind
         self.rows = rows

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE
-from harness.diagnosis.condition import Rule, Scored
+from harness.diagnosis.condition import ScoredSubset, ScoreRule
 from harness.diagnosis.label_family import turned
 from harness.diagnosis.metric_rows import (
     AT_ONCE,
@@ -38,8 +38,10 @@ def areas() -> Iterator[MetricRow]:
         yield from _of_batches(size)
 
 
-def _ap_of(values: Callable[[Floats, Rule], Floats], measure: Callable[[Curve], float]) -> Number:
-    def each(scored: Scored, rule: Rule) -> float | None:
+def _ap_of(
+    values: Callable[[Floats, ScoreRule], Floats], measure: Callable[[Curve], float]
+) -> Number:
+    def each(scored: ScoredSubset, rule: ScoreRule) -> float | None:
         found = np.asarray(values(scored.scores, rule), dtype=np.float64)
         fake = scored.labels == FAKE
         if fake.all() or not fake.any() or not np.isfinite(found).all():
@@ -49,12 +51,12 @@ def _ap_of(values: Callable[[Floats, Rule], Floats], measure: Callable[[Curve], 
     return of_sets(["ap"], each)
 
 
-def _released(scores: Floats, rule: Rule) -> Floats:
+def _released(scores: Floats, rule: ScoreRule) -> Floats:
     """What the release takes AP of."""
     return sigmoid32(scores) if rule.published_ap == "ap_sigmoid32" else scores
 
 
-def _float16(scores: Floats, rule: Rule) -> Floats:
+def _float16(scores: Floats, rule: ScoreRule) -> Floats:
     with np.errstate(over="ignore"):
         return float32(scores, rule).astype(np.float16)
 
@@ -103,8 +105,8 @@ def _ap_of_other_scores() -> Iterator[MetricRow]:
     )
 
 
-def _decimals(decimals: int) -> Callable[[Floats, Rule], Floats]:
-    def printed(scores: Floats, rule: Rule) -> Floats:
+def _decimals(decimals: int) -> Callable[[Floats, ScoreRule], Floats]:
+    def printed(scores: Floats, rule: ScoreRule) -> Floats:
         return np.round(float32(scores, rule).astype(np.float64), decimals)
 
     return printed
@@ -146,7 +148,7 @@ def _other_areas() -> Iterator[MetricRow]:
     )
 
 
-def _ap_of_reals(scored: Scored, rule: Rule) -> float | None:
+def _ap_of_reals(scored: ScoredSubset, rule: ScoreRule) -> float | None:
     scores = turned(scored.scores, rule)
     return of_set(replace(scored, labels=1 - scored.labels, scores=scores), rule, "ap")
 
@@ -178,7 +180,7 @@ def _of_batches(size: int) -> Iterator[MetricRow]:
     )
 
 
-def _batched_ap(scored: Scored, rule: Rule, size: int) -> float | None:
+def _batched_ap(scored: ScoredSubset, rule: ScoreRule, size: int) -> float | None:
     values = np.asarray(_released(scored.scores, rule), dtype=np.float64)
     fake = scored.labels == FAKE
     found: list[float] = []

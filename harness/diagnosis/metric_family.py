@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from harness.diagnosis.condition import (
     MEAN,
-    About,
     Absent,
     Condition,
     Given,
     MetricChange,
-    Rule,
-    Scored,
+    RowFacts,
+    ScoredSubset,
+    ScoreRule,
     Sets,
 )
 from harness.diagnosis.listing import scene
@@ -26,12 +25,12 @@ from harness.diagnosis.metric_rows import (
     pooled,
 )
 from harness.diagnosis.metric_shares import shares
-from harness.diagnosis.published import mean, number, of_set
+from harness.diagnosis.published import mean, of_set
 
 _MEAN = "say over what the mean is taken, and give the subsets' numbers beside it."
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Other definitions of the metrics, other thresholds, other means, and cut off digits."""
     for row in _rows():
         if about.rule.kind not in row.kinds:
@@ -53,14 +52,6 @@ def _rows() -> Iterator[MetricRow]:
     yield from areas()
     yield from shares()
     yield from _other_means()
-    yield MetricRow(
-        name="truncated",
-        family="table",
-        changes="digits behind the last printed one were cut off, not rounded.",
-        of=_truncated,
-        do='print with a format that rounds, such as `f"{100 * value:.1f}"`.',
-        seen="LFM's paper prints 725,641 parameters as 0.72M",
-    )
 
 
 def _other_means() -> Iterator[MetricRow]:
@@ -98,13 +89,13 @@ def _other_means() -> Iterator[MetricRow]:
     )
 
 
-def _over_pooled(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _over_pooled(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     if given.cell.subset != MEAN:
         return None
     return of_set(pooled(sets.values()), rule, given.cell.metric)
 
 
-def _weighted(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _weighted(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     if given.cell.subset != MEAN:
         return None
     values = [of_set(each, rule, given.cell.metric) for each in sets.values()]
@@ -114,7 +105,7 @@ def _weighted(sets: Sets, rule: Rule, given: Given) -> float | None:
     return float(np.average(known, weights=[len(each.ids) for each in sets.values()]))
 
 
-def _scenes(scored: Scored) -> list[Scored]:
+def _scenes(scored: ScoredSubset) -> list[ScoredSubset]:
     """The set by scenes; the set itself where it has one."""
     scenes = [scene(name) for name in scored.ids]
     names = sorted(set(scenes))
@@ -124,24 +115,15 @@ def _scenes(scored: Scored) -> list[Scored]:
     return [scored.take(column == name) for name in names]
 
 
-def _over_scenes(sets: Sets, rule: Rule, given: Given) -> float | None:
-    def each(scored: Scored, rule: Rule) -> float | None:
+def _over_scenes(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
+    def each(scored: ScoredSubset, rule: ScoreRule) -> float | None:
         return mean(of_set(part, rule, given.cell.metric) for part in _scenes(scored))
 
     return of_sets([given.cell.metric], each)(sets, rule, given)
 
 
-def _over_all_scenes(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _over_all_scenes(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     if given.cell.subset != MEAN:
         return None
     parts = (part for each in sets.values() for part in _scenes(each))
     return mean(of_set(part, rule, given.cell.metric) for part in parts)
-
-
-def _truncated(sets: Sets, rule: Rule, given: Given) -> float | None:
-    value = number(sets, rule, given.cell)
-    if value is None:
-        return None
-    unit = 10.0 ** (given.digits.decimals + 2)
-    # 0.623 * 1000 is a hair below 623: what a float loses is no digit that was cut off.
-    return math.floor(value * unit + 1e-6) / unit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.api import FAKE
-from harness.diagnosis.condition import MEAN, Family, Given, Rule, Scored, Sets
+from harness.diagnosis.condition import MEAN, Family, Given, ScoredSubset, ScoreRule, Sets
 from harness.diagnosis.published import mean, of_set
 from harness.metrics.classification import sigmoid32
 
@@ -18,7 +18,7 @@ AT_ONCE = "collect all scores of a set, then compute the metric once."
 BY_NAME = "say which of the two is meant, and print it under its own name."
 
 Floats = np.ndarray[Any, Any]
-Number = Callable[[Sets, Rule, Given], float | None]
+Number = Callable[[Sets, ScoreRule, Given], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class MetricRow:
 
     name: str
     changes: str
-    of: Callable[[Sets, Rule, Given], float | None]
+    of: Callable[[Sets, ScoreRule, Given], float | None]
     do: str
     seen: str = ""
     kin: str = ""
@@ -35,11 +35,13 @@ class MetricRow:
     family: Family = "metric"
 
 
-def of_sets(metrics: Iterable[str], each: Callable[[Scored, Rule], float | None]) -> Number:
+def of_sets(
+    metrics: Iterable[str], each: Callable[[ScoredSubset, ScoreRule], float | None]
+) -> Number:
     """Touches these metrics of a set; of a mean, the plain mean over the sets' new numbers."""
     touched = frozenset(metrics)
 
-    def of(sets: Sets, rule: Rule, given: Given) -> float | None:
+    def of(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
         if given.cell.metric not in touched:
             return None
         if given.cell.subset == MEAN:
@@ -54,21 +56,21 @@ def printed_as(metric: str, *others: str) -> Number:
     return of_sets(others, lambda scored, rule: of_set(scored, rule, metric))
 
 
-def float32(scores: Floats, rule: Rule) -> Floats:
+def float32(scores: Floats, rule: ScoreRule) -> Floats:
     """(N,) probabilities of logits; scores that are none stay on their scale."""
     return sigmoid32(scores) if rule.kind == "logit" else scores.astype(np.float32)
 
 
-def right(scored: Scored, rule: Rule) -> Floats:
+def right(scored: ScoredSubset, rule: ScoreRule) -> Floats:
     """(N,) whether each image is judged rightly."""
     found: Floats = (scored.scores > rule.threshold) == (scored.labels == FAKE)
     return found
 
 
-def pooled(sets: Iterable[Scored]) -> Scored:
+def pooled(sets: Iterable[ScoredSubset]) -> ScoredSubset:
     """The images of all sets as one set; of none, an empty one."""
     found = list(sets)
-    return Scored(
+    return ScoredSubset(
         subset=MEAN,
         ids=tuple(f"{each.subset}/{name}" for each in found for name in each.ids),
         labels=np.concatenate([each.labels for each in found]),

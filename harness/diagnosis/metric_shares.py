@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE, REAL
-from harness.diagnosis.condition import MEAN, Given, Rule, Scored, Sets
+from harness.diagnosis.condition import MEAN, Given, ScoredSubset, ScoreRule, Sets
 from harness.diagnosis.metric_rows import (
     AT_ONCE,
     BATCHES,
@@ -41,13 +41,13 @@ def shares() -> Iterator[MetricRow]:
         yield from _of_batches(size)
 
 
-Judge = Callable[[Scored, Sets, Rule], tuple[Floats, float]]
+Judge = Callable[[ScoredSubset, Sets, ScoreRule], tuple[Floats, float]]
 """A set's scores and the threshold that they are compared with."""
 
 
 def _judged(judge: Judge) -> Number:
-    def of(sets: Sets, rule: Rule, given: Given) -> float | None:
-        def each(scored: Scored, rule: Rule) -> float | None:
+    def of(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
+        def each(scored: ScoredSubset, rule: ScoreRule) -> float | None:
             scores, threshold = judge(scored, sets, rule)
             judged = replace(scored, scores=np.asarray(scores, dtype=np.float64))
             return of_set(judged, replace(rule, threshold=threshold), given.cell.metric)
@@ -106,7 +106,7 @@ def _thresholds() -> Iterator[MetricRow]:
     )
 
 
-def _best(sets: Iterable[Scored], rule: Rule) -> float:
+def _best(sets: Iterable[ScoredSubset], rule: ScoreRule) -> float:
     all_of_them = pooled(sets)
     if not all_of_them.ids:
         return rule.threshold
@@ -147,7 +147,7 @@ def _other_shares() -> Iterator[MetricRow]:
     )
 
 
-def _error(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _error(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     value = number(sets, rule, given.cell) if given.cell.metric in JUDGED else None
     return None if value is None else 1 - value
 
@@ -172,14 +172,14 @@ def _wrong_denominators() -> Iterator[MetricRow]:
 
 
 def _share_of_all(label: int) -> Number:
-    def each(scored: Scored, rule: Rule) -> float | None:
+    def each(scored: ScoredSubset, rule: ScoreRule) -> float | None:
         found = right(scored, rule) & (scored.labels == label)
         return float(found.mean()) if found.size else None
 
     return of_sets(["acc", "fake_acc" if label == FAKE else "real_acc"], each)
 
 
-def _over_stated(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _over_stated(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     if given.cell.metric != "acc" or given.cell.subset == MEAN or not given.n:
         return None
     return float(right(sets[given.cell.subset], rule).sum() / given.n)
@@ -204,11 +204,11 @@ def _of_batches(size: int) -> Iterator[MetricRow]:
     )
 
 
-def _batched_accuracy(scored: Scored, rule: Rule, size: int) -> float | None:
+def _batched_accuracy(scored: ScoredSubset, rule: ScoreRule, size: int) -> float | None:
     found = right(scored, rule)
     return mean(float(found[at : at + size].mean()) for at in range(0, found.size, size))
 
 
-def _over_full_batches(scored: Scored, rule: Rule, size: int) -> float | None:
+def _over_full_batches(scored: ScoredSubset, rule: ScoreRule, size: int) -> float | None:
     found = right(scored, rule)
     return float(found.sum() / (math.ceil(found.size / size) * size)) if found.size else None

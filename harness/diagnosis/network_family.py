@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.api import Behaviour, HasModule, HasState
 from harness.diagnosis import changes
-from harness.diagnosis.condition import About, Absent, Change, Condition, View
+from harness.diagnosis.condition import Absent, Change, Condition, RowFacts, View
 
 CROP = 224
 """Side of a crop where the published geometry crops none, pixels."""
@@ -33,7 +33,7 @@ MISSING = "github mever-team/rine: loads entry by entry; a missing one stays ran
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class NetworkEntry:
     """A row of the tables below; ``make(name)`` is its change."""
 
     name: str
@@ -66,7 +66,7 @@ class Entry:
 
 
 PRECISIONS = (
-    Entry(
+    NetworkEntry(
         name="autocast(fp16)",
         changes="mixed precision in float16.",
         make=lambda name: changes.autocast(name, torch.float16),
@@ -74,14 +74,14 @@ PRECISIONS = (
         seen=FERRETNET,
         kin="half precision",
     ),
-    Entry(
+    NetworkEntry(
         name="weights(bf16)",
         changes="weights and pictures are bfloat16.",
         make=lambda name: changes.weights_in(name, torch.bfloat16),
         do=HALVES,
         kin="half precision",
     ),
-    Entry(
+    NetworkEntry(
         name="weights(fp16)",
         changes="weights and pictures are float16, as by model.half().",
         make=lambda name: changes.weights_in(name, torch.float16),
@@ -89,7 +89,7 @@ PRECISIONS = (
         seen=RINE,
         kin="half precision",
     ),
-    Entry(
+    NetworkEntry(
         name="weights(fp64)",
         changes="weights and pictures are float64.",
         make=lambda name: changes.weights_in(name, torch.float64),
@@ -98,7 +98,7 @@ PRECISIONS = (
 )
 
 
-EXACT_GELU = Entry(
+EXACT_GELU = NetworkEntry(
     name="exact GELU",
     changes="the tower has the exact GELU in place of OpenAI's QuickGELU.",
     make=lambda name: changes.exact_gelu,
@@ -117,13 +117,13 @@ def _flip(images: Tensor) -> Tensor:
 
 
 VIEWS = (
-    Entry(
+    NetworkEntry(
         name="flipped",
         changes="every picture is mirrored.",
         make=lambda name: changes.seen_as(name, _flip),
         do="do not flip test images: flips belong to the training's augmentation.",
     ),
-    Entry(
+    NetworkEntry(
         name="mean of both flips",
         changes="a score is the mean over the picture and its mirror image.",
         make=lambda name: changes.seen_as(name, _same, _flip),
@@ -131,7 +131,7 @@ VIEWS = (
         seen=DRCT,
         kin="test-time views",
     ),
-    Entry(
+    NetworkEntry(
         name="mean of flips and quarter turns",
         changes="a score is the mean over four quarter turns of the picture and of its mirror "
         "image.",
@@ -150,7 +150,7 @@ def _turned(number: int) -> Callable[[Tensor], Tensor]:
     return view
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """What can be tried of the detector's network, and which of its deviations cannot."""
     yield from _behaviours(about)
     blueprint = changes.blueprint(about.spec, about.variant)
@@ -178,7 +178,7 @@ def _modes(blueprint: Any) -> Iterator[Condition | Absent]:
     if not norms:
         yield _absent("batch_norm(...)", "it has no batch norm")
     for batch in BATCHES if norms else ():
-        yield Entry(
+        yield NetworkEntry(
             name=f"batch_norm({batch})",
             changes=f"batch norms are in training mode, in batches of {batch}: they take the "
             "batch's own statistics.",
@@ -191,7 +191,7 @@ def _modes(blueprint: Any) -> Iterator[Condition | Absent]:
         yield _absent("dropout", "it has no dropout")
         return
     for batch in TRAINING_BATCHES if norms else ():
-        yield Entry(
+        yield NetworkEntry(
             name=f"eval() not called({batch})",
             changes=f"all of the network is in training mode, in batches of {batch}: batch norms "
             "and dropout.",
@@ -201,7 +201,7 @@ def _modes(blueprint: Any) -> Iterator[Condition | Absent]:
             random=True,
             batch=batch,
         ).condition()
-    yield Entry(
+    yield NetworkEntry(
         name="dropout",
         changes="dropout, and whatever else draws in training, is on; batch norms are not.",
         make=changes.dropout,
@@ -223,7 +223,7 @@ def _precisions() -> Iterator[Condition]:
         yield entry.condition()
 
 
-def _crops(about: About) -> Iterator[Condition | Absent]:
+def _crops(about: RowFacts) -> Iterator[Condition | Absent]:
     """In place of a last centre crop, or of what the geometry gives."""
     rule, kind = about.spec.input_rule, about.spec.score.kind
     before, _, last = about.geometry.rpartition("|")
@@ -239,7 +239,7 @@ def _crops(about: About) -> Iterator[Condition | Absent]:
         means["probabilities"] = changes.mean_of_probabilities
     for count in (5, 10):
         for of, mean in means.items():
-            yield Entry(
+            yield NetworkEntry(
                 name=f"mean of {of} of {count} crops({side})",
                 changes=f"a score is the mean of the {of} of {count} crops of {side} pixels: "
                 f"corners and middle{', and of the mirror image' if count == 10 else ''}.",
@@ -252,7 +252,7 @@ def _crops(about: About) -> Iterator[Condition | Absent]:
             ).condition(preprocess=(before or "native") if cropped else "")
 
 
-def _at_random(about: About, blueprint: Any) -> Iterator[Condition | Absent]:
+def _at_random(about: RowFacts, blueprint: Any) -> Iterator[Condition | Absent]:
     state = blueprint.state_dict() if isinstance(blueprint, HasState) else {}
     if not state:
         yield _absent("keys at random", "it has no weights")
@@ -266,7 +266,7 @@ def _at_random(about: About, blueprint: Any) -> Iterator[Condition | Absent]:
         yield _absent("at random(head)", "it has no last layer of one or two outputs")
     spec, options = about.spec, about.spec.variants.get(about.variant, {})
     for part, (random, seen) in parts.items():
-        yield Entry(
+        yield NetworkEntry(
             name=f"at random({part})",
             changes=f"names in the file did not match, and nothing said so: {part} of the weights "
             "as a new network has it.",
@@ -277,7 +277,7 @@ def _at_random(about: About, blueprint: Any) -> Iterator[Condition | Absent]:
         ).condition()
 
 
-def _behaviours(about: About) -> Iterator[Condition | Absent]:
+def _behaviours(about: RowFacts) -> Iterator[Condition | Absent]:
     spec = about.spec
     own = spec.variants.get(about.variant, {})
     here = {deviation.what: deviation.here for deviation in spec.deviations}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from baselines._clip import CLIP_MEAN, CLIP_STD
-from harness.api import IMAGENET_MEAN, IMAGENET_STD, Normalised
+from harness.api import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Normalised
 from harness.api.network import Statistic
 from harness.diagnosis.changes import blueprint, normalised, normalised_twice
-from harness.diagnosis.condition import About, Absent, Condition, View
+from harness.diagnosis.condition import Absent, Condition, RowFacts, View
 
 ON_CLIP = (
     "github beibuwandeluori/DRCT and Michel-liu/FatFormer: ImageNet's statistics on a CLIP tower; "
@@ -26,7 +25,7 @@ KNOWN: dict[str, tuple[Statistic, Statistic, str, str]] = {
 """Name -> mean, deviation, in words, where it was seen."""
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Every normalisation of :data:`KNOWN` but the detector's own, and its own twice."""
     module = getattr(blueprint(about.spec, about.variant), "module", None)
     if not isinstance(module, Normalised):

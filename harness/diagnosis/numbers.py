@@ -18,7 +18,7 @@ from harness.report.references import load_references
 from harness.report.spec import load_specs
 from harness.report.table_faults import MEAN, Attempt, Key, Numbers
 from harness.report.table_verdicts import judge
-from harness.results.answers import Answer, Outcome, Wanted
+from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
 from harness.results.paths import REFERENCES, TABLES
 
 COLUMNS = ("suite", "subset", "method", "metric", "value")
@@ -110,7 +110,7 @@ class _Compared:
 
 def explain_numbers(
     numbers: Tables, reference: str, tables: Sequence[KnownTable] | None = None
-) -> Answer:
+) -> WhyAnswer:
     """What a table's numbers are, where they are not the reference's or not their own row's.
 
     Each fault is judged by the cells that it is about; an outcome has numbers for those alone.
@@ -131,8 +131,8 @@ def explain_numbers(
             f"reference {reference} has no table of {', '.join(numbers)}",
             hint=f"its suites are: {', '.join(suites)}" if suites else "see tables/references",
         )
-    wanted: list[Wanted] = []
-    outcomes: list[Outcome] = []
+    wanted: list[WantedNumber] = []
+    outcomes: list[ConditionResult] = []
     further: list[str] = []
     left: list[str] = []
     for each in compared:
@@ -144,7 +144,7 @@ def explain_numbers(
         outcomes += found
         about = [*off, *(key for fault in own for key in fault.numbers)]
         wanted += [
-            Wanted(
+            WantedNumber(
                 name=named(key, prefix),
                 subset=key[1],
                 metric=key[2],
@@ -157,7 +157,7 @@ def explain_numbers(
         ]
         further += deciding(judged, each.given, prefix)
         left += remains(judged, off, each.given, each.known, prefix)
-    return Answer(
+    return WhyAnswer(
         wanted=tuple(wanted),
         outcomes=tuple(sorted(outcomes, key=_rank)),
         not_tried={"every other family": "needs images: --method X --suite Y"},
@@ -167,7 +167,7 @@ def explain_numbers(
     )
 
 
-def _rank(found: Outcome) -> tuple[int, float]:
+def _rank(found: ConditionResult) -> tuple[int, float]:
     order = ("explains", "possible", "excluded")
     return order.index(found.verdict), found.accidental or 0.0
 

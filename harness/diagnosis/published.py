@@ -6,17 +6,25 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.diagnosis.condition import MEAN, Cell, Given, MetricChange, Rule, Scored, Sets
+from harness.diagnosis.condition import (
+    MEAN,
+    Given,
+    MetricCell,
+    MetricChange,
+    ScoredSubset,
+    ScoreRule,
+    Sets,
+)
 from harness.metrics import classification
 
 
-def number(sets: Sets, rule: Rule, cell: Cell) -> float | None:
+def number(sets: Sets, rule: ScoreRule, cell: MetricCell) -> float | None:
     """A cell's number as a fraction; None where it is not defined.
 
     Args:
         sets: the scored images.
         rule: how they are judged.
-        cell: of one of the sets, or :data:`~harness.diagnosis.condition.MEAN`: the plain mean over all.
+        cell: of one of the sets, or of ``MEAN``: the plain mean over all.
     """
     if cell.subset == MEAN:
         return mean(of_set(each, rule, cell.metric) for each in sets.values())
@@ -30,7 +38,7 @@ def mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(found) else None
 
 
-def of_set(scored: Scored, rule: Rule, metric: str) -> float | None:
+def of_set(scored: ScoredSubset, rule: ScoreRule, metric: str) -> float | None:
     """A metric of one set, as records name it; ``ap`` is the release's own."""
     labels, scores = scored.labels, scored.scores
     match metric:
@@ -53,7 +61,7 @@ def of_set(scored: Scored, rule: Rule, metric: str) -> float | None:
     return found.value
 
 
-def under(change: MetricChange | None, sets: Sets, rule: Rule, given: Given) -> float | None:
+def under(change: MetricChange | None, sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     """A given cell's number, with a change of the metric where it touches the cell."""
     if change is not None and (value := change.of(sets, rule, given)) is not None:
         return value

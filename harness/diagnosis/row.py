@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.data.manifest import load_manifest
 from harness.data.sample import Manifest, Sample
 from harness.data.suite import Selection, Suite
-from harness.diagnosis.condition import Rule, Scored, Sets
+from harness.diagnosis.condition import ScoredSubset, ScoreRule, Sets
 from harness.engine.scorer import Job
 from harness.errors import DataError
 from harness.evaluation.matrix import Matrix
@@ -20,7 +20,7 @@ from harness.results.records import RunRecord, SubsetResult
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ScoredRow:
     """A detector's record on a suite, with the images and their scores.
 
     Args:
@@ -44,10 +44,12 @@ class Row:
     others: Sets = field(default_factory=dict)
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> ScoreRule:
         """How its scores are judged."""
         score = self.job.spec.score
-        return Rule(kind=score.kind, threshold=score.threshold, published_ap=score.published_ap)
+        return ScoreRule(
+            kind=score.kind, threshold=score.threshold, published_ap=score.published_ap
+        )
 
     def result(self, subset: str) -> SubsetResult:
         """What the record holds of a subset."""
@@ -60,7 +62,7 @@ class Row:
         return {sample.id: place for place, sample in enumerate(self.samples[subset])}
 
 
-def scored_row(job: Job, selection: Selection, settings: Settings) -> Row:
+def scored_row(job: Job, selection: Selection, settings: Settings) -> ScoredRow:
     """Scores a selection the published way, as ``run`` does; what is kept is not scored again.
 
     Raises:
@@ -83,7 +85,7 @@ def scored_row(job: Job, selection: Selection, settings: Settings) -> Row:
         sets[subset.name] = as_scored(subset.name, kept, samples[subset.name])
     asked = {subset.name for subset in selection.subsets}
     others = (result for result in record.subsets if result.subset not in asked)
-    return Row(
+    return ScoredRow(
         job=job,
         suite=selection.suite,
         settings=settings,
@@ -95,10 +97,10 @@ def scored_row(job: Job, selection: Selection, settings: Settings) -> Row:
     )
 
 
-def as_scored(subset: str, kept: Predictions, samples: Iterable[Sample] = ()) -> Scored:
+def as_scored(subset: str, kept: Predictions, samples: Iterable[Sample] = ()) -> ScoredSubset:
     """Kept scores as conditions take them."""
     sha256 = {sample.id: sample.sha256 for sample in samples}
-    return Scored(
+    return ScoredSubset(
         subset=subset,
         ids=kept.ids,
         labels=kept.labels,
@@ -107,7 +109,7 @@ def as_scored(subset: str, kept: Predictions, samples: Iterable[Sample] = ()) ->
     )
 
 
-def _kept(results: Iterable[SubsetResult], settings: Settings) -> dict[str, Scored]:
+def _kept(results: Iterable[SubsetResult], settings: Settings) -> dict[str, ScoredSubset]:
     """Scores of other subsets, as far as they are on disk."""
     found = {}
     for result in results:
@@ -117,6 +119,6 @@ def _kept(results: Iterable[SubsetResult], settings: Settings) -> dict[str, Scor
     return found
 
 
-def with_job(row: Row, job: Job) -> Row:
+def with_job(row: ScoredRow, job: Job) -> ScoredRow:
     """The row with another checkpoint, or with another network, in place of its own."""
     return dataclasses.replace(row, job=job)

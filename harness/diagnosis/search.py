@@ -12,11 +12,22 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from harness.diagnosis.combined import Combined, overlaid
-from harness.diagnosis.condition import AS_PUBLISHED, MEAN, About, Absent, Condition, Given, View
+from harness.diagnosis.condition import (
+    AS_PUBLISHED,
+    MEAN,
+    Absent,
+    Condition,
+    Given,
+    RowFacts,
+    ScoredSubset,
+    View,
+)
 from harness.diagnosis.estimate import estimate
 from harness.diagnosis.published import mean
-from harness.diagnosis.row import Row
+from harness.diagnosis.row import ScoredRow
 from harness.diagnosis.verdicts import Target, Tried
 from harness.diagnosis.view_scores import BudgetSpentError, ViewScores, ViewState, rounds
 from harness.results.answers import Number
@@ -29,6 +40,8 @@ ERROR = 0.001
 """Chance that a condition drops out although it makes the number, over all rounds."""
 NO_TIME = "the budget was spent: a longer --budget goes on where this one ended"
 FORWARD_PAIRS = 24
+FEWEST = 10
+"""Images of each class from which on a sample that a spent budget left is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +74,8 @@ class Search:
         conditions, absent: the catalogue for the row.
     """
 
-    row: Row
-    about: About
+    row: ScoredRow
+    about: RowFacts
     given: Sequence[Given]
     targets: Sequence[Target]
     effort: Effort
@@ -307,7 +320,7 @@ class Search:
                 self.not_tried[name] = NO_TIME if self.effort.forward else "--free: no image scored"
 
     def _sample_at_hand(self, state: ViewState, condition: Condition) -> tuple[Number, ...] | None:
-        if state.error or not all(flags.any() for flags in self.views.sets(state)[1].values()):
+        if state.error or not all(map(_enough, self.views.sets(state)[0].values())):
             return None
         combined = Combined(view=condition)
         return self._estimated(state, combined, len(SAMPLES) + 1) or self._exactly(combined, state)
@@ -316,6 +329,11 @@ class Search:
 def _view(condition: Condition) -> View:
     assert isinstance(condition.act, View)
     return condition.act
+
+
+def _enough(scored: ScoredSubset) -> bool:
+    """Whether a sample says anything."""
+    return all(int((scored.labels == label).sum()) >= FEWEST for label in np.unique(scored.labels))
 
 
 def _may_be(target: Target, number: Number) -> bool:

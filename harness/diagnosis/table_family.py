@@ -8,13 +8,13 @@ from itertools import combinations
 
 from harness.diagnosis.condition import (
     MEAN,
-    About,
     Absent,
-    Cell,
     Condition,
     Given,
+    MetricCell,
     MetricChange,
-    Rule,
+    RowFacts,
+    ScoreRule,
     Sets,
 )
 from harness.diagnosis.published import mean, number
@@ -34,20 +34,17 @@ from harness.report.table_faults import (
     means,
 )
 from harness.report.table_verdicts import judge
-from harness.results.answers import Outcome
+from harness.results.answers import ConditionResult
 
-Rows = Mapping[str, Mapping[Cell, float]]
-"""Detector -> its numbers on this suite, as fractions."""
 _OTHER = {"acc": "ap", "ap": "acc"}
-_Where = Callable[[Cell], Cell]
+_Where = Callable[[MetricCell], MetricCell]
 
 
-def conditions(about: About, rows: Rows | None = None) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Columns, rows and the pair exchanged, other means, decimals cut.
 
     Args:
         about: its sets are the columns; ``other_sets`` those of the suite that are not asked for.
-        rows: numbers of other detectors, None where none are known.
     """
     yield from _pairs(about)
     if len(about.sets) + len(about.other_sets) > 1:
@@ -58,10 +55,10 @@ def conditions(about: About, rows: Rows | None = None) -> Iterator[Condition | A
         yield Absent(name=EXCHANGED.name, family="table", why=why)
         yield Absent(name=OTHER_MEAN.name, family="table", why=why)
     yield _condition(CUT, _cut)
-    for name, numbers in (rows or {}).items():
+    for name, numbers in about.rows.items():
         fault = OTHER_ROW.at(f"{name} in that of {about.spec.name}")
         yield _condition(fault, _looked_up(numbers))
-    if not rows:
+    if not about.rows:
         why = "no records of other detectors on this suite"
         yield Absent(name=OTHER_ROW.name, family="table", why=why)
 
@@ -72,7 +69,7 @@ def copied(
     suite: str,
     tables: Sequence[KnownTable],
     but: str = "",
-) -> list[Outcome]:
+) -> list[ConditionResult]:
     """Rows of the known tables with the same digits, jointly for the given cells.
 
     A row that has only some of the digits is told where that is no accident: fewer than 0.05 rows
@@ -95,7 +92,7 @@ def copied(
     return outcomes_of(judge(digits, copies(tables, suite, list(digits), but)))
 
 
-def _condition(fault: Fault, of: Callable[[Sets, Rule, Given], float | None]) -> Condition:
+def _condition(fault: Fault, of: Callable[[Sets, ScoreRule, Given], float | None]) -> Condition:
     return Condition(
         name=fault.name,
         family="table",
@@ -106,12 +103,12 @@ def _condition(fault: Fault, of: Callable[[Sets, Rule, Given], float | None]) ->
     )
 
 
-def _pairs(about: About) -> Iterator[Condition]:
+def _pairs(about: RowFacts) -> Iterator[Condition]:
     """ACC for AP everywhere, and in one column, which moves the mean."""
 
     def turned(subset: str) -> _Where:
         return lambda cell: (
-            Cell(cell.subset, _OTHER.get(cell.metric, cell.metric))
+            MetricCell(cell.subset, _OTHER.get(cell.metric, cell.metric))
             if subset in ("", cell.subset)
             else cell
         )
@@ -122,11 +119,11 @@ def _pairs(about: About) -> Iterator[Condition]:
             yield _condition(TRANSPOSED.at(subset), _moved({}, turned(subset)))
 
 
-def _columns(about: About) -> Iterator[Condition]:
+def _columns(about: RowFacts) -> Iterator[Condition]:
     """Two columns for each other, and the number of one under another's head."""
 
     def placed(source: Mapping[str, str]) -> _Where:
-        return lambda cell: Cell(source.get(cell.subset, cell.subset), cell.metric)
+        return lambda cell: MetricCell(source.get(cell.subset, cell.subset), cell.metric)
 
     names = [*about.sets, *about.other_sets]
     for a, b in combinations(names, 2):
@@ -139,34 +136,34 @@ def _columns(about: About) -> Iterator[Condition]:
         yield _condition(OTHER_COLUMN.at(f"the mean under {here}"), under)
 
 
-def _moved(others: Sets, where: _Where) -> Callable[[Sets, Rule, Given], float | None]:
+def _moved(others: Sets, where: _Where) -> Callable[[Sets, ScoreRule, Given], float | None]:
     """Every cell has the number of another cell; the mean is that of what stands in the columns.
 
     None for cells that keep theirs.
     """
 
-    def of(sets: Sets, rule: Rule, given: Given) -> float | None:
+    def of(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
         cell = given.cell
         every = {**others, **sets}
         columns = list(sets) if cell.subset == MEAN else [cell.subset]
-        there = [where(Cell(column, cell.metric)) for column in columns]
-        if there == [Cell(column, cell.metric) for column in columns]:
+        there = [where(MetricCell(column, cell.metric)) for column in columns]
+        if there == [MetricCell(column, cell.metric) for column in columns]:
             return None
         return mean(number(every, rule, each) for each in there)
 
     return of
 
 
-def _mean_under(here: str) -> Callable[[Sets, Rule, Given], float | None]:
-    def of(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _mean_under(here: str) -> Callable[[Sets, ScoreRule, Given], float | None]:
+    def of(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
         if given.cell.subset != here:
             return None
-        return number(sets, rule, Cell(MEAN, given.cell.metric))
+        return number(sets, rule, MetricCell(MEAN, given.cell.metric))
 
     return of
 
 
-def _other_means(about: About) -> Iterator[Condition]:
+def _other_means(about: RowFacts) -> Iterator[Condition]:
     """The mean over other columns, or by numbers of images; cells of one subset are not touched."""
     asked, every = list(about.sets), [*about.sets, *about.other_sets]
     usual = f"{len(asked)} subsets"
@@ -183,23 +180,29 @@ def _other_means(about: About) -> Iterator[Condition]:
                 yield _condition(mean_taken(what), of)
 
 
-def _mean_over(others: Sets, over: Over, what: str) -> Callable[[Sets, Rule, Given], float | None]:
-    def of(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _mean_over(
+    others: Sets, over: Over, what: str
+) -> Callable[[Sets, ScoreRule, Given], float | None]:
+    def of(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
         if given.cell.subset != MEAN:
             return None
         every = {**others, **sets}
         (columns,) = over.values()
-        values = {each: number(every, rule, Cell(each, given.cell.metric)) for each in columns}
+        values = {
+            each: number(every, rule, MetricCell(each, given.cell.metric)) for each in columns
+        }
         known = {each: value for each, value in values.items() if value is not None}
         return dict(means(known, over))[what] if len(known) == len(values) else None
 
     return of
 
 
-def _cut(sets: Sets, rule: Rule, given: Given) -> float | None:
+def _cut(sets: Sets, rule: ScoreRule, given: Given) -> float | None:
     value = number(sets, rule, given.cell)
     return None if value is None else cut(100 * value, given.digits.decimals) / 100
 
 
-def _looked_up(numbers: Mapping[Cell, float]) -> Callable[[Sets, Rule, Given], float | None]:
+def _looked_up(
+    numbers: Mapping[MetricCell, float],
+) -> Callable[[Sets, ScoreRule, Given], float | None]:
     return lambda _sets, _rule, given: numbers.get(given.cell)

@@ -8,7 +8,7 @@ from harness.diagnosis.own_faults import OwnFault
 from harness.metrics.digits import Digits
 from harness.report.table_faults import FAMILY, Key, Numbers
 from harness.report.table_verdicts import Judged
-from harness.results.answers import Number, Outcome
+from harness.results.answers import ConditionResult, Number
 
 _UNDECIDED = "more numbers would match by accident than can be excluded"
 _NO_COUNT = "a detector that guesses gives it too"
@@ -21,7 +21,7 @@ def named(key: Key, prefix: str = "") -> str:
 
 def outcomes_of(
     judged: Sequence[Judged], own: Sequence[OwnFault] = (), prefix: str = ""
-) -> list[Outcome]:
+) -> list[ConditionResult]:
     """One outcome a fault and row; those that account for the same cells are one group.
 
     Args:
@@ -35,7 +35,7 @@ def outcomes_of(
         return groups.setdefault(tuple(sorted(named(key, prefix) for key in cells)), len(groups))
 
     found = [
-        Outcome(
+        ConditionResult(
             name=f"{prefix}{_row(each.numbers)}: {each.fault.name}",
             family=FAMILY,
             verdict=each.verdict,
@@ -52,7 +52,7 @@ def outcomes_of(
     for each in judged:
         fault, numbers = each.attempt.fault, each.attempt.numbers
         found.append(
-            Outcome(
+            ConditionResult(
                 name=f"{prefix}{_row(numbers)}: {fault.name}",
                 family=FAMILY,
                 verdict=each.verdict,

@@ -9,11 +9,11 @@ from harness.diagnosis.answering import Extras, about_row
 from harness.diagnosis.catalogue import catalogue
 from harness.diagnosis.condition import AS_PUBLISHED, Condition, Sets, View
 from harness.diagnosis.matching import Match, match
-from harness.diagnosis.row import Row
+from harness.diagnosis.row import ScoredRow
 from harness.diagnosis.search import NO_TIME, Effort
 from harness.diagnosis.theirs import Theirs, pooled
 from harness.diagnosis.view_scores import BudgetSpentError, ViewScores, ViewState
-from harness.results.answers import Answer, Number, Outcome, Wanted
+from harness.results.answers import ConditionResult, Number, WantedNumber, WhyAnswer
 
 FIRST = 25
 """Images of each class that decide which conditions get all images."""
@@ -21,7 +21,7 @@ SHARE = "images whose scores fit"
 _ORDER = {"explains": 0, "possible": 1, "excluded": 2}
 
 
-def explain_scores(row: Row, theirs: Theirs, effort: Effort, extras: Extras) -> Answer:
+def explain_scores(row: ScoredRow, theirs: Theirs, effort: Effort, extras: Extras) -> WhyAnswer:
     """Tries every condition that changes scores, and compares each image's with the file's.
 
     Whole files tell what labels, rows and metrics cannot hide: those families change no score, and
@@ -50,12 +50,15 @@ def explain_scores(row: Row, theirs: Theirs, effort: Effort, extras: Extras) -> 
         )
     )
     best = [found[each.name] for each in outcomes if each.verdict != "excluded"]
-    return Answer(
+    return WhyAnswer(
         detector=row.job.spec.name,
         weights=row.job.weights.label,
         suite=row.suite.name,
-        wanted=(Wanted(name=SHARE, subset="", metric="share", text="100", low=1.0, high=1.0),),
+        wanted=(
+            WantedNumber(name=SHARE, subset="", metric="share", text="100", low=1.0, high=1.0),
+        ),
         same_images="each row of the file names its image",
+        tried=len(found),
         outcomes=outcomes,
         not_tried=not_tried,
         remarks=_said(best or [found[outcomes[0].name]]),
@@ -65,7 +68,7 @@ def explain_scores(row: Row, theirs: Theirs, effort: Effort, extras: Extras) -> 
 
 
 def _try(
-    row: Row,
+    row: ScoredRow,
     views: list[Condition],
     theirs: Theirs,
     effort: Effort,
@@ -97,7 +100,7 @@ def found_fits(found: Mapping[str, tuple[Condition, Match]], name: str) -> bool:
 
 
 def _compare(
-    row: Row,
+    row: ScoredRow,
     scores: ViewScores,
     states: Mapping[str, ViewState],
     theirs: Theirs,
@@ -110,13 +113,13 @@ def _compare(
             found[name] = (by_name[name], _matched(row, sets, theirs))
 
 
-def _matched(row: Row, sets: Sets, theirs: Theirs) -> Match:
+def _matched(row: ScoredRow, sets: Sets, theirs: Theirs) -> Match:
     return match(pooled(sets), theirs, row.rule.kind)
 
 
-def _outcome(condition: Condition, found: Match) -> Outcome:
+def _outcome(condition: Condition, found: Match) -> ConditionResult:
     verdict = found.verdict
-    return Outcome(
+    return ConditionResult(
         name=condition.name,
         family=condition.family,
         verdict=verdict,

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from harness.data.scores import ScoreColumns, read_scores
-from harness.diagnosis.condition import Scored, Scores, Sets
+from harness.diagnosis.condition import ScoredSubset, Scores, Sets
 from harness.errors import UsageError
 
 FINEST = 8
@@ -75,11 +75,11 @@ def half_unit(scores: Scores) -> float:
     return 0.0
 
 
-def pooled(sets: Sets) -> Scored:
+def pooled(sets: Sets) -> ScoredSubset:
     """All images of several subsets as one set, whose ids begin with the subset."""
     parts = list(sets.values())
     known = all(part.sha256 for part in parts)
-    return Scored(
+    return ScoredSubset(
         subset="",
         ids=tuple(f"{part.subset}/{name}" for part in parts for name in part.ids),
         labels=np.concatenate([part.labels for part in parts]),
@@ -88,7 +88,7 @@ def pooled(sets: Sets) -> Scored:
     )
 
 
-def common(ours: Scored, theirs: Theirs) -> Places:
+def common(ours: ScoredSubset, theirs: Theirs) -> Places:
     """Which image each row is about.
 
     By the full id ``SUBSET/ID``, else by as many of its last folders as it takes, else the same

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.diagnosis.condition import Rule, Scored
+from harness.diagnosis.condition import ScoredSubset, ScoreRule
 from harness.metrics import classification
 from harness.metrics.bootstrap import mean_draws
 from harness.metrics.digits import Digits
@@ -25,7 +25,7 @@ _Z = 1.959964  # of 95 %, two-sided
 
 
 def sampling_interval(
-    metric: str, sets: Sequence[Scored], rule: Rule, digits: Digits, n_given: int = 0
+    metric: str, sets: Sequence[ScoredSubset], rule: ScoreRule, digits: Digits, n_given: int = 0
 ) -> tuple[float, float]:
     """Where a number of ours lies in 95 of 100 cases, if the printed one is of other such images.
 
@@ -67,11 +67,11 @@ def _alike(share: float, images: float, ours: float) -> tuple[float, float]:
     return share + (half - root) / square, share + (half + root) / square
 
 
-def _units(scored: Scored) -> list[str]:
+def _units(scored: ScoredSubset) -> list[str]:
     return list(scored.sha256) or [f"{scored.subset}/{name}" for name in scored.ids]
 
 
-def _counted(metric: str, sets: Sequence[Scored]) -> tuple[int, float]:
+def _counted(metric: str, sets: Sequence[ScoredSubset]) -> tuple[int, float]:
     """Images that an accuracy is over, and how many of equal weight are as sure (Kish)."""
     weights: dict[str, float] = defaultdict(float)
     count = 0
@@ -88,14 +88,14 @@ def _counted(metric: str, sets: Sequence[Scored]) -> tuple[int, float]:
     return count, 1 / float(np.sum(np.square(list(weights.values()))))
 
 
-def _classes(metric: str, each: Scored) -> list[np.ndarray[Any, np.dtype[np.bool_]]]:
+def _classes(metric: str, each: ScoredSubset) -> list[np.ndarray[Any, np.dtype[np.bool_]]]:
     wanted = {"real_acc": (0,), "fake_acc": (1,), "balanced_acc": (0, 1)}
     if metric not in wanted:
         raise ValueError(f"no metric {metric!r}")
     return [each.labels == label for label in wanted[metric]]
 
 
-def _ranked(metric: str, sets: Sequence[Scored], rule: Rule) -> tuple[int, float]:
+def _ranked(metric: str, sets: Sequence[ScoredSubset], rule: ScoreRule) -> tuple[int, float]:
     """Images that AP or AUC is over, and how many independent ones they are worth."""
     name = rule.published_ap if metric == "ap" else metric
     judged = classification.Rule(threshold=rule.threshold, kind=rule.kind)

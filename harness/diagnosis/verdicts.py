@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from harness.diagnosis.chance import FEWEST, distances, expected_matches
-from harness.results.answers import Number, Outcome, Verdict
+from harness.diagnosis.condition import AS_PUBLISHED
+from harness.results.answers import ConditionResult, Number, Verdict
 
 ACCIDENTS = 0.05
 """Fewer expected accidental matches than this: a match *explains*."""
@@ -26,6 +27,7 @@ SAMPLED = "known from {} images only"
 DRAWS = "it draws; its numbers are of one draw"
 OTHER_IMAGES = "the images are not known to be the same"
 OTHERS_MATCH = "what matches in another way cannot be told from it"
+PUBLISHED = "the published way makes the same digits"
 SINGLE_EXPLAINS = "a single condition explains the numbers"
 TOO_FEW = f"fewer than {FEWEST} others with numbers of their own: how rare a match is, is not known"
 ACCIDENTAL = "{:.2g} accidental matches are expected"
@@ -78,13 +80,15 @@ class Tried:
     do: str = ""
 
 
-def judge(targets: Sequence[Target], tried: Sequence[Tried]) -> tuple[Outcome, ...]:
+def judge(targets: Sequence[Target], tried: Sequence[Tried]) -> tuple[ConditionResult, ...]:
     """A verdict on every condition.
 
     *explains*: all its numbers are exact and match, no other group is known to, and fewer than
     :data:`ACCIDENTS` accidental matches are expected. Groups are what the targets cannot tell
-    apart: equal numbers, or a shared kin. A pair is dropped where one of its parts matches alone
-    or a single condition that matches has its numbers; it still counts as tried.
+    apart: equal numbers, or a shared kin. Where nothing has to be changed for the numbers to match
+    (``as published``), that explains them, and whatever else matches joins its group: it was not
+    looked for, so that no accident is to be feared. A pair is dropped where one of its parts
+    matches alone or a single condition that matches has its numbers; it still counts as tried.
 
     Returns:
         Those that explain, those that are possible (the rarer match first), then the excluded, the
@@ -114,8 +118,8 @@ def judge(targets: Sequence[Target], tried: Sequence[Tried]) -> tuple[Outcome, .
 def _outcome(
     targets: Sequence[Target], each: Tried, verdict: Verdict, group: int,
     accidental: float | None, why: str,
-) -> Outcome:  # fmt: skip
-    return Outcome(
+) -> ConditionResult:  # fmt: skip
+    return ConditionResult(
         name=each.name,
         family=each.family,
         verdict=verdict,
@@ -191,6 +195,12 @@ class _Judged:
     def verdicts(self) -> dict[int, _Verdict]:
         """Place -> verdict, group, expected accidental matches and why not more."""
         found: dict[int, _Verdict] = dict.fromkeys(self.kept, ("excluded", -1, None, ""))
+        published = self._published()
+        if published is not None:
+            for place in (place for group in self.groups for place in group):
+                verdict: Verdict = "explains" if place == published else "possible"
+                found[place] = (verdict, 0, None, "" if place == published else PUBLISHED)
+            return found
         single = ~self.field.pair
         alone = [group for group in self.groups if any(single[group])]
         explained = self._judge(alone, single, found)
@@ -198,6 +208,13 @@ class _Judged:
         everything = np.ones_like(single)
         self._judge(pairs, everything, found, alone=alone, explained=explained)
         return found
+
+    def _published(self) -> int | None:
+        """The place of the published way, where its numbers are those wanted of these images."""
+        if not all(target.exact for target in self.field.targets):
+            return None
+        places = (place for group in self.groups for place in group)
+        return next((i for i in places if self.field.tried[i].name == AS_PUBLISHED.name), None)
 
     def _judge(
         self, groups: Sequence[list[int]], among: Truths,

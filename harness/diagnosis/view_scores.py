@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,9 @@ from tqdm import tqdm
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.data.sample import Sample
-from harness.diagnosis.condition import Scored, Scores, View
-from harness.diagnosis.row import Row
-from harness.engine.scorer import Job, Scorer, make_job
+from harness.diagnosis.condition import ScoredSubset, Scores, View
+from harness.diagnosis.row import ScoredRow
+from harness.engine.scorer import Job, Scorer, make_job, with_options
 from harness.engine.towers import Towers
 from harness.errors import HarnessError
 from harness.evaluation.images import Share, SubsetScoring
@@ -31,6 +31,9 @@ from harness.evaluation.scorers import session
 from harness.results.journal import Flags, Journal
 from harness.results.predictions import prediction_path, read_predictions
 from harness.results.records import PredictionKey
+
+MEMORY = 3e9
+"""Bytes of weights that conditions on the network may hold at once."""
 
 
 class BudgetSpentError(Exception):
@@ -66,13 +69,13 @@ class ViewScores:
         states: how far each condition is, by name.
     """
 
-    def __init__(self, row: Row, deadline: float) -> None:
+    def __init__(self, row: ScoredRow, deadline: float) -> None:
         self.row = row
         self.deadline = deadline
         self.computed = 0
         self.states: dict[str, ViewState] = {}
         self._jobs: dict[str, Job] = {}
-        self._scorers: dict[tuple[str, str], Scorer] = {}
+        self._scorers: dict[tuple[str, str, str], Scorer] = {}
         self._towers = Towers()
         self._made = session(row.settings.compute, row.settings.config)
 
@@ -94,10 +97,8 @@ class ViewScores:
         if view.weights:
             job = self._jobs[view.weights]
         if view.options is not None:
-            name = job.loaded.variant or "as asked"
-            spec = dataclasses.replace(job.spec, variants={name: view.options})
-            loaded = dataclasses.replace(job.loaded, variant=name)
-            job = dataclasses.replace(job, spec=spec, loaded=loaded)
+            spec = with_options(job.spec, job.loaded.variant, view.options)
+            job = dataclasses.replace(job, spec=spec)
         return job
 
     def key(self, state: ViewState, subset: str) -> PredictionKey:
@@ -105,14 +106,13 @@ class ViewScores:
         base = self.row.record.key(subset, self.row.manifests[subset].digest)
         view, loaded = state.view, state.job.loaded
         changed = [f"decoding {view.decoding}" if view.decoding else "", view.variation]
-        own = view.weights and not view.options
         return dataclasses.replace(
             base,
             preprocess=str(parse(view.preprocess)) if view.preprocess else base.preprocess,
             perturbation=str(parse_perturbation(view.perturbation or base.perturbation)),
             precision=view.precision if view.precision != "fp32" else base.precision,
             weights=loaded.ref.sha256,
-            variant=loaded.variant if own else base.variant,
+            variant=loaded.variant if view.weights else base.variant,
             condition=", ".join(filter(None, changed)),
         )
 
@@ -124,15 +124,45 @@ class ViewScores:
         Raises:
             BudgetSpentError: there is no time left.
         """
-        todo = {name: state for name, state in states.items() if not state.error}
-        wanted = [
-            {n: self._wanted(s, subset, per_class) for n, s in todo.items()} for subset in subsets
-        ]
-        total = sum(int(flags.sum()) for each in wanted for flags in each.values())
+        wanted = {
+            name: {subset: self._wanted(state, subset, per_class) for subset in subsets}
+            for name, state in states.items()
+            if not state.error
+        }
+        total = sum(int(flags.sum()) for each in wanted.values() for flags in each.values())
         bar: tqdm[Any]
         with tqdm(total=total, desc=what, unit="score", smoothing=0.05) as bar:
-            for subset, flags in zip(subsets, wanted, strict=True):
-                self._score_subset(todo, subset, flags, bar)
+            for names in self._together(wanted, states):
+                for subset in subsets:
+                    flags = {name: wanted[name][subset] for name in names}
+                    self._score_subset({n: states[n] for n in names}, subset, flags, bar)
+
+    def _together(
+        self, names: Iterable[str], states: Mapping[str, ViewState]
+    ) -> Iterator[list[str]]:
+        """Conditions by how many networks fit into :data:`MEMORY` at once; those of the published
+        network are together."""
+        own = [name for name in names if self._own_network(states[name].view)]
+        shared = [name for name in names if name not in own]
+        at_once = max(1, int(MEMORY // max(1, self._bytes())))
+        for place in range(0, max(len(own), 1), at_once):
+            part = own[place : place + at_once]
+            yield shared + part if not place else part
+            if at_once < len(own):
+                self._scorers = {k: s for k, s in self._scorers.items() if not any(k)}
+
+    def _bytes(self) -> int:
+        """Of one network."""
+        state = self.row.job.loaded.state
+        return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+
+    def _own_network(self, view: View) -> bool:
+        return any(self._network(view))
+
+    def _network(self, view: View) -> tuple[str, str, str]:
+        """What sets a condition's network apart, empty texts for the published one."""
+        precision = "" if view.precision == "fp32" else view.precision
+        return view.weights, precision, view.variation
 
     def _wanted(self, state: ViewState, subset: str, per_class: int) -> Flags:
         samples = self.row.samples[subset]
@@ -206,7 +236,7 @@ class ViewScores:
     def _scorer(self, state: ViewState) -> Scorer:
         """One network for all conditions that change nothing in it."""
         view = state.view
-        key = (f"{view.weights} {view.precision}", view.variation)
+        key = self._network(view)
         if key not in self._scorers:
             compute = self.row.settings.compute
             if view.precision != "fp32":
@@ -239,7 +269,7 @@ class ViewScores:
             path = prediction_path(self.row.settings.out, key)
             journal.finish(path, key, samples, self.row.manifests[subset].unit)
 
-    def sets(self, state: ViewState) -> tuple[dict[str, Scored], dict[str, Flags]]:
+    def sets(self, state: ViewState) -> tuple[dict[str, ScoredSubset], dict[str, Flags]]:
         """The row's sets with the condition's scores, and which of their images have one.
 
         Returns:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.data.suite import Selection
-from harness.diagnosis.condition import MEAN, Cell, Given
-from harness.diagnosis.row import Row
+from harness.diagnosis.condition import MEAN, Given, MetricCell
+from harness.diagnosis.row import ScoredRow
 from harness.errors import UsageError, unknown_name
 from harness.metrics.digits import Digits
 from harness.report.diff import DiffCell
@@ -64,7 +64,7 @@ def _typed(text: str, selection: Selection) -> Given:
         read = Digits.parse(digits)
     except ValueError as error:
         raise UsageError(f"--number {text}: {digits!r} {error}") from error
-    return Given(cell=Cell(subset, NAMES[known]), name=name, digits=read)
+    return Given(cell=MetricCell(subset, NAMES[known]), name=name, digits=read)
 
 
 def _subset(place: str, names: list[str]) -> str:
@@ -83,19 +83,19 @@ def of_cells(cells: Iterable[DiffCell], decimals: int) -> list[Given]:
         cells: of one row and suite.
         decimals: digits behind the point that the reference prints.
     """
-    given: dict[Cell, Given] = {}
+    given: dict[MetricCell, Given] = {}
     for cell in cells:
         metric = NAMES.get(cell.metric)
-        if metric is None or cell.reference is None:
+        if metric is None or cell.reference is None or not cell.subset:
             continue
-        place = Cell(cell.column, metric)
+        place = MetricCell(cell.subset, metric)
         name = f"{cell.column}.{cell.metric}"
         digits = Digits.parse(f"{cell.reference:.{decimals}f}")
         given.setdefault(place, Given(cell=place, name=name, digits=digits))
     return list(given.values())
 
 
-def images_of(row: Row, given: Given) -> int:
+def images_of(row: ScoredRow, given: Given) -> int:
     """How many images a number is a share of; 0 of numbers that are no counts."""
     if given.cell.metric not in ACCURACIES or given.cell.subset == MEAN:
         return 0
@@ -105,7 +105,7 @@ def images_of(row: Row, given: Given) -> int:
     return int((labels == (given.cell.metric == "fake_acc")).sum())
 
 
-def possible(row: Row, given: Sequence[Given]) -> list[str]:
+def possible(row: ScoredRow, given: Sequence[Given]) -> list[str]:
     """What the digits say of the number of images, a sentence for each that cannot be of these."""
     said = []
     for each in given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.condition import About, Absent, Condition, View
+from harness.diagnosis.condition import Absent, Condition, RowFacts, View
 
 NPR_14 = "chuangchuangtan/NPR-DeepfakeDetection issue 14"
 
@@ -23,7 +23,7 @@ SEEN = {
 }
 
 
-def conditions(about: About) -> Iterator[Condition | Absent]:
+def conditions(about: RowFacts) -> Iterator[Condition | Absent]:
     """Every other registered checkpoint, and those that only threads know of."""
     spec = about.spec
     for label, missing in about.tokens.items():

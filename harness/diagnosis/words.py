@@ -14,14 +14,14 @@ from harness.report.explanations import (
     percent,
     shortened,
 )
-from harness.results.answers import Answer, Outcome, Verdict, Wanted
+from harness.results.answers import ConditionResult, Verdict, WantedNumber, WhyAnswer
 from harness.results.store import canonical_json
 
 SHOWN = 8
 """Groups of one verdict, and conditions of one group, that the text shows; JSON has all."""
 
 
-def as_text(answer: Answer) -> str:
+def as_text(answer: WhyAnswer) -> str:
     """An answer for a terminal: the verdict first, then what it rests on."""
     parts = [
         _heading(answer),
@@ -38,7 +38,7 @@ def as_text(answer: Answer) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def as_json(answer: Answer) -> str:
+def as_json(answer: WhyAnswer) -> str:
     """An answer as JSON: ``tried``, and in ``conditions`` everything that is not excluded."""
     wanted = answer.wanted
     return canonical_json(
@@ -63,7 +63,7 @@ def as_json(answer: Answer) -> str:
     )
 
 
-def _wanted(wanted: Wanted) -> dict[str, Any]:
+def _wanted(wanted: WantedNumber) -> dict[str, Any]:
     return {
         "name": wanted.name,
         "subset": wanted.subset,
@@ -75,7 +75,7 @@ def _wanted(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _condition(outcome: Outcome) -> dict[str, Any]:
+def _condition(outcome: ConditionResult) -> dict[str, Any]:
     values = {name: _in_percent(found.value) for name, found in outcome.numbers.items()}
     return {
         "name": outcome.name,
@@ -95,7 +95,7 @@ def _in_percent(fraction: float | None) -> float | None:
     return None if fraction is None else round(100 * fraction, 10)
 
 
-def _heading(answer: Answer) -> str:
+def _heading(answer: WhyAnswer) -> str:
     if not answer.suite:
         return "why: numbers alone"
     row = f"{answer.detector}:{answer.weights}" if answer.weights else answer.detector
@@ -104,7 +104,7 @@ def _heading(answer: Answer) -> str:
     return f"why: {row} on {answer.suite}{only}"
 
 
-def _given(answer: Answer) -> str:
+def _given(answer: WhyAnswer) -> str:
     """The wanted numbers with what counts as a match, and whose images they are of."""
     if not answer.wanted:
         return ""
@@ -118,7 +118,7 @@ def _given(answer: Answer) -> str:
     return "\n".join(["given:", *lines, f"  images: {images}"])
 
 
-def _verdicts(answer: Answer, verdict: Verdict) -> Iterator[str]:
+def _verdicts(answer: WhyAnswer, verdict: Verdict) -> Iterator[str]:
     """A block for each group of conditions that the given numbers cannot tell apart."""
     found = groups(answer, verdict)
     for group in found[:SHOWN]:
@@ -134,7 +134,7 @@ def _verdicts(answer: Answer, verdict: Verdict) -> Iterator[str]:
         yield f"{verdict}: {len(found) - SHOWN} groups more: --json lists them"
 
 
-def _told(outcome: Outcome, answer: Answer) -> list[str]:
+def _told(outcome: ConditionResult, answer: WhyAnswer) -> list[str]:
     accidental = outcome.accidental
     beside = "" if accidental is None else f"; accidental matches expected: {accidental:.2g}"
     facts = {
@@ -149,7 +149,7 @@ def _told(outcome: Outcome, answer: Answer) -> list[str]:
     ]
 
 
-def _counted(answer: Answer) -> str:
+def _counted(answer: WhyAnswer) -> str:
     counts = [
         f"{len(found)} {word}"
         for word, found in (
@@ -162,7 +162,7 @@ def _counted(answer: Answer) -> str:
     return f"tried: {answer.tried} ({', '.join(counts)})" if counts else ""
 
 
-def _nothing(answer: Answer) -> Iterator[str]:
+def _nothing(answer: WhyAnswer) -> Iterator[str]:
     """Where no condition matches: the nearest, what parts of the numbers match, what remains."""
     if not answer.wanted or len(answer.of("excluded")) < answer.tried:
         return
@@ -175,7 +175,7 @@ def _nothing(answer: Answer) -> Iterator[str]:
     yield _listed("what remains", answer.remains)
 
 
-def _not_tried(answer: Answer) -> str:
+def _not_tried(answer: WhyAnswer) -> str:
     """A line for each reason, with the conditions."""
     reasons: dict[str, list[str]] = {}
     for name, why in answer.not_tried.items():

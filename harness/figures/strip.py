@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from harness.figures.inline import Plot, Scale, even
 from harness.report.explanations import groups, named, nearest_of, percent
-from harness.results.answers import Answer, Outcome, Wanted
+from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
 
 SIZE = (640, 150)
 """Width and height, CSS pixels."""
@@ -23,7 +23,7 @@ _HIGHEST = 0.72
 """Of a pile; above are the names."""
 
 
-def strip_plot(answer: Answer, name: str) -> Markup:
+def strip_plot(answer: WhyAnswer, name: str) -> Markup:
     """A strip plot of one wanted number.
 
     Args:
@@ -53,7 +53,7 @@ def strip_plot(answer: Answer, name: str) -> Markup:
     return plot.svg(in_words(answer, wanted))
 
 
-def in_words(answer: Answer, wanted: Wanted) -> str:
+def in_words(answer: WhyAnswer, wanted: WantedNumber) -> str:
     """What a strip plot shows."""
     values = [value for value, _ in _points(answer, wanted)]
     text = f"Strip plot of {wanted.name} under {len(values)} conditions"
@@ -69,7 +69,7 @@ def in_words(answer: Answer, wanted: Wanted) -> str:
     return f"{text}; {named(best[0])} {does[best[0][0].verdict]}, with {found}."
 
 
-def _named(answer: Answer) -> list[list[Outcome]]:
+def _named(answer: WhyAnswer) -> list[list[ConditionResult]]:
     """The groups to be named: what explains, else what is possible, else the nearest."""
     return (
         groups(answer, "explains")
@@ -78,7 +78,7 @@ def _named(answer: Answer) -> list[list[Outcome]]:
     )
 
 
-def _points(answer: Answer, wanted: Wanted) -> list[tuple[float, Outcome]]:
+def _points(answer: WhyAnswer, wanted: WantedNumber) -> list[tuple[float, ConditionResult]]:
     """(percent, condition) of each that has the number; those to be seen best come last."""
     found = []
     for each in answer.outcomes:
@@ -89,13 +89,13 @@ def _points(answer: Answer, wanted: Wanted) -> list[tuple[float, Outcome]]:
     return sorted(found, key=lambda point: seen.index(point[1].verdict))
 
 
-def _axis(wanted: Wanted, values: Sequence[float]) -> Scale:
+def _axis(wanted: WantedNumber, values: Sequence[float]) -> Scale:
     edges = [*values, 100 * wanted.low, 100 * wanted.high, float(wanted.text)]
     room = max(0.5, 0.05 * (max(edges) - min(edges)))
     return even(min(edges) - room, max(edges) + room, f"{wanted.name}, %", count=8)
 
 
-def _heights(plot: Plot, points: Sequence[tuple[float, Outcome]]) -> list[float]:
+def _heights(plot: Plot, points: Sequence[tuple[float, ConditionResult]]) -> list[float]:
     """Dots of nearly one number stand above each other, closer the more they are; what is to be
     seen best stands at the bottom of its pile."""
     piles: dict[int, list[int]] = {}

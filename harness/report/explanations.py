@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.report.diff import DiffCell
 from harness.report.measured import is_treated
 from harness.report.references import METRICS
-from harness.results.answers import Answer, Outcome, Verdict, Wanted
+from harness.results.answers import ConditionResult, Verdict, WantedNumber, WhyAnswer
 from harness.results.records import RunRecord
 
 NEAREST = 5
@@ -18,7 +18,7 @@ SHARE = "share"
 """In place of a metric: the share of the images whose scores are the given ones."""
 
 
-def answers_of(record: RunRecord, answers: Iterable[Answer]) -> list[Answer]:
+def answers_of(record: RunRecord, answers: Iterable[WhyAnswer]) -> list[WhyAnswer]:
     """The answers about a record: of its row, and about the images that it is of; none about one of
     treated images."""
     if is_treated(record):
@@ -35,7 +35,7 @@ def answers_of(record: RunRecord, answers: Iterable[Answer]) -> list[Answer]:
 
 
 def with_answers(
-    cells: Iterable[DiffCell], records: Iterable[RunRecord], answers: Sequence[Answer]
+    cells: Iterable[DiffCell], records: Iterable[RunRecord], answers: Sequence[WhyAnswer]
 ) -> tuple[DiffCell, ...]:
     """The cells, each with what ``why`` found for its reference.
 
@@ -49,7 +49,7 @@ def with_answers(
     return tuple(replace(cell, why=_why(cell, known)) for cell in cells)
 
 
-def _why(cell: DiffCell, answers: Iterable[Answer]) -> str:
+def _why(cell: DiffCell, answers: Iterable[WhyAnswer]) -> str:
     row = (cell.detector, cell.weights, cell.suite)
     place = (cell.subset, METRICS.get(cell.metric))
     for each in answers:
@@ -71,28 +71,28 @@ def percent(fraction: float | None, like: str = "") -> str:
     return f"{100 * fraction:.{max(2, decimals)}f}"
 
 
-def numbers(outcome: Outcome, wanted: Sequence[Wanted]) -> str:
+def numbers(outcome: ConditionResult, wanted: Sequence[WantedNumber]) -> str:
     """``ACC 62.31, AP 70.20``: what a condition makes of each wanted number."""
     shown = [(each, outcome.numbers[each.name]) for each in wanted if each.name in outcome.numbers]
     return ", ".join(f"{each.name} {percent(found.value, each.text)}" for each, found in shown)
 
 
-def asked(wanted: Sequence[Wanted]) -> str:
+def asked(wanted: Sequence[WantedNumber]) -> str:
     """``62.3``, or ``ACC 62.3 and AP 70.2``; of scores image by image: every score."""
     if len(wanted) == 1:
         return "every score" if wanted[0].metric == SHARE else wanted[0].text
     return _and([f"{each.name} {each.text}" for each in wanted])
 
 
-def groups(answer: Answer, verdict: Verdict) -> list[list[Outcome]]:
+def groups(answer: WhyAnswer, verdict: Verdict) -> list[list[ConditionResult]]:
     """The outcomes of a verdict, those together that the wanted numbers cannot tell apart."""
-    found: dict[object, list[Outcome]] = {}
+    found: dict[object, list[ConditionResult]] = {}
     for each in answer.of(verdict):
         found.setdefault(each.name if each.group < 0 else each.group, []).append(each)
     return list(found.values())
 
 
-def named(outcomes: Sequence[Outcome], most: int = 3) -> str:
+def named(outcomes: Sequence[ConditionResult], most: int = 3) -> str:
     """``resize(256) or 2 more``: names of conditions that cannot be told apart."""
     return shortened([each.name for each in outcomes], most, "or")
 
@@ -105,7 +105,7 @@ def shortened(names: Sequence[str], most: int = 3, joint: str = "and") -> str:
     return _and(names, joint)
 
 
-def headline(answer: Answer) -> str:
+def headline(answer: WhyAnswer) -> str:
     """The verdict in a sentence."""
     if not answer.wanted:
         return "There is no number to explain."
@@ -126,7 +126,7 @@ def headline(answer: Answer) -> str:
     return none(answer)
 
 
-def none(answer: Answer) -> str:
+def none(answer: WhyAnswer) -> str:
     """That nothing matches, and what is nearest."""
     tried, wanted = answer.tried, answer.wanted
     makes = "makes" if len(wanted) == 1 else "makes all of"
@@ -141,7 +141,7 @@ def none(answer: Answer) -> str:
     return f"{text}; the nearest is {made} ({first.name})."
 
 
-def nearest_of(answer: Answer) -> list[Outcome]:
+def nearest_of(answer: WhyAnswer) -> list[ConditionResult]:
     """The excluded conditions nearest to what is wanted: by the number that is furthest off."""
     known = [
         (miss, place, each)
@@ -151,7 +151,7 @@ def nearest_of(answer: Answer) -> list[Outcome]:
     return [each for _, _, each in sorted(known, key=lambda found: found[:2])[:NEAREST]]
 
 
-def in_short(answer: Answer) -> str:
+def in_short(answer: WhyAnswer) -> str:
     """For a line of ``diff``: ``resize(256) explains 3 of 3``."""
     if answer.of("explains") or answer.of("possible") or not answer.by_subset:
         return headline(answer).removesuffix(".")
@@ -165,7 +165,7 @@ def in_short(answer: Answer) -> str:
     return f"no condition makes all; {'; '.join(parts)}"
 
 
-def _miss(outcome: Outcome, wanted: Sequence[Wanted]) -> float | None:
+def _miss(outcome: ConditionResult, wanted: Sequence[WantedNumber]) -> float | None:
     """How far the worst number lies outside what counts as a match; None where one is unknown."""
     worst = 0.0
     for each in wanted:

@@ -28,7 +28,7 @@ Verdict = Literal["explains", "possible", "excluded"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedNumber:
     """A number that was to be explained.
 
     Args:
@@ -66,7 +66,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ConditionResult:
     """One condition, or two together.
 
     Args:
@@ -94,14 +94,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class WhyAnswer:
     """What ``why`` found.
 
     Args:
         detector, weights, suite: which row; all "" of numbers without images.
         wanted: what was to be explained.
         same_images: why the numbers are taken to be of these images; "" where they are not.
-        outcomes: every condition that was tried, those that explain first, then the nearest.
+        tried: how many conditions, and pairs of them, were tried. Pairs of which one part matches
+            alone are no outcomes.
+        outcomes: those that explain first, then the nearest.
         not_tried: name -> why a condition of the catalogue was not tried.
         deciding: what would tell the possible ones apart, in sentences.
         remarks: what the digits allow and other things that must be known, in sentences.
@@ -115,9 +117,10 @@ class Answer:
     detector: str = ""
     weights: str = ""
     suite: str = ""
-    wanted: tuple[Wanted, ...] = ()
+    wanted: tuple[WantedNumber, ...] = ()
     same_images: str = ""
-    outcomes: tuple[Outcome, ...] = ()
+    tried: int = 0
+    outcomes: tuple[ConditionResult, ...] = ()
     not_tried: dict[str, str] = field(default_factory=dict)
     deciding: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -125,11 +128,6 @@ class Answer:
     by_subset: dict[str, tuple[str, ...]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
-
-    @property
-    def tried(self) -> int:
-        """How many conditions, and pairs of them, were tried."""
-        return len(self.outcomes)
 
     def frame(self) -> pd.DataFrame:
         """A row a condition and wanted number: ``condition``, ``family``, ``verdict``, ``group``,
@@ -156,12 +154,12 @@ class Answer:
         frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
         return frame
 
-    def of(self, verdict: Verdict) -> tuple[Outcome, ...]:
+    def of(self, verdict: Verdict) -> tuple[ConditionResult, ...]:
         """The outcomes of one verdict."""
         return tuple(each for each in self.outcomes if each.verdict == verdict)
 
 
-def _percent(number: Number, wanted: Wanted) -> dict[str, object]:
+def _percent(number: Number, wanted: WantedNumber) -> dict[str, object]:
     low, high = (number.value if edge is None else edge for edge in (number.low, number.high))
     matches = low is not None and high is not None
     matches = matches and low <= wanted.high + 1e-9 and high >= wanted.low - 1e-9  # type: ignore[operator]
@@ -170,7 +168,7 @@ def _percent(number: Number, wanted: Wanted) -> dict[str, object]:
     return {**shown, "matches": matches}
 
 
-def answer_path(out: Path, answer: Answer) -> Path:
+def answer_path(out: Path, answer: WhyAnswer) -> Path:
     """``why/<suite>/<detector>.<digest of what was asked>.json`` below an output folder."""
     asked = [answer.detector, answer.weights, answer.suite, sorted(answer.keys.items())]
     asked += [[each.subset, each.metric, each.text] for each in answer.wanted]
@@ -179,14 +177,14 @@ def answer_path(out: Path, answer: Answer) -> Path:
     return out / FOLDER / place_name(answer.suite or "numbers") / name
 
 
-def save_answer(out: Path, answer: Answer) -> Path:
+def save_answer(out: Path, answer: WhyAnswer) -> Path:
     """Writes it and returns where."""
     path = answer_path(out, answer)
     write_atomic(path, canonical_json(dataclasses.asdict(answer)).encode())
     return path
 
 
-def load_answers(out: Path) -> list[Answer]:
+def load_answers(out: Path) -> list[WhyAnswer]:
     """Every answer below an output folder, in a fixed order.
 
     Raises:
@@ -195,20 +193,22 @@ def load_answers(out: Path) -> list[Answer]:
     return [_read(path) for path in sorted((out / FOLDER).glob("*/*.json"))]
 
 
-def _read(path: Path) -> Answer:
+def _read(path: Path) -> WhyAnswer:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise SchemaError(f"{path}: answer schema {data['schema']}, expected {SCHEMA}")
-        data["wanted"] = tuple(Wanted(**each) for each in data["wanted"])
+        data["wanted"] = tuple(WantedNumber(**each) for each in data["wanted"])
         data["outcomes"] = tuple(
-            Outcome(**{**each, "numbers": {n: Number(**v) for n, v in each["numbers"].items()}})
+            ConditionResult(
+                **{**each, "numbers": {n: Number(**v) for n, v in each["numbers"].items()}}
+            )
             for each in data["outcomes"]
         )
         data["by_subset"] = {name: tuple(found) for name, found in data["by_subset"].items()}
         for name in ("deciding", "remarks", "remains"):
             data[name] = tuple(data[name])
-        return Answer(**data)
+        return WhyAnswer(**data)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SchemaError(
             f"{path}: not an answer of this version ({type(error).__name__}: {error})",

@@ -16,7 +16,7 @@ from harness.report.explanations import (
     nearest_of,
     numbers,
 )
-from harness.results.answers import Answer, Outcome
+from harness.results.answers import ConditionResult, WhyAnswer
 from harness.results.records import RunRecord
 from harness.site.grid import Entry, Grid, said
 
@@ -42,7 +42,7 @@ class Explained:
     told: Sequence[str]
 
 
-def explained(record: RunRecord, answers: Iterable[Answer]) -> list[Explained]:
+def explained(record: RunRecord, answers: Iterable[WhyAnswer]) -> list[Explained]:
     """The answers about a record's own images, in their order.
 
     Args:
@@ -52,7 +52,7 @@ def explained(record: RunRecord, answers: Iterable[Answer]) -> list[Explained]:
     return [_explained(each) for each in answers_of(record, answers) if each.wanted]
 
 
-def _explained(answer: Answer) -> Explained:
+def _explained(answer: WhyAnswer) -> Explained:
     return Explained(
         heading=", ".join(f"{each.name} {each.text}" for each in answer.wanted),
         verdict=headline(answer),
@@ -63,7 +63,7 @@ def _explained(answer: Answer) -> Explained:
     )
 
 
-def _matches(answer: Answer) -> Grid:
+def _matches(answer: WhyAnswer) -> Grid:
     """A row for each group of conditions that the numbers cannot tell apart."""
     found = [*groups(answer, "explains"), *groups(answer, "possible")]
     rows = [_row(group, answer) for group in found]
@@ -74,7 +74,7 @@ def _matches(answer: Answer) -> Grid:
     )
 
 
-def _row(group: Sequence[Outcome], answer: Answer) -> list[Entry]:
+def _row(group: Sequence[ConditionResult], answer: WhyAnswer) -> list[Entry]:
     first = group[0]
     prose = (first.do, first.seen)
     return [

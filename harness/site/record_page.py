@@ -31,7 +31,7 @@ from harness.metrics.points import histogram, operating_point
 from harness.metrics.values import missing_class
 from harness.registry import detectors as registry
 from harness.registry.suites import as_found, find_root, get_suite
-from harness.results.answers import Answer
+from harness.results.answers import WhyAnswer
 from harness.results.intervals import rule_of
 from harness.results.predictions import Predictions, read_predictions, scores_root
 from harness.results.records import Metric, RunRecord
@@ -97,7 +97,7 @@ def write(
     page_renderer: PageRenderer,
     data_root: Path | None = None,
     *,
-    answers: Sequence[Answer] = (),
+    answers: Sequence[WhyAnswer] = (),
 ) -> list[Path]:
     """Writes the page of every record that has kept scores in ``out``, to ``to``; returns the
     files, in the records' order. ``data_root`` holds the official test sets, for the thumbnails;
@@ -194,7 +194,7 @@ def _page(
     parts: Mapping[str, Predictions],
     thumbnails: Thumbnails,
     renderer: PageRenderer,
-    answers: Iterable[Answer],
+    answers: Iterable[WhyAnswer],
 ) -> str:
     tested, controls = _split(record, parts)
     # Controls have no fakes to be told from, so they are in no curve but where there is no other.

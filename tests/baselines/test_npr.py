@@ -42,5 +42,5 @@ def test_the_factor_of_two_thirds_matters() -> None:
     network = build().network.eval()
     images = torch.rand(1, 3, 32, 32)
     before = network(images)
-    network.scale = 1.0
+    network.scale = 1.0  # type: ignore[assignment]
     assert not torch.allclose(before, network(images))

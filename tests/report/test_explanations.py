@@ -10,7 +10,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.report.explanations import answers_of, in_short
-from harness.results.answers import Answer, Wanted, save_answer
+from harness.results.answers import WantedNumber, WhyAnswer, save_answer
 from harness.results.paths import TABLES
 from harness.results.store import save_record
 from harness.site import record_page
@@ -67,24 +67,24 @@ def test_in_short() -> None:
         *(outcome(f"c{n}", "explains", 0.623, 0.702, group=n) for n in range(4)), wanted=(ACC, AP)
     )
     assert in_short(either) == "c0 explains 2 of 2 or c1 explains 2 of 2, and so do 2 other groups"
-    share = Wanted(name="images whose scores fit", subset="", metric="share", text="100",
+    share = WantedNumber(name="images whose scores fit", subset="", metric="share", text="100",
                    low=1.0, high=1.0)  # fmt: skip
     assert in_short(answer(wanted=(share,))) == "None of 0 conditions makes every score"
 
 
-def printed(column: str, metric: str) -> Wanted:
+def printed(column: str, metric: str) -> WantedNumber:
     """The paper's number of LFM as why would be asked for it."""
     from .synthetic import PAPER
 
     text = f"{PAPER.value('gangen', 'LFM', column, metric):.1f}"
     value = float(text) / 100
-    return Wanted(
+    return WantedNumber(
         name=f"{column}.{metric}", subset=column.lower(), metric=metric.lower(), text=text,
         low=value - 0.0005, high=value + 0.0005,
     )  # fmt: skip
 
 
-def asked_of(*wanted: Wanted, name: str = "resize(256)") -> Answer:
+def asked_of(*wanted: WantedNumber, name: str = "resize(256)") -> WhyAnswer:
     found = outcome(name, "explains", group=0)
     return answer(found, wanted=wanted)
 

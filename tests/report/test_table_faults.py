@@ -182,6 +182,9 @@ def test_equal_pairs_in_several_columns() -> None:
     crowd = {name: (round(90 + 0.1 * i, 1),) for i, name in enumerate("abcdefgh")}
     (same,) = equal_groups({**crowd, "i": (90.3,)}, 0.05)
     assert same.verdict == "possible"  # among numbers this close that happens
+    (often,) = equal_groups(pairs, 0.05, rows=10)
+    (once,) = equal_groups(pairs, 0.05)
+    assert often.accidental == pytest.approx(10 * once.accidental)
     (solved,) = equal_groups({"a": (83.0,), "b": (100.0,), "c": (100.0,)}, 0.05)
     assert solved.verdict == "possible"
 
@@ -210,6 +213,15 @@ def test_a_single_match_among_many_is_no_evidence() -> None:
     judged = judge(digits(a_ACC="71.5"), rows)
     assert [each.verdict for each in judged[:2]] == ["possible", "excluded"]
     assert judged[0].accidental is not None and judged[0].accidental > 0.05
+
+
+def test_one_digit_of_several_is_no_copy() -> None:
+    keys = [("x", "a", "ACC"), ("x", "b", "ACC")]
+    rows = [
+        Attempt(fault=COPIED.at(str(i)), numbers=dict.fromkeys(keys, 60 + 0.5 * i), partly=True)
+        for i in range(60)
+    ]
+    assert set(words(digits(a_ACC="71.5", b_ACC="33.3"), rows).values()) == {"excluded"}
 
 
 def test_a_row_that_has_some_of_the_digits_is_told_where_that_is_no_accident() -> None:
@@ -275,3 +287,13 @@ def test_numbers_of_other_decimals_are_compared_as_the_coarser() -> None:
     assert fine.fits(("x", "a", "ACC"), Digits.parse("93.84"))
     assert not fine.fits(("x", "a", "ACC"), Digits.parse("93.9"))
     assert not fine.fits(("x", "a", "ACC"), Digits.parse("93.74"))
+
+
+def test_a_mean_of_rounded_numbers_is_known_to_their_rounding() -> None:
+    key = ("x", MEAN, "ACC")
+    taken = Attempt(fault=COPIED, numbers={key: 93.88}, half=0.05, summed=True)
+    assert taken.fits(key, Digits.parse("93.8"))
+    assert not taken.fits(key, Digits.parse("93.7"))
+    assert not Attempt(fault=COPIED, numbers={key: 93.88}, half=0.05).fits(
+        key, Digits.parse("93.8")
+    )

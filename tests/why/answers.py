@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.results.answers import Answer, Number, Outcome, Verdict, Wanted
+from harness.results.answers import ConditionResult, Number, Verdict, WantedNumber, WhyAnswer
 
-ACC = Wanted(name="ACC", subset="began", metric="acc", text="62.3", low=0.6225, high=0.6235)
-AP = Wanted(name="AP", subset="began", metric="ap", text="70.2", low=0.7015, high=0.7025)
+ACC = WantedNumber(name="ACC", subset="began", metric="acc", text="62.3", low=0.6225, high=0.6235)
+AP = WantedNumber(name="AP", subset="began", metric="ap", text="70.2", low=0.7015, high=0.7025)
 
 
-def outcome(name: str, verdict: Verdict, *values: float | None, **more: object) -> Outcome:
+def outcome(name: str, verdict: Verdict, *values: float | None, **more: object) -> ConditionResult:
     """Under a condition ACC, and AP where a second value is given, as fractions."""
     numbers = {
         wanted: Number(value=value, images=4000)
@@ -20,10 +20,12 @@ def outcome(name: str, verdict: Verdict, *values: float | None, **more: object) 
         "changes": f"what {name} changes.",
         "do": f"what to do about {name}.",
     }
-    return Outcome(name=name, verdict=verdict, **{**fields, **more})  # type: ignore[arg-type]
+    return ConditionResult(name=name, verdict=verdict, **{**fields, **more})  # type: ignore[arg-type]
 
 
-def answer(*outcomes: Outcome, wanted: tuple[Wanted, ...] = (ACC,), **more: object) -> Answer:
+def answer(
+    *outcomes: ConditionResult, wanted: tuple[WantedNumber, ...] = (ACC,), **more: object
+) -> WhyAnswer:
     fields: dict[str, object] = {
         "detector": "lfm",
         "weights": "released",
@@ -31,7 +33,7 @@ def answer(*outcomes: Outcome, wanted: tuple[Wanted, ...] = (ACC,), **more: obje
         "same_images": "the counts are the published ones",
         "keys": {"began": "m" * 64},
     }
-    return Answer(wanted=wanted, outcomes=outcomes, **{**fields, **more})  # type: ignore[arg-type]
+    return WhyAnswer(wanted=wanted, outcomes=outcomes, **{**fields, **more})  # type: ignore[arg-type]
 
 
 EXPLAINED = answer(

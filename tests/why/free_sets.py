@@ -9,27 +9,27 @@ import numpy as np
 
 from harness.api import DetectorSpec, ScoreSpec
 from harness.diagnosis.condition import (
-    About,
     Absent,
-    Cell,
     Condition,
     Given,
+    MetricCell,
     MetricChange,
+    RowFacts,
     RowsChange,
-    Rule,
-    Scored,
+    ScoredSubset,
+    ScoreRule,
     Sets,
 )
 from harness.metrics.digits import Digits
 
-LOGIT = Rule(kind="logit", threshold=0.0, published_ap="ap_sigmoid32")
-PROBABILITY = Rule(kind="probability", threshold=0.5)
-DISTANCE = Rule(kind="uncalibrated", threshold=-0.25)
+LOGIT = ScoreRule(kind="logit", threshold=0.0, published_ap="ap_sigmoid32")
+PROBABILITY = ScoreRule(kind="probability", threshold=0.5)
+DISTANCE = ScoreRule(kind="uncalibrated", threshold=-0.25)
 
 
-def scored(subset: str, *rows: tuple[str, int, float], sha256: Iterable[str] = ()) -> Scored:
+def scored(subset: str, *rows: tuple[str, int, float], sha256: Iterable[str] = ()) -> ScoredSubset:
     """A set of (id, label, score)."""
-    return Scored(
+    return ScoredSubset(
         subset=subset,
         ids=tuple(name for name, _, _ in rows),
         labels=np.array([label for _, label, _ in rows], dtype=np.int8),
@@ -38,7 +38,7 @@ def scored(subset: str, *rows: tuple[str, int, float], sha256: Iterable[str] = (
     )
 
 
-def numbered(subset: str, reals: int, fakes: int) -> Scored:
+def numbered(subset: str, reals: int, fakes: int) -> ScoredSubset:
     """Reals ``0_real/000.png``, ... score 0, 1, ...; fakes go on from 1000."""
     return scored(
         subset,
@@ -48,10 +48,10 @@ def numbered(subset: str, reals: int, fakes: int) -> Scored:
 
 
 def given(subset: str, metric: str, text: str = "62.3", n: int = 0) -> Given:
-    return Given(cell=Cell(subset, metric), name=metric, digits=Digits.parse(text), n=n)
+    return Given(cell=MetricCell(subset, metric), name=metric, digits=Digits.parse(text), n=n)
 
 
-def about(*sets: Scored, rule: Rule = LOGIT, **facts: Any) -> About:
+def about(*sets: ScoredSubset, rule: ScoreRule = LOGIT, **facts: Any) -> RowFacts:
     spec = DetectorSpec(
         name="small",
         title="Small",
@@ -62,7 +62,7 @@ def about(*sets: Scored, rule: Rule = LOGIT, **facts: Any) -> About:
         evaluation_size=(8, 8),
     )
     named = {each.subset: each for each in sets}
-    return About(spec=spec, rule=rule, geometry="native", sets=named, **facts)
+    return RowFacts(spec=spec, rule=rule, geometry="native", sets=named, **facts)
 
 
 def by_name(entries: Iterable[Condition | Absent]) -> dict[str, Condition | Absent]:
@@ -79,14 +79,16 @@ def by_name(entries: Iterable[Condition | Absent]) -> dict[str, Condition | Abse
     return found
 
 
-def rows_of(entry: Condition | Absent, sets: Sets | Scored, rule: Rule = LOGIT) -> Sets | None:
+def rows_of(
+    entry: Condition | Absent, sets: Sets | ScoredSubset, rule: ScoreRule = LOGIT
+) -> Sets | None:
     """The sets under a condition on rows."""
     assert isinstance(entry, Condition) and isinstance(entry.act, RowsChange)
-    return entry.act.of({sets.subset: sets} if isinstance(sets, Scored) else sets, rule)
+    return entry.act.of({sets.subset: sets} if isinstance(sets, ScoredSubset) else sets, rule)
 
 
 def value_of(
-    entry: Condition | Absent, sets: Sets, wanted: Given, rule: Rule = LOGIT
+    entry: Condition | Absent, sets: Sets, wanted: Given, rule: ScoreRule = LOGIT
 ) -> float | None:
     """A number under a condition on metrics."""
     assert isinstance(entry, Condition) and isinstance(entry.act, MetricChange)

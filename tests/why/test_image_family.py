@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.diagnosis.condition import MEAN, Absent, Condition, Scored, Sets
+from harness.diagnosis.condition import MEAN, Absent, Condition, ScoredSubset, Sets
 from harness.diagnosis.image_family import COUNTS, conditions
 from harness.diagnosis.published import number
 from tests.why.free_sets import (
@@ -237,7 +237,7 @@ def test_scored_without_a_class() -> None:
         assert value_of(entry, sets, given("a", "auc")) is None
 
 
-def with_hashes(scored: Scored, *hashes: str) -> Scored:
+def with_hashes(scored: ScoredSubset, *hashes: str) -> ScoredSubset:
     return replace(scored, sha256=hashes)
 
 

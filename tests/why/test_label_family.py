@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.diagnosis.condition import Absent, Rule
+from harness.diagnosis.condition import Absent, ScoreRule
 from harness.diagnosis.label_family import conditions
 from harness.diagnosis.listing import ending, lexicographic, natural, scene, suffix
 from tests.why.free_sets import (
@@ -96,7 +96,7 @@ def test_exchanged_labels() -> None:
     ("rule", "score", "expected"),
     [(LOGIT, 1.5, -1.5), (PROBABILITY, 0.25, 0.75), (DISTANCE, -0.5, 0.0)],
 )
-def test_the_other_output_is_read(rule: Rule, score: float, expected: float) -> None:
+def test_the_other_output_is_read(rule: ScoreRule, score: float, expected: float) -> None:
     one = scored("a", ("0_real/a", 0, score), ("1_fake/a", 1, score))
     found = rows_of(CATALOGUE["P(real) read as P(fake)"], one, rule)
     assert found and found["a"].scores.tolist() == [expected, expected]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from harness.data.scores import ScoreColumns
-from harness.diagnosis.condition import Scored, Scores
+from harness.diagnosis.condition import ScoredSubset, Scores
 from harness.diagnosis.matching import MISFITS, Match, match
 from harness.diagnosis.theirs import Theirs, common, half_unit, pooled, read_theirs
 from harness.errors import UsageError
 
 
-def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> Scored:
+def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> ScoredSubset:
     """Reals 0_real/0.png, fakes 1_fake/0.png and so on, by label, then id; logits."""
     names = sorted(f"{number}" for number in range(per_class))
     endings = [".png" if int(name) % 3 else ".jpg" for name in names]
@@ -24,10 +24,10 @@ def images(per_class: int = 60, subset: str = "began", seed: int = 0) -> Scored:
     labels = np.repeat(np.array([0, 1], dtype=np.int8), per_class)
     scores = np.random.default_rng(seed).normal(3.0 * labels - 1.5, 2.0)
     ids = tuple(f"{folder}/{file}" for folder in ("0_real", "1_fake") for file in files)
-    return Scored(subset=subset, ids=ids, labels=labels, scores=scores)
+    return ScoredSubset(subset=subset, ids=ids, labels=labels, scores=scores)
 
 
-def theirs(ours: Scored, scores: Scores | None = None, decimals: int | None = None) -> Theirs:
+def theirs(ours: ScoredSubset, scores: Scores | None = None, decimals: int | None = None) -> Theirs:
     found = ours.scores if scores is None else scores
     if decimals is not None:
         found = np.round(found, decimals)
@@ -41,7 +41,9 @@ def sigmoid(x: Scores) -> Scores:
 OURS = images()
 
 
-def found(ours: Scored, scores: Scores, decimals: int | None = None, kind: str = "logit") -> Match:
+def found(
+    ours: ScoredSubset, scores: Scores, decimals: int | None = None, kind: str = "logit"
+) -> Match:
     return match(ours, theirs(ours, scores, decimals), kind)
 
 
@@ -177,6 +179,7 @@ def test_a_part_of_the_images(words: str) -> None:
     assert same.share == pytest.approx(mask.mean(), abs=0.01)
     assert same.words.endswith(f": {words}")
     assert same.words.startswith(f"equal on {mask.sum()} of 120 images")
+    assert same.largest == same.median == 0  # of those that fit
     assert 0 < len(same.misfits) <= MISFITS
     apart = [abs(each.ours - each.theirs) for each in same.misfits]
     assert apart == sorted(apart, reverse=True)
@@ -228,6 +231,13 @@ def test_saturated_scores_in_another_order_are_not_said_to_be_permuted() -> None
     assert other.kind == "none"
     assert "no match: 116 of 120 images fit the sigmoid of ours" in other.words
     assert "by lot 112" in other.words
+
+
+def test_a_rounded_probability_of_a_scaled_logit_is_found() -> None:
+    wide = replace(OURS, scores=3 * OURS.scores)
+    same = found(wide, sigmoid(0.9 * wide.scores - 1), decimals=6)
+    assert same.verdict in ("explains", "possible")
+    assert same.kind == "monotone"
 
 
 def test_three_images_are_no_map() -> None:

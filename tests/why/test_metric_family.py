@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn import metrics as sk
 
-from harness.diagnosis.condition import MEAN, Absent, Rule, Scored
+from harness.diagnosis.condition import MEAN, Absent, ScoredSubset, ScoreRule
 from harness.diagnosis.metric_family import conditions
 from tests.why.free_sets import (
     DISTANCE,
@@ -27,7 +27,7 @@ from tests.why.free_sets import (
 BATCHES = (16, 32, 64, 128, 256)
 
 
-def drawn(subset: str, seed: int, reals: int, fakes: int, rule: Rule = LOGIT) -> Scored:
+def drawn(subset: str, seed: int, reals: int, fakes: int, rule: ScoreRule = LOGIT) -> ScoredSubset:
     """Scores on a coarse grid: many ties, some at the threshold, some where a sigmoid is 1."""
     draw = np.random.default_rng(seed)
     rows = []
@@ -145,14 +145,12 @@ OTHERS = {
     "mean weighted by size",
     "mean over scenes",
     "every scene as a subset",
-    "truncated",
 }
 
 
 def test_the_catalogue_is_what_is_tested_here() -> None:
     assert set(CATALOGUE) == {*AP, *ACC, *OTHERS}
-    assert CATALOGUE["truncated"].family == "table"
-    assert {each.family for name, each in CATALOGUE.items() if name != "truncated"} == {"metric"}
+    assert {each.family for each in CATALOGUE.values()} == {"metric"}
 
 
 @pytest.mark.parametrize(("metric", "name"), [("ap", n) for n in AP] + [("acc", n) for n in ACC])
@@ -254,25 +252,6 @@ def test_means_by_scenes() -> None:
     assert value_of(over, sets, given("b", "acc")) == 0.5
     assert value_of(over, sets, given(MEAN, "acc")) == (0.75 + 0.5) / 2
     assert value_of(every, sets, given(MEAN, "acc")) == pytest.approx((1.0 + 0.5 + 0.5) / 3)
-
-
-@pytest.mark.parametrize(
-    ("right", "text", "expected"),
-    [(2, "66.6", 0.666), (2, "66", 0.66), (2, "66.66", 0.6666), (3, "100.0", 1.0)],
-)
-def test_digits_are_cut_off(right: int, text: str, expected: float) -> None:
-    scores = [1.0 if n < right else -1.0 for n in range(3)]
-    rows = [(f"1_fake/{n}", 1, score) for n, score in enumerate(scores)]
-    sets = {"a": scored("a", ("0_real/0", 0, -1.0), *rows)}
-    found = value_of(CATALOGUE["truncated"], sets, given("a", "fake_acc", text))
-    assert found == pytest.approx(expected, abs=1e-12)
-
-
-def test_a_digit_that_a_float_lost_is_not_cut_off() -> None:
-    """0.29 * 100 is 28.999999999999996."""
-    rows = [(f"1_fake/{n:03}", 1, 1.0 if n < 29 else -1.0) for n in range(100)]
-    sets = {"a": scored("a", ("0_real/0", 0, -1.0), *rows)}
-    assert value_of(CATALOGUE["truncated"], sets, given("a", "fake_acc", "29")) == 0.29
 
 
 def test_probabilities_are_not_put_through_a_sigmoid() -> None:

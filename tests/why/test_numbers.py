@@ -11,7 +11,7 @@ from harness.report.inconsistencies import findings
 from harness.report.known_tables import KnownTable
 from harness.report.printed import load_paper
 from harness.report.table_faults import Key
-from harness.results.answers import Answer, Outcome
+from harness.results.answers import ConditionResult, WhyAnswer
 from harness.results.paths import REFERENCES
 
 KNOWN = all_tables()
@@ -30,11 +30,11 @@ def printed(table: str, method: str, scan: bool = False, **changed: str) -> dict
     return found
 
 
-def told(answer: Answer) -> dict[str, Outcome]:
+def told(answer: WhyAnswer) -> dict[str, ConditionResult]:
     return {each.name: each for each in answer.outcomes if each.verdict != "excluded"}
 
 
-def asked(**tables: dict[Key, Digits]) -> Answer:
+def asked(**tables: dict[Key, Digits]) -> WhyAnswer:
     return explain_numbers(tables, "paper", KNOWN)
 
 

@@ -12,18 +12,20 @@ from harness.data.decodings import DECODINGS
 from harness.data.perturb import parse_perturbation
 from harness.data.preprocess import parse
 from harness.diagnosis import codec_family, decoding_family, geometry_family
-from harness.diagnosis.condition import About, Absent, Condition, Rule, View
+from harness.diagnosis.condition import Absent, Condition, RowFacts, ScoreRule, View
 from harness.registry import detectors
 from tests.conftest import noise
 
 LFM = detectors.detector("lfm")
 
 
-def _about(spec: DetectorSpec, geometry: str = "native") -> About:
-    return About(spec=spec, rule=Rule(kind="logit", threshold=0.0), geometry=geometry, sets={})
+def _about(spec: DetectorSpec, geometry: str = "native") -> RowFacts:
+    return RowFacts(
+        spec=spec, rule=ScoreRule(kind="logit", threshold=0.0), geometry=geometry, sets={}
+    )
 
 
-def _all(about: About) -> list[Condition]:
+def _all(about: RowFacts) -> list[Condition]:
     found = [
         *geometry_family.conditions(about),
         *decoding_family.conditions(about),
@@ -33,7 +35,7 @@ def _all(about: About) -> list[Condition]:
     return [entry for entry in found if isinstance(entry, Condition)]
 
 
-def _views(about: About) -> dict[str, View]:
+def _views(about: RowFacts) -> dict[str, View]:
     return {c.name: c.act for c in _all(about) if isinstance(c.act, View)}
 
 

@@ -1,5 +1,6 @@
 """Conditions of the table family on measured rows: small sets with numbers that are counted."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,30 +9,30 @@ import pytest
 from harness.api import DetectorSpec
 from harness.diagnosis.condition import (
     MEAN,
-    About,
     Absent,
-    Cell,
     Condition,
     Given,
+    MetricCell,
     MetricChange,
-    Rule,
-    Scored,
+    RowFacts,
+    ScoredSubset,
+    ScoreRule,
 )
 from harness.diagnosis.numbers import all_tables
 from harness.diagnosis.published import number, under
 from harness.diagnosis.table_family import conditions, copied
 from harness.metrics.digits import Digits
 from harness.registry import detectors as registry
-from harness.results.answers import Outcome
+from harness.results.answers import ConditionResult
 
-RULE = Rule(kind="probability", threshold=0.5)
+RULE = ScoreRule(kind="probability", threshold=0.5)
 
 
-def scored(subset: str, wrong: int, n: int = 20) -> Scored:
+def scored(subset: str, wrong: int, n: int = 20) -> ScoredSubset:
     """Of ``n`` a class, the ``wrong`` last reals score above the threshold and the first fakes."""
     reals = np.linspace(0.01, 0.4, n)
     reals[n - wrong :] += 0.5
-    return Scored(
+    return ScoredSubset(
         subset=subset,
         ids=tuple(f"{i:03d}.png" for i in range(2 * n)),
         labels=np.repeat(np.array([0, 1], dtype=np.int8), n),
@@ -47,19 +48,27 @@ def spec() -> DetectorSpec:
     return next(iter(registry.detectors().values()))
 
 
-def about(sets: Mapping[str, Scored] = SETS, others: Mapping[str, Scored] = OTHERS) -> About:
-    return About(spec=spec(), rule=RULE, geometry="native", sets=sets, other_sets=others)
+def about(
+    sets: Mapping[str, ScoredSubset] = SETS, others: Mapping[str, ScoredSubset] = OTHERS
+) -> RowFacts:
+    return RowFacts(spec=spec(), rule=RULE, geometry="native", sets=sets, other_sets=others)
 
 
-def catalogue(**rows: Mapping[Cell, float]) -> dict[str, Condition]:
-    return {each.name: each for each in conditions(about(), rows) if isinstance(each, Condition)}
+def catalogue(**rows: Mapping[MetricCell, float]) -> dict[str, Condition]:
+    return {
+        each.name: each
+        for each in conditions(dataclasses.replace(about(), rows=rows or {}))
+        if isinstance(each, Condition)
+    }
 
 
 ALL = catalogue()
 
 
 def given(subset: str, metric: str = "acc", text: str = "50.0") -> Given:
-    return Given(cell=Cell(subset, metric), name=f"{subset}.{metric}", digits=Digits.parse(text))
+    return Given(
+        cell=MetricCell(subset, metric), name=f"{subset}.{metric}", digits=Digits.parse(text)
+    )
 
 
 def value(name: str, subset: str, metric: str = "acc", text: str = "50.0") -> float:
@@ -71,7 +80,7 @@ def value(name: str, subset: str, metric: str = "acc", text: str = "50.0") -> fl
 
 
 def own(subset: str, metric: str = "acc") -> float:
-    found = number({**OTHERS, **SETS}, RULE, Cell(subset, metric))
+    found = number({**OTHERS, **SETS}, RULE, MetricCell(subset, metric))
     assert found is not None
     return found
 
@@ -164,7 +173,9 @@ def test_cut_by_the_decimals_that_are_given() -> None:
 def test_the_row_of_another_detector() -> None:
     name = f"row of another method: other in that of {spec().name}"
     (act,) = (
-        each.act for key, each in catalogue(other={Cell("a", "acc"): 0.7}).items() if key == name
+        each.act
+        for key, each in catalogue(other={MetricCell("a", "acc"): 0.7}).items()
+        if key == name
     )
     assert isinstance(act, MetricChange)
     assert under(act, SETS, RULE, given("a")) == 0.7
@@ -183,7 +194,7 @@ def test_what_cannot_be_tried_says_why() -> None:
     assert {"ACC and AP exchanged", "cut, not rounded"} <= names
 
 
-def searched(but: str = "", **cells: str) -> dict[str, Outcome]:
+def searched(but: str = "", **cells: str) -> dict[str, ConditionResult]:
     numbers = []
     for name, text in cells.items():
         subset, metric = name.split("_")

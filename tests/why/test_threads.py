@@ -10,7 +10,7 @@ from harness.diagnosis.numbers import all_tables, explain_numbers
 from harness.metrics.digits import Digits
 from harness.report.references import load_reference
 from harness.report.table_faults import Key
-from harness.results.answers import Outcome
+from harness.results.answers import ConditionResult
 from harness.results.paths import REFERENCES
 
 THREADS = load_reference(REFERENCES, "thread-rerun").values
@@ -38,7 +38,7 @@ def test_every_thread_is_answered_or_open() -> None:
     assert not set(ANSWERED) & OPEN
 
 
-def told(suite: str, given: dict[Key, Digits]) -> dict[str, Outcome]:
+def told(suite: str, given: dict[Key, Digits]) -> dict[str, ConditionResult]:
     answer = explain_numbers({suite: given}, "paper", KNOWN)
     return {each.name: each for each in answer.outcomes if each.verdict != "excluded"}
 

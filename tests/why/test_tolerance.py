@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.diagnosis.condition import MEAN, Cell, Rule, Scored
+from harness.diagnosis.condition import MEAN, MetricCell, ScoredSubset, ScoreRule
 from harness.diagnosis.published import number, of_set
 from harness.diagnosis.tolerance import sampling_interval
 from harness.metrics.digits import Digits
 
-RULE = Rule(kind="logit", threshold=0.0)
+RULE = ScoreRule(kind="logit", threshold=0.0)
 
 
-def scored(each: int, shift: float, seed: int, subset: str = "s") -> Scored:
+def scored(each: int, shift: float, seed: int, subset: str = "s") -> ScoredSubset:
     labels = np.repeat(np.array([0, 1], dtype=np.int8), each)
     scores = np.random.default_rng(seed).normal(size=2 * each) + shift * (labels - 0.5)
     ids = tuple(str(i) for i in range(2 * each))
-    return Scored(subset=subset, ids=ids, labels=labels, scores=scores)
+    return ScoredSubset(subset=subset, ids=ids, labels=labels, scores=scores)
 
 
 def printed(value: float) -> Digits:
@@ -83,9 +83,9 @@ def test_at_the_ends_it_keeps_inside_and_has_a_width() -> None:
 
 def test_a_mean_is_surer_than_one_and_shared_files_count_once() -> None:
     sets = [scored(100, 2.0, seed, f"s{seed}") for seed in range(4)]
-    given = printed(number({each.subset: each for each in sets}, RULE, Cell(MEAN, "acc")))
+    given = printed(number({each.subset: each for each in sets}, RULE, MetricCell(MEAN, "acc")))
 
-    def width(metric: str, of: list[Scored]) -> float:
+    def width(metric: str, of: list[ScoredSubset]) -> float:
         low, high = sampling_interval(metric, of, RULE, given)
         return high - low
 
@@ -108,7 +108,7 @@ def test_what_says_nothing_matches_everything() -> None:
 
 
 def test_the_release_s_own_ap_is_meant() -> None:
-    own = Rule(kind="logit", threshold=0.0, published_ap="ap_sigmoid32")
+    own = ScoreRule(kind="logit", threshold=0.0, published_ap="ap_sigmoid32")
     saturated = replace(scored(100, 1.0, 0), scores=scored(100, 1.0, 0).scores + 60)
     given = Digits.parse("70.0")
     assert sampling_interval("ap", [saturated], own, given) != sampling_interval(

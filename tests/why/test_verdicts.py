@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.diagnosis.verdicts import Target, Tried, judge
-from harness.results.answers import Number, Outcome
+from harness.results.answers import ConditionResult, Number
 
 CELLS = 4
 TARGETS = tuple(
@@ -30,7 +30,7 @@ def crowd(count: int = 60, cells: int = CELLS, seed: int = 0) -> list[Tried]:
     ]
 
 
-def by_name(outcomes: tuple[Outcome, ...]) -> dict[str, Outcome]:
+def by_name(outcomes: tuple[ConditionResult, ...]) -> dict[str, ConditionResult]:
     return {outcome.name: outcome for outcome in outcomes}
 
 

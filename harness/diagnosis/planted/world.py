@@ -182,8 +182,10 @@ class World:
         }
 
     def numbers(self, fault: Fault = Fault()) -> Numbers:
-        """Every metric of every subset, and their plain means, printed with one decimal; none of what
-        images of one class do not have."""
+        """Every metric of every subset, and their plain means, printed with one decimal.
+
+        What images of one class do not have is left out.
+        """
         table: Table = self.table(fault.look)
         if fault.rows is not None:
             table = fault.rows(table)
