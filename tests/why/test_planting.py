@@ -20,13 +20,13 @@ from harness.data.decode import decode
 from harness.data.preprocess import parse
 from harness.diagnosis.planted import bench as benches
 from harness.diagnosis.planted import pixels
-from harness.diagnosis.planted.bench import Bench, Case, Trial
+from harness.diagnosis.planted.bench import Bench, Case, PlantedTrial
 from harness.diagnosis.planted.detectors import KINDS, Small, built
 from harness.diagnosis.planted.foreign import FOREIGN
 from harness.diagnosis.planted.measures import PLANTERS as MEASURES
 from harness.diagnosis.planted.planter import fault_of
 from harness.diagnosis.planted.resizes import RESIZES
-from harness.diagnosis.planted.world import Fault, Images, World, decoded
+from harness.diagnosis.planted.world import Images, PlantedFault, World, decoded
 from harness.diagnosis.search import Effort
 
 FOLDER = Path(benches.__file__).parent
@@ -65,7 +65,7 @@ def world() -> World:
     return tiny_world()
 
 
-def planted(family: str, name: str) -> Fault:
+def planted(family: str, name: str) -> PlantedFault:
     fault = fault_of(benches.PLANTERS, family, name)
     assert fault is not None
     return fault
@@ -94,7 +94,7 @@ def test_ap_of_reals_is_that_of_the_other_output_with_labels_exchanged(world):
     both = planted("labels", "P(real) read as P(fake)").rows
     exchanged = planted("labels", "labels exchanged").rows
     assert both is not None and exchanged is not None
-    two = world.numbers(Fault(rows=lambda table: exchanged(both(table))))
+    two = world.numbers(PlantedFault(rows=lambda table: exchanged(both(table))))
     assert [reals[f"{n}.ap"] for n in "ab"] == [two[f"{n}.ap"] for n in "ab"]
     assert [reals[f"{n}.acc"] for n in "ab"] == [world.numbers()[f"{n}.acc"] for n in "ab"]
 
@@ -199,9 +199,9 @@ def test_a_flat_picture_stays_flat_and_a_step_stays_in_place(words):
     [
         ("bilinear", "resize(29,23)", 0),
         ("Lanczos", "resize_lanczos(29,23)", 0),
-        ("bilinear, tensor", "resize_tensor(29,23)", 1e-3),
-        ("bicubic, tensor", "resize_tensor_bicubic(29,23)", 1e-3),
-        ("bicubic, tensor, anti-aliased", "resize_tensor_bicubic_smooth(29,23)", 1e-3),
+        ("bilinear, tensor", "resize_tensor(29,23)", 3e-3),
+        ("bicubic, tensor", "resize_tensor_bicubic(29,23)", 3e-3),
+        ("bicubic, tensor, anti-aliased", "resize_tensor_bicubic_smooth(29,23)", 3e-3),
         ("nearest, tensor", "resize_tensor_nearest(29,23)", 0),
         ("bilinear, OpenCV", "resize_opencv(29,23)", 0),
         ("bicubic, OpenCV", "resize_opencv_cubic(29,23)", 1),
@@ -252,11 +252,15 @@ def test_twenty_causes_are_not_in_the_catalogue(world):
         assert not np.allclose(world.table(FOREIGN[name].look)["a"].scores, plain), name
 
 
-def trial(name: str, named: bool, wrong: tuple[str, ...] = (), **changes) -> Trial:
+def trial(name: str, named: bool, wrong: tuple[str, ...] = (), **changes) -> PlantedTrial:
     case = Case(
-        family="codec", name=name, names=changes.pop("names", (name,)), fault=Fault(), **changes
+        family="codec",
+        name=name,
+        names=changes.pop("names", (name,)),
+        fault=PlantedFault(),
+        **changes,
     )
-    return Trial(
+    return PlantedTrial(
         detector="d", case=case, given=("a.acc=50.0",), named=named, group=int(named), wrong=wrong
     )
 

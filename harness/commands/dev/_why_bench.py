@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.commands import _text
-from harness.diagnosis.planted.bench import FOREIGN_FAMILY, PAIR, Bench, Case, Trial
+from harness.diagnosis.planted.bench import FOREIGN_FAMILY, PAIR, Bench, Case, PlantedTrial
 from harness.diagnosis.planted.detectors import KINDS
 from harness.diagnosis.search import Effort
 from harness.results.store import write_atomic
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def run(args: argparse.Namespace) -> int:
     families = frozenset(filter(None, (name.strip() for name in args.families.split(","))))
-    trials: list[Trial] = []
+    trials: list[PlantedTrial] = []
     missing: set[str] = set()
     for number, kind in enumerate(KINDS):
         bench = Bench(kind, args.out / "why-bench" / kind.name, args.seed, args.workers)
@@ -60,12 +60,12 @@ def chosen(bench: Bench, number: int, families: frozenset[str], only: int) -> It
             yield case
 
 
-def counted(trials: Sequence[Trial]) -> list[Trial]:
+def counted(trials: Sequence[PlantedTrial]) -> list[PlantedTrial]:
     """Those that move a number, and whose numbers the catalogue can make."""
     return [each for each in trials if each.given and not each.case.random]
 
 
-def passed(trials: Sequence[Trial]) -> bool:
+def passed(trials: Sequence[PlantedTrial]) -> bool:
     """At least 95 % of the planted causes are named, and at most 2 % of answers are wrong."""
     asked = counted(trials)
     known = [each for each in asked if each.case.names]
@@ -74,7 +74,7 @@ def passed(trials: Sequence[Trial]) -> bool:
     return named >= NAMED * len(known) and wrong <= WRONG * len(asked)
 
 
-def as_text(trials: Sequence[Trial], missing: Sequence[str]) -> str:
+def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str]) -> str:
     """The table, and every cause that was not named or was explained wrongly."""
     families = dict.fromkeys(each.case.family for each in trials if not each.case.random)
     rows = [
@@ -101,7 +101,7 @@ def as_text(trials: Sequence[Trial], missing: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(name: str, trials: Sequence[Trial]) -> list[str]:
+def _row(name: str, trials: Sequence[PlantedTrial]) -> list[str]:
     asked = [each for each in trials if each.given]
     known = [each for each in asked if each.case.names]
     named = [each for each in known if each.named]
@@ -123,7 +123,7 @@ def _share(part: int, whole: int) -> str:
     return f"{part} ({100 * part / whole:.1f} %)" if whole else "-"
 
 
-def said(trial: Trial) -> str:
+def said(trial: PlantedTrial) -> str:
     """One trial in a line."""
     where = f"{trial.detector}: {trial.case.family}: {trial.case.name}"
     if not trial.given:

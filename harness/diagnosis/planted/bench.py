@@ -15,7 +15,7 @@ import torch
 from harness.diagnosis.answering import Extras, about_row, explain
 from harness.diagnosis.catalogue import catalogue
 from harness.diagnosis.combined import overlaid
-from harness.diagnosis.condition import Cell, Condition, Given, View
+from harness.diagnosis.condition import Condition, Given, MetricCell, View
 from harness.diagnosis.planted.detectors import Kind, small
 from harness.diagnosis.planted.foreign import FOREIGN
 from harness.diagnosis.planted.measures import PLANTERS as MEASURES
@@ -24,14 +24,14 @@ from harness.diagnosis.planted.pixels import PLANTERS as PIXELS
 from harness.diagnosis.planted.planter import fault_of
 from harness.diagnosis.planted.rows import PLANTERS as ROWS
 from harness.diagnosis.planted.rows import listed
-from harness.diagnosis.planted.world import Fault, Numbers, World, embedded
-from harness.diagnosis.row import Row, scored_row
+from harness.diagnosis.planted.world import Numbers, PlantedFault, World, embedded
+from harness.diagnosis.row import ScoredRow, scored_row
 from harness.diagnosis.search import Effort
 from harness.diagnosis.wanted import Sameness
 from harness.engine.scorer import Compute, make_job
 from harness.evaluation.plan import Settings
 from harness.metrics.digits import Digits
-from harness.results.answers import Answer
+from harness.results.answers import WhyAnswer
 
 PLANTERS = (*MEASURES, *ROWS, *PIXELS, *NETWORK)
 PAIRS = (11, 4)
@@ -55,12 +55,12 @@ class Case:
     family: str
     name: str
     names: tuple[str, ...]
-    fault: Fault
+    fault: PlantedFault
     random: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class PlantedTrial:
     """What came of a case.
 
     Args:
@@ -119,13 +119,13 @@ class Bench:
         compute = Compute(device=torch.device("cpu"), workers=workers)
         with weights_in(folder):
             job = make_job(self.world.small.spec, "")
-            self.row: Row = scored_row(
+            self.row: ScoredRow = scored_row(
                 job, self.world.selection, Settings(out=out, compute=compute, resampling=None)
             )
         orders = {name: listed(images.ids) for name, images in self.world.images.items()}
         self.extras = Extras(tokens=dict.fromkeys(self.world.small.others, ""), orders=orders)
         self.conditions, _ = catalogue(about_row(self.row, self.extras))
-        self.faults: dict[str, Fault] = {}
+        self.faults: dict[str, PlantedFault] = {}
         self.missing: list[str] = []
         for each in self.conditions:
             fault = fault_of(PLANTERS, each.family, each.name)
@@ -181,7 +181,8 @@ class Bench:
         numbers = [
             [made.get(cell) for cell in cells]
             for made in map(
-                self.world.numbers, (fault, self.faults[one.name], self.faults[two.name], Fault())
+                self.world.numbers,
+                (fault, self.faults[one.name], self.faults[two.name], PlantedFault()),
             )
         ]
         if numbers[0] in numbers[1:]:
@@ -189,13 +190,13 @@ class Bench:
         names = (f"{one.name} + {two.name}", f"{two.name} + {one.name}")
         return Case(family=PAIR, name=names[0], names=names, fault=fault)
 
-    def cells(self, wider: bool = False) -> list[tuple[str, Cell]]:
+    def cells(self, wider: bool = False) -> list[tuple[str, MetricCell]]:
         """ACC and AP of each subset; wider: their means and the classes' accuracies as well."""
         metrics = ("acc", "ap", *(_WIDER if wider else ()))
         names = [*self.world.images, *(("mean",) if wider else ())]
-        return [(f"{n}.{m}", Cell(n, m)) for n in names for m in metrics]
+        return [(f"{n}.{m}", MetricCell(n, m)) for n in names for m in metrics]
 
-    def given(self, fault: Fault) -> list[Given]:
+    def given(self, fault: PlantedFault) -> list[Given]:
         """The numbers that a fault makes; none where they are those without it.
 
         ACC and AP of each subset, and where these do not move the means and both classes' as well.
@@ -207,26 +208,26 @@ class Bench:
                 return [self._given(name, cell, numbers, fault) for name, cell in cells]
         return []
 
-    def _given(self, name: str, cell: Cell, numbers: Numbers, fault: Fault) -> Given:
+    def _given(self, name: str, cell: MetricCell, numbers: Numbers, fault: PlantedFault) -> Given:
         stated = fault.stated if cell.metric == "acc" and cell.subset != "mean" else 0
         return Given(cell=cell, name=name, digits=Digits.parse(numbers[name]), n=stated)
 
-    def answer(self, given: Sequence[Given], effort: Effort) -> Answer:
+    def answer(self, given: Sequence[Given], effort: Effort) -> WhyAnswer:
         """What ``why`` says of them."""
         with weights_in(self.folder):
             sameness = Sameness(why="the suite is part of this program")
             return explain(self.row, given, sameness, effort, self.extras)
 
-    def trial(self, case: Case, effort: Effort) -> Trial:
+    def trial(self, case: Case, effort: Effort) -> PlantedTrial:
         """Plants a cause, asks, and compares."""
         detector, given = self.world.small.kind.name, self.given(case.fault)
         if not given:
-            return Trial(detector=detector, case=case)
+            return PlantedTrial(detector=detector, case=case)
         answer = self.answer(given, effort)
         matching = [each for each in answer.outcomes if each.verdict != "excluded"]
         mine = {each.group for each in matching if each.name in case.names}
         first = [each for each in matching if each.group == matching[0].group]
-        return Trial(
+        return PlantedTrial(
             detector=detector,
             case=case,
             given=tuple(f"{each.name}={each.digits.text}" for each in given),

@@ -14,23 +14,31 @@ from torch import Tensor
 from harness.diagnosis.planted.detectors import Kind, Small, trained
 from harness.diagnosis.planted.pixels import saved
 from harness.diagnosis.planted.rows import each, kept, of_classes
-from harness.diagnosis.planted.world import Fault, Look, Picture, Rows, Values, forward, tensor
+from harness.diagnosis.planted.world import (
+    Picture,
+    PlantedFault,
+    PlantedLook,
+    Rows,
+    Values,
+    forward,
+    tensor,
+)
 
 Change = Callable[[Image.Image], Image.Image]
 
 
-def _drawn(change: Change) -> Fault:
+def _drawn(change: Change) -> PlantedFault:
     def codec(picture: Picture, label: int, file: bytes) -> Picture:
         return np.array(change(Image.fromarray(picture)).convert("RGB"))
 
-    return Fault(look=Look(codec=codec))
+    return PlantedFault(look=PlantedLook(codec=codec))
 
 
-def _levels(change: Callable[[Any], Any]) -> Fault:
+def _levels(change: Callable[[Any], Any]) -> PlantedFault:
     def codec(picture: Picture, label: int, file: bytes) -> Picture:
         return np.clip(np.rint(change(picture.astype(np.float64))), 0, 255).astype(np.uint8)
 
-    return Fault(look=Look(codec=codec))
+    return PlantedFault(look=PlantedLook(codec=codec))
 
 
 def _hue(image: Image.Image) -> Image.Image:
@@ -99,7 +107,7 @@ def _some_noise(rows: Rows) -> Rows:
     return replace(rows, scores=rows.scores + noise)
 
 
-FOREIGN: dict[str, Fault] = {
+FOREIGN: dict[str, PlantedFault] = {
     "gamma 1.1": _levels(lambda picture: 255 * (picture / 255) ** 1.1),
     "10 levels brighter": _levels(lambda picture: picture + 10),
     "contrast times 1.15": _drawn(lambda image: ImageEnhance.Contrast(image).enhance(1.15)),
@@ -107,19 +115,19 @@ FOREIGN: dict[str, Fault] = {
     "blurred by 0.7": _drawn(lambda image: image.filter(ImageFilter.GaussianBlur(0.7))),
     "median of 3x3": _drawn(lambda image: image.filter(ImageFilter.MedianFilter(3))),
     "sharpened": _drawn(lambda image: image.filter(ImageFilter.UnsharpMask(1, 60, 0))),
-    "10 % cut off at the left": Fault(look=Look(shape=_cut_left)),
+    "10 % cut off at the left": PlantedFault(look=PlantedLook(shape=_cut_left)),
     "shifted by 3 columns": _levels(lambda picture: np.roll(picture, 3, 1)),
     "5 bits a colour": _drawn(lambda image: ImageOps.posterize(image, 5)),
-    "Hamming to 240": Fault(look=Look(shape=_to_240)),
+    "Hamming to 240": PlantedFault(look=PlantedLook(shape=_to_240)),
     "salt": _levels(_salt),
     "no green": _levels(_without_green),
     "chroma shifted": _drawn(_chroma_shifted),
     "YCbCr for RGB": _drawn(_as_ycc),
     "upside down": _drawn(ImageOps.flip),
     "JPEG 60": _drawn(lambda image: _jpeg(image, 60)),
-    "trained from another seed": Fault(look=Look(run=_other_seed)),
-    "weights with noise": Fault(look=Look(run=_noisy_weights)),
-    "bias of the last layer plus 1": Fault(look=Look(run=_higher)),
+    "trained from another seed": PlantedFault(look=PlantedLook(run=_other_seed)),
+    "weights with noise": PlantedFault(look=PlantedLook(run=_noisy_weights)),
+    "bias of the last layer plus 1": PlantedFault(look=PlantedLook(run=_higher)),
     "7 % of labels flipped": each(_some_flipped),
     "noise on scores": each(_some_noise),
     "first 37 images left out": kept(lambda rows: range(37, len(rows.ids))),

@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from harness.diagnosis.planted.planter import Planter
 from harness.diagnosis.planted.world import (
     MEASURES,
-    Fault,
     Measure,
+    PlantedFault,
     Rows,
     Table,
     accuracy,
@@ -30,9 +30,9 @@ STATED = 300
 Floats = np.ndarray[Any, Any]
 
 
-def ap_of(values: Callable[[Floats], Floats]) -> Fault:
+def ap_of(values: Callable[[Floats], Floats]) -> PlantedFault:
     """AP of other values than the logits."""
-    return Fault(measures={"ap": lambda rows: _ap(rows.labels, values(rows.scores))})
+    return PlantedFault(measures={"ap": lambda rows: _ap(rows.labels, values(rows.scores))})
 
 
 def _ap(labels: Floats, values: Floats) -> float:
@@ -41,7 +41,7 @@ def _ap(labels: Floats, values: Floats) -> float:
         return abs(float(average_precision_score(labels, values)))
 
 
-def rounded(what: str) -> Fault:
+def rounded(what: str) -> PlantedFault:
     """Of logits, of probabilities in a type, with some decimals, of decisions."""
 
     def values(scores: Floats) -> Floats:
@@ -57,36 +57,36 @@ def rounded(what: str) -> Fault:
     return ap_of(values)
 
 
-def auc_for_ap() -> Fault:
+def auc_for_ap() -> PlantedFault:
     """ROC."""
-    return Fault(measures={"ap": auc})
+    return PlantedFault(measures={"ap": auc})
 
 
-def ap_for_auc() -> Fault:
+def ap_for_auc() -> PlantedFault:
     """AP where AUC stands, which is none of the numbers that are given."""
-    return Fault()
+    return PlantedFault()
 
 
-def ap_of_reals() -> Fault:
+def ap_of_reals() -> PlantedFault:
     """Real is positive; in the release's arithmetic."""
 
     def measure(rows: Rows) -> float:
         return average_precision(replace(rows, labels=1 - rows.labels, scores=-rows.scores))
 
-    return Fault(measures={"ap": measure})
+    return PlantedFault(measures={"ap": measure})
 
 
-def trapezoids() -> Fault:
+def trapezoids() -> PlantedFault:
     """sklearn's points, joined."""
 
     def measure(rows: Rows) -> float:
         precision, recall, _ = precision_recall_curve(rows.labels, rows.ranked())
         return float(area_under(recall, precision))
 
-    return Fault(measures={"ap": measure})
+    return PlantedFault(measures={"ap": measure})
 
 
-def eleven_points() -> Fault:
+def eleven_points() -> PlantedFault:
     """PASCAL VOC 2007."""
 
     def measure(rows: Rows) -> float:
@@ -96,10 +96,10 @@ def eleven_points() -> Fault:
         at = [precision[recall >= level / 10 - 1e-9].max() for level in range(11)]
         return float(np.mean(at))
 
-    return Fault(measures={"ap": measure})
+    return PlantedFault(measures={"ap": measure})
 
 
-def ap_by_batches(size: str) -> Fault:
+def ap_by_batches(size: str) -> PlantedFault:
     """The mean of sklearn's AP."""
 
     def measure(rows: Rows) -> float:
@@ -109,10 +109,10 @@ def ap_by_batches(size: str) -> Fault:
             found.append(_ap(part, ranked[start : start + n]))
         return float(np.mean(found))
 
-    return Fault(measures={"ap": measure})
+    return PlantedFault(measures={"ap": measure})
 
 
-def judged(at: str) -> Fault:
+def judged(at: str) -> PlantedFault:
     """Another threshold, or another scale."""
 
     def fakes(scores: Floats) -> Floats:
@@ -127,7 +127,7 @@ def judged(at: str) -> Fault:
     return _decided(lambda rows, _: fakes(rows.scores))
 
 
-def _decided(decide: Callable[[Rows, Table], Floats]) -> Fault:
+def _decided(decide: Callable[[Rows, Table], Floats]) -> PlantedFault:
     """ACC of all, of reals, of fakes, by other decisions."""
 
     def rows_of(table: Table) -> Table:
@@ -136,10 +136,10 @@ def _decided(decide: Callable[[Rows, Table], Floats]) -> Fault:
             for name, rows in table.items()
         }
 
-    return Fault(rows=rows_of)
+    return PlantedFault(rows=rows_of)
 
 
-def best(over: str | None) -> Fault:
+def best(over: str | None) -> PlantedFault:
     """The threshold with the most right decisions; the largest of equally good ones."""
 
     def decide(rows: Rows, table: Table) -> Floats:
@@ -153,7 +153,7 @@ def best(over: str | None) -> Fault:
     return _decided(decide)
 
 
-def printed(metric: str) -> Fault:
+def printed(metric: str) -> PlantedFault:
     """Another share under the name of ACC, or of one class."""
     reals, fakes = class_accuracy(0), class_accuracy(1)
     wrong: dict[str, dict[str, Measure]] = {
@@ -168,44 +168,46 @@ def printed(metric: str) -> Fault:
             "fake_acc": lambda rows: 1 - fakes(rows),
         },
     }
-    return Fault(measures=wrong[metric])
+    return PlantedFault(measures=wrong[metric])
 
 
-def over_all(which: str) -> Fault:
+def over_all(which: str) -> PlantedFault:
     """A class's right ones by all images."""
     label = 1 if which == "fakes" else 0
 
     def measure(rows: Rows) -> float:
         return float((called_right(rows) & (rows.labels == label)).sum() / len(rows.ids))
 
-    return Fault(measures={"acc": measure, f"{which[:-1]}_acc": measure})
+    return PlantedFault(measures={"acc": measure, f"{which[:-1]}_acc": measure})
 
 
-def over_stated() -> Fault:
+def over_stated() -> PlantedFault:
     """Divided by another number, which is what is said."""
-    return Fault(measures={"acc": lambda rows: called_right(rows).sum() / STATED}, stated=STATED)
+    return PlantedFault(
+        measures={"acc": lambda rows: called_right(rows).sum() / STATED}, stated=STATED
+    )
 
 
-def acc_by_batches(size: str) -> Fault:
+def acc_by_batches(size: str) -> PlantedFault:
     """The mean over batches."""
 
     def measure(rows: Rows) -> float:
         good, n = called_right(rows), int(size)
         return float(np.mean([good[at : at + n].mean() for at in range(0, len(good), n)]))
 
-    return Fault(measures={"acc": measure})
+    return PlantedFault(measures={"acc": measure})
 
 
-def full_batches(size: str) -> Fault:
+def full_batches(size: str) -> PlantedFault:
     """The last batch is taken for full."""
 
     def measure(rows: Rows) -> float:
         return float(called_right(rows).sum() / (-(-len(rows.ids) // int(size)) * int(size)))
 
-    return Fault(measures={"acc": measure})
+    return PlantedFault(measures={"acc": measure})
 
 
-def pooled_images() -> Fault:
+def pooled_images() -> PlantedFault:
     """All images as one set."""
 
     def whole(table: Table, known: Mapping[str, float]) -> dict[str, float]:
@@ -218,10 +220,10 @@ def pooled_images() -> Fault:
         )
         return {f"mean.{metric}": measure(one) for metric, measure in MEASURES.items()}
 
-    return Fault(pooled=whole)
+    return PlantedFault(pooled=whole)
 
 
-def _mean_over(weights: Callable[[Table], Mapping[str, float]]) -> Fault:
+def _mean_over(weights: Callable[[Table], Mapping[str, float]]) -> PlantedFault:
     def whole(table: Table, known: Mapping[str, float]) -> dict[str, float]:
         shares = weights(table)
         total = sum(shares.values())
@@ -230,7 +232,7 @@ def _mean_over(weights: Callable[[Table], Mapping[str, float]]) -> Fault:
             for metric in MEASURES
         }
 
-    return Fault(pooled=whole)
+    return PlantedFault(pooled=whole)
 
 
 def _scenes(rows: Rows) -> list[Rows]:
@@ -243,16 +245,16 @@ def _scenes(rows: Rows) -> list[Rows]:
     ]
 
 
-def over_scenes() -> Fault:
+def over_scenes() -> PlantedFault:
     """A subset's number is the mean over its scenes."""
 
     def measure(of: Measure) -> Measure:
         return lambda rows: float(np.mean([of(part) for part in _scenes(rows)]))
 
-    return Fault(measures={metric: measure(of) for metric, of in MEASURES.items()})
+    return PlantedFault(measures={metric: measure(of) for metric, of in MEASURES.items()})
 
 
-def scenes_as_subsets() -> Fault:
+def scenes_as_subsets() -> PlantedFault:
     """The mean over all scenes of all subsets."""
 
     def whole(table: Table, known: Mapping[str, float]) -> dict[str, float]:
@@ -262,25 +264,25 @@ def scenes_as_subsets() -> Fault:
             for metric, of in MEASURES.items()
         }
 
-    return Fault(pooled=whole)
+    return PlantedFault(pooled=whole)
 
 
-def by_size() -> Fault:
+def by_size() -> PlantedFault:
     """The mean by numbers of images."""
     return _mean_over(lambda table: {name: len(rows.ids) for name, rows in table.items()})
 
 
-def without(name: str) -> Fault:
+def without(name: str) -> PlantedFault:
     """The mean over all columns but one."""
     return _mean_over(lambda table: {each: 1.0 for each in table if each != name})
 
 
-def first_columns(count: str) -> Fault:
+def first_columns(count: str) -> PlantedFault:
     """The mean over the first columns."""
     return _mean_over(lambda table: dict.fromkeys(list(table)[: int(count)], 1.0))
 
 
-def pair_exchanged(subset: str | None) -> Fault:
+def pair_exchanged(subset: str | None) -> PlantedFault:
     """ACC for AP, everywhere or in one column."""
 
     def whole(table: Table, known: Mapping[str, float]) -> dict[str, float]:
@@ -293,12 +295,12 @@ def pair_exchanged(subset: str | None) -> Fault:
             turned[f"mean.{metric}"] = sum(every[f"{n}.{metric}"] for n in table) / len(table)
         return turned
 
-    return Fault(pooled=whole)
+    return PlantedFault(pooled=whole)
 
 
-def columns_exchanged(a: str, b: str) -> Fault:
+def columns_exchanged(a: str, b: str) -> PlantedFault:
     """Two columns for each other."""
-    return Fault(
+    return PlantedFault(
         pooled=lambda table, known: {
             f"{here}.{metric}": known[f"{there}.{metric}"]
             for here, there in ((a, b), (b, a))
@@ -307,9 +309,11 @@ def columns_exchanged(a: str, b: str) -> Fault:
     )
 
 
-def mean_under(name: str) -> Fault:
+def mean_under(name: str) -> PlantedFault:
     """The mean in a column."""
-    return Fault(pooled=lambda table, known: {f"{name}.{m}": known[f"mean.{m}"] for m in MEASURES})
+    return PlantedFault(
+        pooled=lambda table, known: {f"{name}.{m}": known[f"mean.{m}"] for m in MEASURES}
+    )
 
 
 PLANTERS = tuple(
@@ -344,7 +348,7 @@ PLANTERS = tuple(
         ("table", r"mean over the \d+ subsets but (.*)", without),
         ("table", r"mean over the first (\d+) columns of .*", first_columns),
         ("table", r"mean over the \d+ subsets by their images", by_size),
-        ("table", r"truncated|cut, not rounded", lambda: Fault(cut=True)),
+        ("table", r"truncated|cut, not rounded", lambda: PlantedFault(cut=True)),
         ("table", r"ACC and AP exchanged(?:: (.*))?", pair_exchanged),
         ("table", r"columns exchanged: (\S+) and (\S+)", columns_exchanged),
         ("table", r"number of another column: the mean under (.*)", mean_under),

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from harness.diagnosis.planted.detectors import HALF, IMAGENET, Convolutions, Kind, Small, built
 from harness.diagnosis.planted.planter import Planter
 from harness.diagnosis.planted.world import (
-    Fault,
-    Look,
     Picture,
+    PlantedFault,
+    PlantedLook,
     Values,
     forward,
     normal,
@@ -30,7 +30,7 @@ ANOTHER_DRAW = 4321
 Run = Callable[[Small, list[Tensor]], Values]
 
 
-def normalised(name: str) -> Fault:
+def normalised(name: str) -> PlantedFault:
     """Other statistics, none, 0 to 255, or the detector's own twice."""
 
     def by(image: Tensor, kind: Kind) -> Tensor:
@@ -41,7 +41,7 @@ def normalised(name: str) -> Fault:
         mean, std = (torch.tensor(part).view(3, 1, 1) for part in STATISTICS[name])
         return (image - mean) / std
 
-    return Fault(look=Look(normal=by))
+    return PlantedFault(look=PlantedLook(normal=by))
 
 
 def in_batches(network: Convolutions, inputs: list[Tensor], batch: int) -> Values:
@@ -70,35 +70,35 @@ def mode(norms: bool, drops: bool, batch: int) -> Run:
     return run
 
 
-def norms_in_training(batch: str) -> Fault:
+def norms_in_training(batch: str) -> PlantedFault:
     """Batch norms use the batch's statistics."""
-    return Fault(look=Look(run=mode(True, False, int(batch))))
+    return PlantedFault(look=PlantedLook(run=mode(True, False, int(batch))))
 
 
-def all_in_training(batch: str) -> Fault:
+def all_in_training(batch: str) -> PlantedFault:
     """``eval()`` was not called."""
-    return Fault(look=Look(run=mode(True, True, int(batch))))
+    return PlantedFault(look=PlantedLook(run=mode(True, True, int(batch))))
 
 
-def dropping() -> Fault:
+def dropping() -> PlantedFault:
     """Dropout is on."""
-    return Fault(look=Look(run=mode(False, True, 1)))
+    return PlantedFault(look=PlantedLook(run=mode(False, True, 1)))
 
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
 
 
-def autocast(name: str) -> Fault:
+def autocast(name: str) -> PlantedFault:
     """Torch's mixed precision."""
 
     def run(small: Small, inputs: list[Tensor]) -> Values:
         with torch.autocast("cpu", dtype=TYPES[name]):
             return in_batches(small.network, inputs, 1)
 
-    return Fault(look=Look(run=run))
+    return PlantedFault(look=PlantedLook(run=run))
 
 
-def weights_in(name: str) -> Fault:
+def weights_in(name: str) -> PlantedFault:
     """All arithmetic in another type, that of the normalisation too."""
     kind_of = TYPES[name]
 
@@ -109,10 +109,10 @@ def weights_in(name: str) -> Fault:
     def run(small: Small, inputs: list[Tensor]) -> Values:
         return in_batches(copy.deepcopy(small.network).to(kind_of), inputs, 1)
 
-    return Fault(look=Look(normal=by, run=run))
+    return PlantedFault(look=PlantedLook(normal=by, run=run))
 
 
-def turned(which: str) -> Fault:
+def turned(which: str) -> PlantedFault:
     """Mirror images, and the means over them and over quarter turns."""
 
     def shape(picture: Picture, kind: Kind) -> list[Tensor]:
@@ -123,10 +123,10 @@ def turned(which: str) -> Fault:
         turns = range(1 if which == "mean of both flips" else 4)
         return [torch.rot90(each, turn, (1, 2)) for turn in turns for each in (image, mirrored)]
 
-    return Fault(look=Look(shape=shape))
+    return PlantedFault(look=PlantedLook(shape=shape))
 
 
-def crops(of: str, count: str, side: str) -> Fault:
+def crops(of: str, count: str, side: str) -> PlantedFault:
     """Corners and middle, and the same of the mirror image; smaller pictures stay as they are."""
     edge = int(side)
 
@@ -140,7 +140,9 @@ def crops(of: str, count: str, side: str) -> Fault:
         seen = [image, image.flip(2)][: int(count) // 5]
         return [each[:, y : y + edge, x : x + edge] for each in seen for y, x in places]
 
-    return Fault(look=Look(shape=shape, mean=_mean_probability if of == "probabilities" else None))
+    return PlantedFault(
+        look=PlantedLook(shape=shape, mean=_mean_probability if of == "probabilities" else None)
+    )
 
 
 def _mean_probability(logits: Values) -> float:
@@ -149,7 +151,7 @@ def _mean_probability(logits: Values) -> float:
     return float(np.log(share / (1 - share)))
 
 
-def at_random(part: str) -> Fault:
+def at_random(part: str) -> PlantedFault:
     """Some weights are as a new network has them."""
 
     def run(small: Small, inputs: list[Tensor]) -> Values:
@@ -164,12 +166,14 @@ def at_random(part: str) -> Fault:
         network.load_state_dict(state, strict=False)
         return forward(network.eval(), inputs)
 
-    return Fault(look=Look(run=run))
+    return PlantedFault(look=PlantedLook(run=run))
 
 
-def other_weights(label: str) -> Fault:
+def other_weights(label: str) -> PlantedFault:
     """Another checkpoint."""
-    return Fault(look=Look(run=lambda small, inputs: forward(small.others[label], inputs)))
+    return PlantedFault(
+        look=PlantedLook(run=lambda small, inputs: forward(small.others[label], inputs))
+    )
 
 
 PLANTERS = tuple(

@@ -13,16 +13,16 @@ from torch import Tensor
 from harness.diagnosis.planted.detectors import Kind
 from harness.diagnosis.planted.planter import Planter
 from harness.diagnosis.planted.resizes import RESIZES
-from harness.diagnosis.planted.world import Fault, Look, Picture, decoded, tensor
+from harness.diagnosis.planted.world import Picture, PlantedFault, PlantedLook, decoded, tensor
 
 Shape = Callable[[Picture], Tensor]
 
 
-def _shaped(shape: Shape) -> Fault:
-    return Fault(look=Look(shape=lambda picture, kind: [shape(picture)]))
+def _shaped(shape: Shape) -> PlantedFault:
+    return PlantedFault(look=PlantedLook(shape=lambda picture, kind: [shape(picture)]))
 
 
-def native() -> Fault:
+def native() -> PlantedFault:
     """As the file has it."""
     return _shaped(tensor)
 
@@ -41,12 +41,12 @@ def centre(image: Tensor, height: int, width: int) -> Tensor:
     return image[:, y : y + height, x : x + width]
 
 
-def resized(side: str, words: str) -> Fault:
+def resized(side: str, words: str) -> PlantedFault:
     """Both sides."""
     return _shaped(lambda picture: RESIZES[words](picture, int(side), int(side)))
 
 
-def short_side(side: str, crop: str | None, words: str) -> Fault:
+def short_side(side: str, crop: str | None, words: str) -> PlantedFault:
     """The shorter side, then perhaps the middle."""
 
     def shape(picture: Picture) -> Tensor:
@@ -61,13 +61,13 @@ def short_side(side: str, crop: str | None, words: str) -> Fault:
     return _shaped(shape)
 
 
-def resized_and_cut(side: str, crop: str, words: str) -> Fault:
+def resized_and_cut(side: str, crop: str, words: str) -> PlantedFault:
     """Both sides, then the middle."""
     both, middle = int(side), int(crop)
     return _shaped(lambda picture: centre(RESIZES[words](picture, both, both), middle, middle))
 
 
-def cut(side: str, around: str) -> Fault:
+def cut(side: str, around: str) -> PlantedFault:
     """The middle, and what is done with smaller pictures."""
     edge = int(side)
 
@@ -86,12 +86,12 @@ def cut(side: str, around: str) -> Fault:
     return _shaped(shape)
 
 
-def top_left(side: str) -> Fault:
+def top_left(side: str) -> PlantedFault:
     """The first rows and columns."""
     return _shaped(lambda picture: tensor(picture[: int(side), : int(side)]))
 
 
-def tiled(side: str, crop: str) -> Fault:
+def tiled(side: str, crop: str) -> PlantedFault:
     """Repeated up to a side, then the middle."""
 
     def shape(picture: Picture) -> Tensor:
@@ -102,13 +102,13 @@ def tiled(side: str, crop: str) -> Fault:
     return _shaped(shape)
 
 
-def published_resize(words: str) -> Fault:
+def published_resize(words: str) -> PlantedFault:
     """The published size by other arithmetic."""
 
     def shape(picture: Picture, kind: Kind) -> list[Tensor]:
         return [RESIZES[words](picture, kind.resize, kind.resize)]
 
-    return Fault(look=Look(shape=shape))
+    return PlantedFault(look=PlantedLook(shape=shape))
 
 
 def saved(picture: Picture, form: str, **options: object) -> Picture:
@@ -118,7 +118,7 @@ def saved(picture: Picture, form: str, **options: object) -> Picture:
     return np.array(Image.open(file).convert("RGB"))
 
 
-def lossy(form: str, quality: str, whose: str) -> Fault:
+def lossy(form: str, quality: str, whose: str) -> PlantedFault:
     """JPEG or WebP, of both classes or of one; or a JPEG with more colours."""
     form = form.replace("WebP", "WEBP")
     options = {"subsampling": whose} if ":" in whose else {}
@@ -130,10 +130,10 @@ def lossy(form: str, quality: str, whose: str) -> Fault:
             return picture
         return saved(picture, form, quality=int(quality), **options)
 
-    return Fault(look=Look(codec=codec))
+    return PlantedFault(look=PlantedLook(codec=codec))
 
 
-def recoloured(name: str) -> Fault:
+def recoloured(name: str) -> PlantedFault:
     """Red and blue exchanged, or no colours."""
 
     def codec(picture: Picture, label: int, file: bytes) -> Picture:
@@ -143,10 +143,10 @@ def recoloured(name: str) -> Fault:
         luma = (picture.astype(np.int64) @ np.array([19595, 38470, 7471]) + 0x8000) >> 16
         return np.repeat(luma.astype(np.uint8)[..., None], 3, axis=2)
 
-    return Fault(look=Look(codec=codec))
+    return PlantedFault(look=PlantedLook(codec=codec))
 
 
-def on_ground(colour: str) -> Fault:
+def on_ground(colour: str) -> PlantedFault:
     """Transparent pixels laid on black or white."""
 
     def decode(data: bytes) -> Picture:
@@ -158,10 +158,10 @@ def on_ground(colour: str) -> Fault:
         ground = 255 * (colour == "white")
         return np.rint(pixels[..., :3] * share + ground * (1 - share)).astype(np.uint8)
 
-    return Fault(look=Look(decode=decode))
+    return PlantedFault(look=PlantedLook(decode=decode))
 
 
-def deep(way: str) -> Fault:
+def deep(way: str) -> PlantedFault:
     """16-bit grey cut at 255, or scaled to it."""
 
     def decode(data: bytes) -> Picture:
@@ -172,19 +172,19 @@ def deep(way: str) -> Fault:
         grey = np.minimum(grey, 255) if way == "cut at 255" else np.rint(grey / 65535 * 255)
         return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
-    return Fault(look=Look(decode=decode))
+    return PlantedFault(look=PlantedLook(decode=decode))
 
 
-def upright() -> Fault:
+def upright() -> PlantedFault:
     """EXIF's orientation applied."""
 
     def decode(data: bytes) -> Picture:
         return np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
 
-    return Fault(look=Look(decode=decode))
+    return PlantedFault(look=PlantedLook(decode=decode))
 
 
-def in_srgb() -> Fault:
+def in_srgb() -> PlantedFault:
     """A colour profile applied."""
 
     def decode(data: bytes) -> Picture:
@@ -196,7 +196,7 @@ def in_srgb() -> Fault:
         turn = ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), image.mode, "RGB")
         return np.array(ImageCms.applyTransform(image, turn))
 
-    return Fault(look=Look(decode=decode))
+    return PlantedFault(look=PlantedLook(decode=decode))
 
 
 WORDS = "(" + "|".join(sorted(RESIZES, key=len, reverse=True)) + ")"

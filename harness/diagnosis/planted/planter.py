@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.diagnosis.planted.world import Fault
+from harness.diagnosis.planted.world import PlantedFault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,10 @@ class Planter:
 
     family: str
     pattern: str
-    make: Callable[..., Fault]
+    make: Callable[..., PlantedFault]
 
 
-def fault_of(planters: Iterable[Planter], family: str, name: str) -> Fault | None:
+def fault_of(planters: Iterable[Planter], family: str, name: str) -> PlantedFault | None:
     """The fault of a condition's name; None where no planter makes it."""
     for planter in planters:
         found = re.fullmatch(planter.pattern, name) if planter.family == family else None

@@ -114,17 +114,16 @@ def _linear(new: int, old: int, area: bool) -> tuple[Any, Any]:
         centre = (places + 0.5) * scale - 0.5
         first = np.floor(centre).astype(int)
         second = centre - first
-    second = np.where((first < 0) | (first >= old - 1), 0, second)
-    return first.clip(0, old - 1), second
+    return first, second
 
 
 def _by_two(picture: Picture, height: int, width: int, area: bool = False) -> Tensor:
     """In OpenCV's 11-bit weights, rounded as it does."""
-    (y, down), (x, right) = (
-        _linear(height, len(picture), area),
-        _linear(width, len(picture[0]), area),
-    )
-    next_y, next_x = (y + 1).clip(max=len(picture) - 1), (x + 1).clip(max=len(picture[0]) - 1)
+    bottom, edge = picture.shape[0] - 1, picture.shape[1] - 1
+    (y, down), (x, right) = _linear(height, bottom + 1, area), _linear(width, edge + 1, area)
+    right = np.where((x < 0) | (x >= edge), 0, right)  # beside an edge; above one it mixes twice it
+    x, next_x = x.clip(0, edge), (x + 1).clip(0, edge)
+    y, next_y = y.clip(0, bottom), (y + 1).clip(0, bottom)
     wide = picture.astype(np.int64)
     one, two = (np.rint(part * 2048).astype(np.int64)[:, None] for part in (1 - right, right))
     rows = wide[:, x] * one + wide[:, next_x] * two

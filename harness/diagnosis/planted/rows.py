@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 
 from harness.diagnosis.planted.planter import Planter
-from harness.diagnosis.planted.world import Fault, Measure, Rows, Table, class_accuracy
+from harness.diagnosis.planted.world import Measure, PlantedFault, Rows, Table, class_accuracy
 
 DRAW = 99
 Floats = np.ndarray[Any, Any]
 
 
-def each(change: Callable[[Rows], Rows]) -> Fault:
+def each(change: Callable[[Rows], Rows]) -> PlantedFault:
     """A change of every subset's rows."""
-    return Fault(rows=lambda table: {name: change(rows) for name, rows in table.items()})
+    return PlantedFault(rows=lambda table: {name: change(rows) for name, rows in table.items()})
 
 
-def kept(places: Callable[[Rows], Sequence[int] | Floats]) -> Fault:
+def kept(places: Callable[[Rows], Sequence[int] | Floats]) -> PlantedFault:
     """Some rows of every subset."""
     return each(lambda rows: rows.take(places(rows)))
 
 
-def of_classes(part: Callable[[list[int], int], Sequence[int]]) -> Fault:
+def of_classes(part: Callable[[list[int], int], Sequence[int]]) -> PlantedFault:
     """Some of each class; ``part`` gets its places and the smaller class's size."""
 
     def places(rows: Rows) -> list[int]:
@@ -38,12 +38,12 @@ def of_classes(part: Callable[[list[int], int], Sequence[int]]) -> Fault:
     return kept(places)
 
 
-def labels_exchanged() -> Fault:
+def labels_exchanged() -> PlantedFault:
     """0 is fake."""
     return each(lambda rows: replace(rows, labels=1 - rows.labels))
 
 
-def other_output() -> Fault:
+def other_output() -> PlantedFault:
     """P(real)."""
     return each(lambda rows: replace(rows, scores=-rows.scores))
 
@@ -55,7 +55,7 @@ def _rescored(rows: Rows, ids: Sequence[int], scores: Sequence[float]) -> Rows:
     return replace(rows, scores=found)
 
 
-def shuffled(how: str) -> Fault:
+def shuffled(how: str) -> PlantedFault:
     """Shifted by one, reversed, or fakes first."""
 
     def change(rows: Rows) -> Rows:
@@ -72,7 +72,7 @@ def shuffled(how: str) -> Fault:
     return each(change)
 
 
-def sorted_names(what: str, how: str, inside: str | None, by_class: str | None) -> Fault:
+def sorted_names(what: str, how: str, inside: str | None, by_class: str | None) -> PlantedFault:
     """Ids sorted one way, scores another."""
 
     def numbers(name: str) -> list[Any]:
@@ -103,7 +103,7 @@ def listed(ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(ids, key=lambda name: hashlib.md5(name.encode()).hexdigest()))
 
 
-def by_list(inside: str | None) -> Fault:
+def by_list(inside: str | None) -> PlantedFault:
     """Scores in the order of :func:`listed`, ids sorted."""
 
     def change(rows: Rows) -> Rows:
@@ -119,30 +119,30 @@ def by_list(inside: str | None) -> Fault:
     return each(change)
 
 
-def first(which: str, count: str) -> Fault:
+def first(which: str, count: str) -> PlantedFault:
     """The first or last of each class."""
     n = int(count.replace(",", ""))
     return of_classes(lambda members, _: members[:n] if which == "first" else members[-n:])
 
 
-def first_images(count: str) -> Fault:
+def first_images(count: str) -> PlantedFault:
     """The first of a list."""
     return kept(lambda rows: range(min(len(rows.ids), int(count.replace(",", "")))))
 
 
-def equal_counts(which: str) -> Fault:
+def equal_counts(which: str) -> PlantedFault:
     """As many of the larger class."""
     return of_classes(
         lambda members, n: members[:n] if which == "first" else members[len(members) - n :]
     )
 
 
-def drop_last(size: str) -> Fault:
+def drop_last(size: str) -> PlantedFault:
     """Without the batch that is not full."""
     return kept(lambda rows: range(len(rows.ids) - len(rows.ids) % int(size)))
 
 
-def repeated(processes: str) -> Fault:
+def repeated(processes: str) -> PlantedFault:
     """As ``DistributedSampler`` fills up."""
 
     def places(rows: Rows) -> list[int]:
@@ -154,7 +154,7 @@ def repeated(processes: str) -> Fault:
     return kept(places)
 
 
-def drawn(what: str) -> Fault:
+def drawn(what: str) -> PlantedFault:
     """Some of each class at random."""
     limits = {"1,000 of each class drawn, or 100": 0, "2,000 of each class drawn": 2000}
     rng = np.random.default_rng(DRAW)
@@ -166,7 +166,7 @@ def drawn(what: str) -> Fault:
     return of_classes(part)
 
 
-def named(kind: str, value: str = "") -> Fault:
+def named(kind: str, value: str = "") -> PlantedFault:
     """Names of one form, of a class that has any."""
 
     def has(name: str) -> bool:
@@ -189,12 +189,12 @@ def named(kind: str, value: str = "") -> Fault:
     return kept(places)
 
 
-def distinct() -> Fault:
+def distinct() -> PlantedFault:
     """Of equal files the first."""
     return kept(lambda rows: [p for p, d in enumerate(rows.digests) if d not in rows.digests[:p]])
 
 
-def one_class(which: str) -> Fault:
+def one_class(which: str) -> PlantedFault:
     """Scored without the other class; what sklearn makes of it."""
     fakes = class_accuracy(1)
     of: dict[str, tuple[Measure, float]] = {
@@ -202,10 +202,10 @@ def one_class(which: str) -> Fault:
         "scored without reals, fakes labelled 0": (lambda rows: 1 - fakes(rows), 0.0),
         "scored without fakes": (class_accuracy(0), 0.0),
     }
-    return Fault(measures={"acc": of[which][0], "ap": lambda rows: of[which][1]})
+    return PlantedFault(measures={"acc": of[which][0], "ap": lambda rows: of[which][1]})
 
 
-def other_reals(which: str) -> Fault:
+def other_reals(which: str) -> PlantedFault:
     """Fakes beside the reals of one subset, or of all, each file once."""
 
     def change(table: Table) -> Table:
@@ -227,7 +227,7 @@ def other_reals(which: str) -> Fault:
             )
         return {**found, **{name: table[name] for name in table if donors == [name]}}
 
-    return Fault(rows=change)
+    return PlantedFault(rows=change)
 
 
 PLANTERS = tuple(

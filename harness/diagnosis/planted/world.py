@@ -84,7 +84,7 @@ Table = Mapping[str, Rows]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class PlantedLook:
     """How images get scores; what is None is as published.
 
     Args:
@@ -103,7 +103,7 @@ class Look:
     run: Callable[[Small, list[Tensor]], Values] | None = None
     mean: Callable[[Values], float] | None = None
 
-    def also(self, other: Look) -> Look:
+    def also(self, other: PlantedLook) -> PlantedLook:
         """Both; ValueError where they change the same step."""
         new = {each.name: value for each in fields(other) if (value := getattr(other, each.name))}
         if any(getattr(self, name) for name in new):
@@ -115,7 +115,7 @@ Measure = Callable[[Rows], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class PlantedFault:
     """What is done wrongly.
 
     Args:
@@ -127,14 +127,14 @@ class Fault:
         stated: how many images accuracies are said to be over, 0 where nothing is said.
     """
 
-    look: Look = Look()
+    look: PlantedLook = PlantedLook()
     rows: Callable[[Table], Table] | None = None
     measures: Mapping[str, Measure] | None = None
     pooled: Callable[[Table, Mapping[str, float]], Mapping[str, float]] | None = None
     cut: bool = False
     stated: int = 0
 
-    def also(self, other: Fault) -> Fault:
+    def also(self, other: PlantedFault) -> PlantedFault:
         """Both; ValueError where they change the same step."""
         changed = {
             each.name: value
@@ -160,9 +160,9 @@ class World:
     small: Small
     images: Mapping[str, Images]
     selection: Selection
-    scores: dict[Look, dict[str, Values]] = field(default_factory=dict)
+    scores: dict[PlantedLook, dict[str, Values]] = field(default_factory=dict)
 
-    def table(self, look: Look = Look()) -> dict[str, Rows]:
+    def table(self, look: PlantedLook = PlantedLook()) -> dict[str, Rows]:
         """Every subset's scored images under a look."""
         if look not in self.scores:
             seen: dict[tuple[bytes, int], float] = {}
@@ -181,7 +181,7 @@ class World:
             for name, images in self.images.items()
         }
 
-    def numbers(self, fault: Fault = Fault()) -> Numbers:
+    def numbers(self, fault: PlantedFault = PlantedFault()) -> Numbers:
         """Every metric of every subset, and their plain means, printed with one decimal.
 
         What images of one class do not have is left out.
@@ -290,7 +290,7 @@ def forward(network: Convolutions, inputs: Sequence[Tensor]) -> Values:
 
 
 def _scores(
-    small: Small, images: Images, look: Look, seen: dict[tuple[bytes, int, str], float]
+    small: Small, images: Images, look: PlantedLook, seen: dict[tuple[bytes, int, str], float]
 ) -> Values:
     """The scores of a subset; of an image that several subsets share only once."""
     keys = list(zip(images.files, images.labels, strict=True))
@@ -305,7 +305,7 @@ def _scores(
     return np.array([seen[key] for key in keys])
 
 
-def _inputs(kind: Kind, look: Look, data: bytes, label: int) -> list[Tensor]:
+def _inputs(kind: Kind, look: PlantedLook, data: bytes, label: int) -> list[Tensor]:
     picture = (look.decode or decoded)(data)
     if look.codec is not None:
         picture = look.codec(picture, label, data)
