@@ -60,7 +60,14 @@ def test_the_notebook_runs(place: Path, released_weights: Path, monkeypatch: Any
 
 
 def test_only_the_calls_are_exported() -> None:
-    assert set(harness.__all__) == {"Evaluation", "LoadedDetector", "evaluate", "load", "records", "why"}
+    assert set(harness.__all__) == {
+        "Evaluation",
+        "LoadedDetector",
+        "evaluate",
+        "load",
+        "records",
+        "why",
+    }
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         harness.lode  # noqa: B018
 

@@ -86,7 +86,11 @@ def own(subset: str, metric: str = "acc") -> float:
 
 
 def test_names_are_unique_and_all_is_free() -> None:
-    found = [each for each in conditions(about(), {"x": {}}) if isinstance(each, Condition)]
+    found = [
+        each
+        for each in conditions(dataclasses.replace(about(), rows={"x": {}}))
+        if isinstance(each, Condition)
+    ]
     assert len({each.name for each in found}) == len(found)
     assert {(each.family, each.cost) for each in found} == {("table", "free")}
     assert all(each.changes and each.do for each in found)
