@@ -59,8 +59,6 @@ def explain(
         extras: what some conditions need.
     """
     wrong_n = possible(row, given)
-    if wrong_n and sameness.why:
-        sameness = Sameness(doubt="the digits are those of another number of images")
     about = about_row(row, extras)
     conditions, absent = catalogue(about, effort.families)
     search = Search(
