@@ -95,6 +95,10 @@ RULES = (
          instead=(("lfm,chance", "lfm:weights/stand-in.safetensors,chance"),),
          why="starts a cluster, to whose workers the stand-in must be named"),
     Rule(match=r"^cost (?!.*--repeats)", add=("--repeats", "1"), why="ten timed calls"),
+    Rule(match=r"^why ", add=("--free",), codes=(0, 1),
+         why="minutes of scoring; the numbers of the pages are those of the published checkpoint"),
+    Rule(match=r"^dev why-bench", add=("--families", "metric", "--only", "1"), codes=(0, 1),
+         slow=True, why="hours: every condition is planted"),
     Rule(match=r"^diff .*--fail-over", codes=(1,),
          why="the published checkpoint is a stand-in here, so its numbers must be off"),
 )  # fmt: skip

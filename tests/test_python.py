@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_runs(place: Path, released_weights: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("LFM_WEIGHTS", str(released_weights.parent))
     kept: dict[str, Any] = {}
-    assert len(CALLS) == 3
+    assert len(CALLS) == 4
     for fence in CALLS:
         exec(compile(fence.text, fence.name, "exec"), kept)
     page = (CHECKOUT / "docs/python.md").read_text(encoding="utf-8")
@@ -44,6 +44,7 @@ def test_the_page_runs(place: Path, released_weights: Path, monkeypatch: Any) ->
         assert score == pytest.approx(float(shown), abs=1e-4)
     assert list(kept["found"]["image"]) == ["image 1", "image 2"]
     assert kept["accuracy"]["subset"].nunique() == 4
+    assert kept["answer"].tried == len(kept["answer"].frame())
 
 
 @pytest.mark.slow
@@ -59,7 +60,7 @@ def test_the_notebook_runs(place: Path, released_weights: Path, monkeypatch: Any
 
 
 def test_only_the_calls_are_exported() -> None:
-    assert set(harness.__all__) == {"Evaluation", "LoadedDetector", "evaluate", "load", "records"}
+    assert set(harness.__all__) == {"Evaluation", "LoadedDetector", "evaluate", "load", "records", "why"}
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         harness.lode  # noqa: B018
 

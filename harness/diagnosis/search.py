@@ -39,6 +39,8 @@ SAMPLES = (25, 100, 300, 1000)
 ERROR = 0.01
 """Chance that a condition drops out although it makes the number, over all rounds."""
 NO_TIME = "the budget was spent: a longer --budget goes on where this one ended"
+DRAWN = 300
+"""Images of each class that are enough for a condition that draws: it is never sure."""
 FORWARD_PAIRS = 24
 FEWEST = 10
 """Images of each class from which on a sample that a spent budget left is told."""
@@ -202,7 +204,11 @@ class Search:
                     del states[name]
                     continue
                 numbers = self._estimated(state, combined, len(every)) if size else None
-                if numbers is None:
+                drawn = condition.random and size >= DRAWN
+                if numbers is not None and drawn:
+                    self._note(combined, numbers)
+                    del states[name]
+                elif numbers is None:
                     self._note(combined, self._exactly(combined, state))
                     self._whole[name] = (condition, state)
                 elif self.matches(numbers):

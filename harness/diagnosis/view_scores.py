@@ -198,7 +198,11 @@ class ViewScores:
                 if state.error or not wanted[name].any():
                     continue
                 try:
-                    shares[name] = self._share(state, subset, ~wanted[name], stack)
+                    journal = self._journal(state, subset, ~wanted[name], stack)
+                    if journal.done() == len(samples):  # scored before a stop: no network is needed
+                        self._keep(state, subset, journal)
+                    else:
+                        shares[name] = self._share(state, journal), journal
                 except HarnessError as error:
                     state.error = error.message
             scoring = SubsetScoring(
@@ -212,26 +216,30 @@ class ViewScores:
                 scoring.run()
             finally:
                 for name, (share, journal) in shares.items():
-                    self._keep(states[name], subset, share, journal)
+                    if share.error is not None:
+                        states[name].error = share.error.message
+                    self._keep(states[name], subset, journal)
 
-    def _share(
+    def _journal(
         self, state: ViewState, subset: str, elsewhere: Flags, stack: contextlib.ExitStack
-    ) -> tuple[Share, Journal]:
-        key, samples = self.key(state, subset), self.row.samples[subset]
+    ) -> Journal:
+        key = self.key(state, subset)
         path = prediction_path(self.row.settings.out, key).with_suffix(".journal")
-        journal = Journal(path, key, len(samples), elsewhere)
+        journal = Journal(path, key, len(elsewhere), elsewhere)
         stack.callback(journal.close)
-        view = state.view
-        share = Share(
+        return journal
+
+    def _share(self, state: ViewState, journal: Journal) -> Share:
+        view, record = state.view, self.row.record
+        return Share(
             scorer=self._scorer(state),
-            preprocess=parse(key.preprocess),
-            perturbation=parse_perturbation(key.perturbation),
+            preprocess=parse(view.preprocess or record.preprocess),
+            perturbation=parse_perturbation(view.perturbation or record.perturbation),
             journal=journal,
             made=self._made,
             decoding=view.decoding,
             batch=view.batch,
         )
-        return share, journal
 
     def _scorer(self, state: ViewState) -> Scorer:
         """One network for all conditions that change nothing in it."""
@@ -255,12 +263,11 @@ class ViewScores:
 
         return tick
 
-    def _keep(self, state: ViewState, subset: str, share: Share, journal: Journal) -> None:
+    def _keep(self, state: ViewState, subset: str, journal: Journal) -> None:
         """Takes over what the journal holds; a whole one becomes a prediction file."""
         samples = self.row.samples[subset]
         state.scores[subset] = journal.scores.copy()
-        if share.error is not None:
-            state.error = share.error.message
+        if state.error:
             return
         scored = ~np.isnan(journal.scores)
         scored[sorted(journal.skipped)] = True

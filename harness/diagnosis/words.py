@@ -114,6 +114,8 @@ def _given(answer: WhyAnswer) -> str:
         f"{percent(each.high, each.text + '0')}" + (f"  ({each.source})" if each.source else "")
         for each in answer.wanted
     ]
+    if not answer.suite:
+        return "\n".join(["given:", *lines])
     images = answer.same_images or "not known to be these, so nothing can be said to explain"
     return "\n".join(["given:", *lines, f"  images: {images}"])
 
@@ -125,8 +127,11 @@ def _verdicts(answer: WhyAnswer, verdict: Verdict) -> Iterator[str]:
         lines = [f"{verdict}: {named(group)}"]
         if len(group) > 1:
             lines[0] += " (the given numbers do not tell them apart)"
-        for each in group[:SHOWN]:
-            lines += _told(each, answer)
+        lines += _told(group[0], answer)
+        # Of the others what sets them apart: the numbers do not.
+        for each in group[1:SHOWN]:
+            lines += [f"  {each.name} ({each.family}): {numbers(each, answer.wanted)}"]
+            lines += [f"      changes: {each.changes}"] if each.changes else []
         if len(group) > SHOWN:
             lines.append(f"  and {len(group) - SHOWN} more: --json lists them")
         yield "\n".join(lines)
@@ -164,7 +169,7 @@ def _counted(answer: WhyAnswer) -> str:
 
 def _nothing(answer: WhyAnswer) -> Iterator[str]:
     """Where no condition matches: the nearest, what parts of the numbers match, what remains."""
-    if not answer.wanted or len(answer.of("excluded")) < answer.tried:
+    if not answer.wanted or answer.of("explains") or answer.of("possible"):
         return
     near = [f"{each.name}: {numbers(each, answer.wanted)}" for each in nearest_of(answer)]
     yield _listed("nearest", tuple(near))

@@ -101,8 +101,8 @@ class WhyAnswer:
         detector, weights, suite: which row; all "" of numbers without images.
         wanted: what was to be explained.
         same_images: why the numbers are taken to be of these images; "" where they are not.
-        tried: how many conditions, and pairs of them, were tried. Pairs of which one part matches
-            alone are no outcomes.
+        tried: how many conditions, and pairs of them, were tried: not fewer than outcomes, since
+            pairs of which one part matches alone are none; 0 = as many.
         outcomes: those that explain first, then the nearest.
         not_tried: name -> why a condition of the catalogue was not tried.
         deciding: what would tell the possible ones apart, in sentences.
@@ -128,6 +128,9 @@ class WhyAnswer:
     by_subset: dict[str, tuple[str, ...]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tried", max(self.tried, len(self.outcomes)))
 
     def frame(self) -> pd.DataFrame:
         """A row a condition and wanted number: ``condition``, ``family``, ``verdict``, ``group``,
