@@ -36,7 +36,7 @@ FORBIDDEN = ("_family", "data.operations", "data.perturb", "data.preprocess", "d
 
 def tiny_world(scores_of=None) -> World:
     """Two subsets of noise in front of an untrained network."""
-    kind = KINDS[1]
+    kind = KINDS[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         network = built(kind).eval()
@@ -169,7 +169,7 @@ def test_normalised_twice_is_not_once(world):
     look = planted("normalisation", "normalise(twice)").look
     assert look.normal is not None
     image = torch.full((3, 2, 2), 0.75)
-    assert torch.allclose(look.normal(image, KINDS[1]), torch.zeros(3, 2, 2))  # ((.75-.5)/.5-.5)/.5
+    assert torch.allclose(look.normal(image, KINDS[-1]), torch.zeros(3, 2, 2))  # ((.75-.5)/.5-.5)/.5
     same = planted("normalisation", "normalise(half)").look
     assert np.allclose(world.table(same)["a"].scores, world.table()["a"].scores)
 
@@ -290,7 +290,7 @@ def test_draws_and_causes_without_effect_are_counted_apart():
 
 @pytest.fixture(scope="module")
 def small_bench(tmp_path_factory) -> Bench:
-    return Bench(KINDS[1], tmp_path_factory.mktemp("bench"))
+    return Bench(KINDS[-1], tmp_path_factory.mktemp("bench"))
 
 
 @pytest.mark.slow
@@ -303,7 +303,7 @@ def test_the_harness_gives_what_is_computed_by_hand(small_bench):
         result = small_bench.row.result(name)
         for metric in ("acc", "ap"):
             assert f"{100 * result.metrics[metric].value:.1f}" == plain[f"{name}.{metric}"]
-        assert 60 <= float(plain[f"{name}.acc"]) <= 95
+        assert 60 <= float(plain[f"{name}.acc"]) <= 97
 
 
 @pytest.mark.slow

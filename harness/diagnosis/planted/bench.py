@@ -34,7 +34,7 @@ from harness.metrics.digits import Digits
 from harness.results.answers import WhyAnswer
 
 PLANTERS = (*MEASURES, *ROWS, *PIXELS, *NETWORK)
-PAIRS = (11, 4)
+PAIRS = (7, 3)
 """Of a view and a free condition, and of two views, for each detector."""
 PAIR, FOREIGN_FAMILY = "pair", "not in the catalogue"
 _WIDER = ("real_acc", "fake_acc")

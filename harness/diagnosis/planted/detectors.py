@@ -74,7 +74,8 @@ class Kind:
         cells, scale: see :class:`Convolutions`.
         statistics: mean and standard deviation of its normalisation.
         geometry: its published preprocess text.
-        crop: the side of its central crop by hand, 0 where the picture goes in as it is.
+        crop: the side of the central square that is taken, 0 = all.
+        resize: the side that pictures are brought to first by Pillow, 0 = as they are.
         published_ap: what "AP" means of it.
         epochs: of training.
     """
@@ -84,7 +85,8 @@ class Kind:
     scale: float
     statistics: Statistics
     geometry: str
-    crop: int
+    crop: int = 0
+    resize: int = 0
     published_ap: str
     epochs: int
 
@@ -92,7 +94,11 @@ class Kind:
 KINDS = (
     Kind(
         name="bench-smooth", cells=False, scale=12.0, statistics=IMAGENET, geometry="native",
-        crop=0, published_ap="ap_sigmoid32", epochs=8,
+        published_ap="ap_sigmoid32", epochs=8,
+    ),
+    Kind(
+        name="bench-resized", cells=True, scale=3.0, statistics=IMAGENET,
+        geometry="resize(144,144)", resize=144, published_ap="ap_sigmoid32", epochs=8,
     ),
     Kind(
         name="bench-cells", cells=True, scale=1.0, statistics=HALF,
@@ -156,9 +162,9 @@ def spec_of(kind: Kind, files: Mapping[str, Path]) -> DetectorSpec:
 
 
 @cache
-def training_images() -> tuple[Tensor, Tensor]:
+def training_images(side: int = 0) -> tuple[Tensor, Tensor]:
     """(N, 3, 128, 128) in [0, 1] and (N,) labels: the embedded suite's training split, and as more
-    fakes its photographs at half their size and back."""
+    fakes its photographs at half their size and back; all brought to a side, 0 = as they are."""
     samples = mini.train_samples()
     pictures = [Image.open(io.BytesIO(each.source.read())).convert("RGB") for each in samples]
     labels = [float(each.label) for each in samples]
@@ -166,29 +172,34 @@ def training_images() -> tuple[Tensor, Tensor]:
         way = (Image.Resampling.BILINEAR, Image.Resampling.LANCZOS)[number % 2]
         pictures.append(picture.resize((64, 64), way).resize((128, 128), way))
         labels.append(1.0)
+    if side:
+        pictures = [each.resize((side, side), Image.Resampling.BILINEAR) for each in pictures]
     arrays = np.stack([np.array(each) for each in pictures])
     return torch.from_numpy(arrays).movedim(-1, 1).float() / 255, torch.tensor(labels)
 
 
 def trained(kind: Kind, seed: int) -> dict[str, Convolutions]:
     """The network after all passes over the training images, and as it was a fourth earlier."""
-    images, labels = training_images()
+    images, labels = training_images(kind.resize)
     mean, std = (torch.tensor(part).view(1, 3, 1, 1) for part in kind.statistics)
     images = (images - mean) / std
+    even = (1 - labels).sum() / labels.sum()  # both classes weigh the same
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = built(kind).train()
-        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+        optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, kind.epochs)
         for epoch in range(kind.epochs):
             if epoch == kind.epochs * 3 // 4:
                 earlier = copy.deepcopy(network).eval()
-            for rows in torch.randperm(len(images)).split(33):
+            for rows in torch.split(torch.randperm(len(images)), 33):
                 loss = nn.functional.binary_cross_entropy_with_logits(
-                    network(images[rows]).flatten() / kind.scale, labels[rows]
+                    network(images[rows]).flatten() / kind.scale, labels[rows], pos_weight=even
                 )
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
+            falling.step()
     return {"released": network.eval(), "earlier": earlier}
 
 

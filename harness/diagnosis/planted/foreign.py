@@ -36,7 +36,8 @@ def _drawn(change: Change) -> PlantedFault:
 
 def _levels(change: Callable[[Any], Any]) -> PlantedFault:
     def codec(picture: Picture, label: int, file: bytes) -> Picture:
-        return np.clip(np.rint(change(picture.astype(np.float64))), 0, 255).astype(np.uint8)
+        levels = np.rint(change(picture.astype(np.float64)))
+        return np.asarray(np.clip(levels, 0, 255), dtype=np.uint8)
 
     return PlantedFault(look=PlantedLook(codec=codec))
 

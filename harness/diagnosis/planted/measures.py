@@ -148,7 +148,7 @@ def best(over: str | None) -> PlantedFault:
         fake = np.concatenate([each.labels for each in used]) == 1
         levels = sorted({*scores.tolist(), float(scores.min()) - 1}, reverse=True)
         counts = [int(((scores > level) == fake).sum()) for level in levels]
-        return rows.scores > levels[int(np.argmax(counts))]
+        return np.asarray(rows.scores > levels[int(np.argmax(counts))])
 
     return _decided(decide)
 
@@ -287,7 +287,7 @@ def pair_exchanged(subset: str | None) -> PlantedFault:
 
     def whole(table: Table, known: Mapping[str, float]) -> dict[str, float]:
         names = [subset] if subset else list(table)
-        turned = {}
+        turned: dict[str, float] = {}
         for metric, other in (("acc", "ap"), ("ap", "acc")):
             turned |= {f"{name}.{metric}": known[f"{name}.{other}"] for name in names}
         every = {**known, **turned}

@@ -16,7 +16,7 @@ from harness.diagnosis.planted.world import Picture, tensor
 
 Resize = Callable[[Picture, int, int], Tensor]
 """(H, W, 3) uint8 to a height and width -> (3, h, w), 0 to 1 (bicubic overshoots)."""
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, Any]
 
 
 def by_pillow(way: Image.Resampling) -> Resize:
@@ -40,7 +40,7 @@ def _on_tensors(taps: Callable[[int, int], Floats]) -> Resize:
 
 
 def _triangle(t: Floats) -> Floats:
-    return np.maximum(0, 1 - abs(t))
+    return np.asarray(np.maximum(0, 1 - abs(t)))
 
 
 def _cubic(t: Floats, a: float = -0.75) -> Floats:
@@ -88,7 +88,8 @@ def _smooth(new: int, old: int, reach: int, kernel: Callable[[Floats], Floats]) 
 @cache
 def _floors(new: int, old: int) -> Floats:
     """(new, old) one pixel each: the one at the new one's upper left corner."""
-    return np.eye(old)[np.floor(np.arange(new) * old / new).astype(int)]
+    places = np.floor(np.arange(new) * old / new).astype(int)
+    return np.asarray(np.eye(old)[places])
 
 
 @cache
@@ -97,7 +98,7 @@ def _covers(new: int, old: int) -> Floats:
     edges = np.arange(new + 1) * old / new
     low = np.maximum(edges[:-1, None], np.arange(old))
     high = np.minimum(edges[1:, None], np.arange(1, old + 1))
-    return np.maximum(high - low, 0) * new / old
+    return np.asarray(np.maximum(high - low, 0) * new / old)
 
 
 def _linear(new: int, old: int, area: bool) -> tuple[Any, Any]:

@@ -157,11 +157,10 @@ def repeated(processes: str) -> PlantedFault:
 def drawn(what: str) -> PlantedFault:
     """Some of each class at random."""
     limits = {"1,000 of each class drawn, or 100": 0, "2,000 of each class drawn": 2000}
-    rng = np.random.default_rng(DRAW)
 
     def part(members: list[int], smaller: int) -> list[int]:
         limit = limits.get(what, smaller) or (1000 if smaller >= 1000 else 100)
-        return rng.permutation(members)[:limit].tolist()
+        return list(np.random.default_rng(DRAW).permutation(members)[:limit])
 
     return of_classes(part)
 

@@ -261,7 +261,10 @@ def tensor(picture: Picture) -> Tensor:
 
 
 def published_shape(picture: Picture, kind: Kind) -> list[Tensor]:
-    """The picture, or its central square."""
+    """The picture, perhaps resized, or its central square."""
+    if kind.resize:
+        size = (kind.resize, kind.resize)
+        picture = np.array(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
     if kind.crop:
         top, left = ((side - kind.crop) // 2 for side in picture.shape[:2])
         picture = picture[top : top + kind.crop, left : left + kind.crop]
@@ -290,7 +293,7 @@ def forward(network: Convolutions, inputs: Sequence[Tensor]) -> Values:
 
 
 def _scores(
-    small: Small, images: Images, look: PlantedLook, seen: dict[tuple[bytes, int, str], float]
+    small: Small, images: Images, look: PlantedLook, seen: dict[tuple[bytes, int], float]
 ) -> Values:
     """The scores of a subset; of an image that several subsets share only once."""
     keys = list(zip(images.files, images.labels, strict=True))
