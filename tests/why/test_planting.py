@@ -173,9 +173,7 @@ def test_normalised_twice_is_not_once(world):
     look = planted("normalisation", "normalise(twice)").look
     assert look.normal is not None
     image = torch.full((3, 2, 2), 0.75)
-    assert torch.allclose(
-        look.normal(image, KINDS[-1]), torch.zeros(3, 2, 2)
-    )  # ((.75-.5)/.5-.5)/.5
+    assert torch.allclose(look.normal(image, KINDS[-1]), torch.zeros(3, 2, 2))  # (0.5 - 0.5) / 0.5
     same = planted("normalisation", "normalise(half)").look
     assert np.allclose(world.table(same)["a"].scores, world.table()["a"].scores)
 
