@@ -121,6 +121,10 @@ def test_ten_images_sorted_by_characters_and_by_numbers(world):
     order = sorted(range(12), key=lambda number: f"{number}.png")
     assert fault(world.table())["a"].scores.tolist() == scores[order].tolist()
     assert order != list(range(12))
+    fault = planted("labels", "scores by base names 1, 2, 10").rows
+    assert fault is not None
+    found = fault(world.table())["a"].scores
+    assert found[order].tolist() == scores.tolist()
 
 
 @pytest.mark.parametrize(
@@ -169,9 +173,7 @@ def test_normalised_twice_is_not_once(world):
     look = planted("normalisation", "normalise(twice)").look
     assert look.normal is not None
     image = torch.full((3, 2, 2), 0.75)
-    assert torch.allclose(
-        look.normal(image, KINDS[-1]), torch.zeros(3, 2, 2)
-    )  # ((.75-.5)/.5-.5)/.5
+    assert torch.allclose(look.normal(image, KINDS[-1]), torch.zeros(3, 2, 2))  # (0.5 - 0.5) / 0.5
     same = planted("normalisation", "normalise(half)").look
     assert np.allclose(world.table(same)["a"].scores, world.table()["a"].scores)
 

@@ -59,7 +59,7 @@ def _taps(new: int, old: int, reach: int, kernel: Callable[[Floats], Floats]) ->
     """(new, old) weights about each new pixel's centre; the edge pixel goes on outside."""
     found = np.zeros((new, old))
     for place in range(new):
-        centre = (place + 0.5) * old / new - 0.5
+        centre = float(np.float32((place + 0.5) * old / new - 0.5))  # as both programs have it
         near = np.arange(math.floor(centre) - reach + 1, math.floor(centre) + reach + 1)
         weights = kernel(near - centre)
         np.add.at(found[place], near.clip(0, old - 1), weights / weights.sum())
