@@ -18,6 +18,7 @@ from harness.diagnosis.table_family import copied
 from harness.diagnosis.table_outcomes import named
 from harness.diagnosis.tolerance import sampling_interval
 from harness.diagnosis.verdicts import Target, judge
+from harness.diagnosis.view_scores import ViewScores
 from harness.diagnosis.wanted import Sameness, images_of, possible
 from harness.report.known_tables import metric_named
 from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
@@ -47,8 +48,9 @@ class Extras:
 
 
 def explain(
-    row: ScoredRow, given: Sequence[Given], sameness: Sameness, effort: Effort, extras: Extras
-) -> WhyAnswer:
+    row: ScoredRow, given: Sequence[Given], sameness: Sameness, effort: Effort, extras: Extras,
+    views: ViewScores | None = None,
+) -> WhyAnswer:  # fmt: skip
     """Tries the catalogue on a row and says what makes the given numbers.
 
     Args:
@@ -57,6 +59,7 @@ def explain(
         sameness: whether they are of these images.
         effort: how much is tried.
         extras: what some conditions need.
+        views: scores of the row under conditions that an earlier question left; None = none.
     """
     wrong_n = possible(row, given)
     about = about_row(row, extras)
@@ -69,6 +72,7 @@ def explain(
         effort=effort,
         conditions=conditions,
         absent=absent,
+        views=views or ViewScores(row),
     )
     search.run()
     outcomes = judge(search.targets, list(search.tried.values()))

@@ -74,6 +74,7 @@ class Search:
         targets: what counts as a match of each.
         effort: how much is tried.
         conditions, absent: the catalogue for the row.
+        views: of the row, with what is known of it already.
     """
 
     row: ScoredRow
@@ -83,13 +84,14 @@ class Search:
     effort: Effort
     conditions: Sequence[Condition]
     absent: Sequence[Absent]
+    views: ViewScores
     tried: dict[str, Tried] = field(default_factory=dict)
     combined: dict[str, Combined] = field(default_factory=dict)
     not_tried: dict[str, str] = field(default_factory=dict)
     spent: bool = False
 
     def __post_init__(self) -> None:
-        self.views = ViewScores(self.row, time.monotonic() + self.effort.seconds)
+        self.views.deadline = time.monotonic() + self.effort.seconds
         self.not_tried |= {each.name: each.why for each in self.absent}
         self._whole: dict[str, tuple[Condition, ViewState]] = {}
 

@@ -76,7 +76,8 @@ def _try(
     not_tried: dict[str, str],
 ) -> None:
     """A handful of images under every condition; all images under those that fit."""
-    scores = ViewScores(row, time.monotonic() + effort.seconds)
+    scores = ViewScores(row)
+    scores.deadline = time.monotonic() + effort.seconds
     states: dict[str, ViewState] = {}
     for each in views:
         assert isinstance(each.act, View)

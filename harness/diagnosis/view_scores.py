@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,16 +63,16 @@ class ViewScores:
 
     Args:
         row: the row.
-        deadline: of ``time.monotonic``; after it :class:`BudgetSpentError` is raised.
 
     Attributes:
+        deadline: of ``time.monotonic``; after it :class:`BudgetSpentError` is raised.
         computed: scores that networks gave.
         states: how far each condition is, by name.
     """
 
-    def __init__(self, row: ScoredRow, deadline: float) -> None:
+    def __init__(self, row: ScoredRow) -> None:
         self.row = row
-        self.deadline = deadline
+        self.deadline = math.inf
         self.computed = 0
         self.states: dict[str, ViewState] = {}
         self._jobs: dict[str, Job] = {}

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+
+import torch
 
 from harness.commands import _text
 from harness.diagnosis.planted.bench import FOREIGN_FAMILY, PAIR, Bench, Case, PlantedTrial
 from harness.diagnosis.planted.detectors import KINDS
+from harness.diagnosis.planted.world import PlantedFault
 from harness.diagnosis.search import Effort
 from harness.results.store import write_atomic
 
@@ -21,35 +28,42 @@ HEADER = (
     "wrong explains",
 )  # fmt: skip
 
-log = logging.getLogger(__name__)
-
 
 def run(args: argparse.Namespace) -> int:
     families = frozenset(filter(None, (name.strip() for name in args.families.split(","))))
-    trials: list[PlantedTrial] = []
-    missing: set[str] = set()
-    for number, kind in enumerate(KINDS):
-        bench = Bench(kind, args.out / "why-bench" / kind.name, args.seed, args.workers)
-        missing |= set(bench.missing)
-        for case in chosen(bench, number, families, args.only):
-            trials.append(bench.trial(case, effort(case)))
-            log.info("%s", said(trials[-1]))
-    text = as_text(trials, sorted(missing))
+    asked = partial(of_detector, out=args.out, seed=args.seed, families=families, only=args.only)
+    # A detector is a process of its own: planting is by hand, on one core.
+    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(asked, range(len(KINDS))))
+    trials = [trial for each, _ in found for trial in each]
+    text = as_text(trials, sorted({name for _, missing in found for name in missing}))
     write_atomic(Path(args.out) / TABLE, text.encode())
     print(text, end="")
     return 0 if passed(trials) else 1
 
 
-def effort(case: Case) -> Effort:
-    """Pairs are tried where ``why`` would try them: where no single condition matches."""
-    return Effort(seconds=36_000)
+def of_detector(
+    number: int, out: Path, seed: int, families: frozenset[str], only: int
+) -> tuple[list[PlantedTrial], list[str]]:
+    """What came of everything that is planted in one detector, and what cannot be planted."""
+    torch.set_num_threads(1)
+    kind = KINDS[number]
+    bench = Bench(kind, out / "why-bench" / kind.name, seed, workers=1)
+    trials = []
+    for case in chosen(bench, number, families, only):
+        trial = bench.trial(case, Effort(seconds=36_000))
+        print(said(trial), file=sys.stderr, flush=True)
+        # How it is planted is a function, which no process can hand to another.
+        trials.append(replace(trial, case=replace(case, fault=PlantedFault())))
+    return trials, bench.missing
 
 
 def chosen(bench: Bench, number: int, families: frozenset[str], only: int) -> Iterator[Case]:
     """What is planted in one detector: foreign causes first, so that pairs find their scores."""
+    parts = len(KINDS)
     cases = [
-        *(bench.foreign(number, len(KINDS)) if not families or FOREIGN_FAMILY in families else ()),
-        *bench.singles(),
+        *(bench.foreign(number, parts) if not families or FOREIGN_FAMILY in families else ()),
+        *bench.singles(number, parts),
         *(bench.pairs() if not families or PAIR in families else ()),
     ]
     planted = Counter[str]()

@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", type=_flags.count, default=0, help="so many causes of each family, 0 = all"
     )
-    parser.add_argument("--workers", type=_flags.positive, default=2, help="threads that score")
+    parser.add_argument(
+        "--workers", type=_flags.positive, default=2, help="processes, a detector each"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
