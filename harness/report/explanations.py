@@ -92,9 +92,10 @@ def groups(answer: WhyAnswer, verdict: Verdict) -> list[list[ConditionResult]]:
     return list(found.values())
 
 
-def named(outcomes: Sequence[ConditionResult], most: int = 3) -> str:
-    """``resize(256) or 2 more``: names of conditions that cannot be told apart."""
-    return shortened([each.name for each in outcomes], most, "or")
+def named(outcomes: Sequence[ConditionResult]) -> str:
+    """``resize(256) or 2 more``: a group of conditions that cannot be told apart."""
+    names = [each.name for each in outcomes]
+    return " or ".join(names if len(names) < 3 else [names[0], f"{len(names) - 1} more"])
 
 
 def shortened(names: Sequence[str], most: int = 3, joint: str = "and") -> str:
@@ -119,7 +120,8 @@ def headline(answer: WhyAnswer) -> str:
     if maybe:
         count = sum(map(len, maybe))
         told = "condition is" if count == 1 else "conditions are"
-        names = shortened([each.name for group in maybe for each in group])
+        more = f"; and {len(maybe) - 3} groups more" if len(maybe) > 3 else ""
+        names = "; ".join(map(named, maybe[:3])) + more
         return (
             f"Nothing is sure to explain {asked(answer.wanted)}; {count} {told} possible: {names}."
         )

@@ -38,7 +38,7 @@ def test_what_explains_comes_with_numbers_source_and_what_to_do() -> None:
 
 def test_what_is_possible_comes_with_why_and_what_would_decide() -> None:
     text = as_text(POSSIBLE)
-    assert "Nothing is sure to explain 62.3; 2 conditions are possible: BGR and JPEG 90." in text
+    assert "Nothing is sure to explain 62.3; 2 conditions are possible: BGR; JPEG 90." in text
     assert block(text, "possible: BGR")[2] == "      why not sure: other images"
     assert block(text, "what would decide")[1] == (
         "  AP would be 87.2 under BGR, 71.0 under JPEG 90."
