@@ -1,17 +1,20 @@
 """What users report in public, ``tables/references/thread-rerun``: each answered thread is found.
 
-Here are those that numbers alone answer. The others need scores: their conditions are named in
-:data:`ANSWERED`, and planted in the tests of their families.
+Here are those that numbers alone answer. The others need scores: their entries name the threads,
+and what they do is planted in the tests of their families.
 """
 
 import pytest
 
 from harness.diagnosis.numbers import all_tables, explain_numbers
+from harness.diagnosis.weights_family import UNREGISTERED
 from harness.metrics.digits import Digits
+from harness.registry import detectors as registry
 from harness.report.references import load_reference
 from harness.report.table_faults import Key
 from harness.results.answers import ConditionResult
 from harness.results.paths import REFERENCES
+from tests.conftest import CHECKOUT
 
 THREADS = load_reference(REFERENCES, "thread-rerun").values
 KNOWN = all_tables()
@@ -96,3 +99,19 @@ def test_folders_without_their_reals() -> None:
     assert "NPR: folders without their reals: ADM" not in found
     # Two zeros say one thing each: they are no sign of one folder.
     assert not [name for name in found if "equal numbers" in name]
+
+
+def test_the_page_names_every_answered_thread() -> None:
+    page = (CHECKOUT / "docs/why.md").read_text(encoding="utf-8")
+    assert not [thread for thread in ANSWERED if thread not in page]
+
+
+def test_the_entries_that_need_scores_name_their_threads() -> None:
+    """What they do to a score is tested in ``test_behaviours.py`` and ``test_weights_family.py``."""
+    (without,) = (
+        b for b in registry.detector("ladeda").behaviours if b.name == "without NPR's 2/3"
+    )
+    assert without.seen == "barcavia/RealTime-DeepfakeDetection-in-the-RealWorld issue 3"
+    assert without.options == {"front": "npr"}
+    (why,) = UNREGISTERED["npr"].values()
+    assert why.startswith("chuangchuangtan/NPR-DeepfakeDetection issue 14")
