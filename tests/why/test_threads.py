@@ -107,7 +107,7 @@ def test_the_page_names_every_answered_thread() -> None:
 
 
 def test_the_entries_that_need_scores_name_their_threads() -> None:
-    """What they do to a score is tested in ``test_behaviours.py`` and ``test_weights_family.py``."""
+    """What they do to a score: ``test_behaviours.py`` and ``test_weights_family.py``."""
     (without,) = (
         b for b in registry.detector("ladeda").behaviours if b.name == "without NPR's 2/3"
     )
