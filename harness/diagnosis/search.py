@@ -119,7 +119,8 @@ class Search:
     def _free_on(self, view: Condition, state: ViewState | None) -> None:
         """Every free condition on the scores of a view that are whole."""
         for condition in self._free():
-            self.check_time()
+            if state is not None:  # of published scores all are tried, whatever the budget
+                self.check_time()
             each = Combined(view=view, free=condition)
             numbers = self._exactly(each, state)
             if numbers is None:

@@ -13,11 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import harness
 from harness.__main__ import main
+from harness.registry import detectors as registry
+from tests.conftest import marked, write_images
 
 DETECTOR = '''
 """A Laplace filter: how rough a picture is."""
@@ -188,7 +192,7 @@ def test_a_spent_budget_keeps_what_was_scored(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planted = numbers(folder, through_jpeg(75))
-    flags = [*flags_of(planted), "--family", "codec", "--json"]
+    flags = [*flags_of(planted), "--family", "codec,metric", "--json"]
     assert why(*flags, "--budget", "0s") == 1
     assert "JPEG 75, both classes" in answer(capsys)["not_tried"]
     kept = sorted(Path("runs/predictions").rglob("*.*"))
@@ -228,3 +232,37 @@ def test_bad_flags_are_refused_in_words(
 ) -> None:
     assert why(*flags) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_off_cells_of_a_reference_and_diff_points_to_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LFM with new weights calls four pictures of noise something else than the paper prints."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("0_real", "1_fake")):
+        write_images(Path("GANGen-Detection/BEGAN", name), range(2 * number, 2 * number + 2))
+    torch.manual_seed(0)
+    state = {n: v.clone() for n, v in registry.detector("lfm").build().state_dict().items()}
+    save_file(state, "lfm.safetensors", metadata=marked("lfm"))
+    flags = ["--method", "lfm:lfm.safetensors", "--suite", "gangen:began", "--data-root", "."]
+    assert main(["why", *flags, "--reference", "paper", "--free", "--json"]) == 1
+    found = answer(capsys)
+    assert {each["name"]: each["text"] for each in found["given"]} == {
+        "BEGAN.ACC": "99.9",
+        "BEGAN.AP": "100.0",
+    }
+    assert not found["same_images"]
+    assert main(["diff", "--suite", "gangen"]) == 0
+    said = capsys.readouterr().out
+    assert "why: " in said.split("BEGAN ACC, BEGAN AP")[1]
+
+
+def test_numbers_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "lgrad.csv"
+    table.write_text(
+        "suite,subset,method,metric,value\n"
+        "summary,Test Set5,LGrad,ACC,74.3\nsummary,Test Set5,LGrad,AP,64.2\n",
+        encoding="utf-8",
+    )
+    assert main(["why", "--numbers", str(table), "--json", "--out", str(tmp_path)]) == 0
+    assert "LGrad: ACC and AP exchanged: Test Set5" in named(answer(capsys))
