@@ -232,8 +232,11 @@ class ViewScores:
 
     def _share(self, state: ViewState, journal: Journal) -> Share:
         view, record = state.view, self.row.record
+        scorer = self._scorer(state)
+        if view.preprocess and not scorer.reads_pixels:
+            raise HarnessError(f"{scorer.spec.name} takes whole files: nothing here resizes them")
         return Share(
-            scorer=self._scorer(state),
+            scorer=scorer,
             preprocess=parse(view.preprocess or record.preprocess),
             perturbation=parse_perturbation(view.perturbation or record.perturbation),
             journal=journal,

@@ -72,9 +72,13 @@ def percent(fraction: float | None, like: str = "") -> str:
 
 
 def numbers(outcome: ConditionResult, wanted: Sequence[WantedNumber]) -> str:
-    """``ACC 62.31, AP 70.20``: what a condition makes of each wanted number."""
+    """``ACC 62.31, AP about 70.20``: what a condition makes of each wanted number; about: of a
+    sample."""
     shown = [(each, outcome.numbers[each.name]) for each in wanted if each.name in outcome.numbers]
-    return ", ".join(f"{each.name} {percent(found.value, each.text)}" for each, found in shown)
+    return ", ".join(
+        f"{each.name} {'' if found.low is None else 'about '}{percent(found.value, each.text)}"
+        for each, found in shown
+    )
 
 
 def asked(wanted: Sequence[WantedNumber]) -> str:
@@ -139,7 +143,7 @@ def none(answer: WhyAnswer) -> str:
     first = nearest[0]
     made = numbers(first, wanted)
     if len(wanted) == 1:
-        made = percent(first.numbers[wanted[0].name].value, wanted[0].text)
+        made = numbers(first, wanted).removeprefix(f"{wanted[0].name} ")
     return f"{text}; the nearest is {made} ({first.name})."
 
 
