@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from harness.__main__ import main
 from harness.commands.robustness import DEFAULT
-from harness.data import decode
+from harness.data import decode, decodings
 from harness.data.own import own_name
 from harness.data.perturb import parse_perturbation, split_texts
 from harness.data.preprocess import to_tensor
@@ -86,13 +86,13 @@ def test_a_picture_is_decoded_once_for_all(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lfm_weights: Path
 ) -> None:
     decoded: Counter[str] = Counter()
-    plain = decode.decode
+    plain = decodings.decode
 
     def counted(data: bytes, name: str) -> np.ndarray:
         decoded[name] += 1
         return plain(data, name)
 
-    monkeypatch.setattr(decode, "decode", counted)
+    monkeypatch.setattr(decodings, "decode", counted)
     method = f"lfm:{lfm_weights},chance"
     assert robustness(images, tmp_path / "out", "--perturbations", TEXTS, method=method) == 0
     assert len(decoded) == 11
