@@ -36,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(asked, range(len(KINDS))))
     trials = [trial for each, _ in found for trial in each]
-    text = as_text(trials, sorted({name for _, missing in found for name in missing}))
+    typed = "python -m harness dev why-bench"
+    typed += f" --families {args.families}" if args.families else ""
+    typed += f" --only {args.only}" if args.only else ""
+    text = as_text(trials, sorted({name for _, missing in found for name in missing}), typed)
     write_atomic(Path(args.out) / TABLE, text.encode())
     print(text, end="")
     return 0 if passed(trials) else 1
@@ -88,8 +91,8 @@ def passed(trials: Sequence[PlantedTrial]) -> bool:
     return named >= NAMED * len(known) and wrong <= WRONG * len(asked)
 
 
-def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str]) -> str:
-    """The table, and every cause that was not named or was explained wrongly."""
+def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str], typed: str) -> str:
+    """The table of a command, and every cause that was not named or was explained wrongly."""
     families = dict.fromkeys(each.case.family for each in trials if not each.case.random)
     rows = [
         _row(name, [e for e in trials if e.case.family == name and not e.case.random])
@@ -101,8 +104,8 @@ def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str]) -> str:
     amiss = [said(e) for e in counted(trials) if e.wrong or (e.case.names and not e.named)]
     parts = [
         "# Planted causes",
-        "`python -m harness dev why-bench` plants causes into numbers of small detectors on three "
-        "subsets of the embedded suite, by code that shares nothing with the catalogue's, prints "
+        f"`{typed}` plants causes into numbers of small detectors on three subsets "
+        " of the embedded suite, by code that shares nothing with the catalogue's, prints "
         "ACC and AP with one decimal, and asks `why`.",
         "```text\n" + _text.table(HEADER, rows) + "\n```",
         "named: it is in the group of conditions that the answer puts first. no effect: the "
