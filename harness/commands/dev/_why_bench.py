@@ -23,6 +23,7 @@ from harness.results.store import write_atomic
 
 NAMED, WRONG = 0.95, 0.02
 TABLE = "why-bench.md"
+COMMAND = "python -m harness dev why-bench"
 HEADER = (
     "planted", "causes", "no effect", "asked", "named", "alone", "explained", "others in group",
     "wrong explains",
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(asked, range(len(KINDS))))
     trials = [trial for each, _ in found for trial in each]
-    typed = "python -m harness dev why-bench"
+    typed = COMMAND
     typed += f" --families {args.families}" if args.families else ""
     typed += f" --only {args.only}" if args.only else ""
     text = as_text(trials, sorted({name for _, missing in found for name in missing}), typed)
@@ -91,7 +92,7 @@ def passed(trials: Sequence[PlantedTrial]) -> bool:
     return named >= NAMED * len(known) and wrong <= WRONG * len(asked)
 
 
-def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str], typed: str) -> str:
+def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str], typed: str = COMMAND) -> str:
     """The table of a command, and every cause that was not named or was explained wrongly."""
     families = dict.fromkeys(each.case.family for each in trials if not each.case.random)
     rows = [
@@ -105,7 +106,7 @@ def as_text(trials: Sequence[PlantedTrial], missing: Sequence[str], typed: str) 
     parts = [
         "# Planted causes",
         f"`{typed}` plants causes into numbers of small detectors on three subsets "
-        " of the embedded suite, by code that shares nothing with the catalogue's, prints "
+        "of the embedded suite, by code that shares nothing with the catalogue's, prints "
         "ACC and AP with one decimal, and asks `why`.",
         "```text\n" + _text.table(HEADER, rows) + "\n```",
         "named: it is in the group of conditions that the answer puts first. no effect: the "
