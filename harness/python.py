@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from harness.api import DetectorSpec
-from harness.commands import _jobs, _matrix, _score, _why
+from harness.commands import _jobs, _matrix, _score
 from harness.commands._catalogue import command_line
 from harness.data import cache
 from harness.data.preprocess import parse
@@ -257,6 +257,8 @@ def why(**flags: Any) -> WhyAnswer:
     Raises:
         HarnessError: as the command's.
     """
+    from harness.commands import _why  # here: load and evaluate need none of it
+
     args = command_line("why").read(_words(flags))
     cache.keep_in(Path(args.out) / "cache")
     return _why.answered(args)

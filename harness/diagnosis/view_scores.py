@@ -77,6 +77,10 @@ class ViewScores:
         self.states: dict[str, ViewState] = {}
         self._jobs: dict[str, Job] = {}
         self._scorers: dict[tuple[str, str, str], Scorer] = {}
+        self._samples: dict[tuple[str, int, int], Flags] = {}
+        place = {name: row.places(name) for name in row.sets}
+        self._places = place
+        self._rows = {name: [place[name][i] for i in each.ids] for name, each in row.sets.items()}
         self._towers = Towers()
         self._made = session(row.settings.compute, row.settings.config)
 
@@ -166,10 +170,12 @@ class ViewScores:
         return view.weights, precision, view.variation
 
     def _wanted(self, state: ViewState, subset: str, per_class: int) -> Flags:
-        samples = self.row.samples[subset]
         known = self._known(state, subset)
-        chosen = sampled(samples, per_class, state.view.batch)
-        flags: Flags = chosen & np.isnan(known)
+        drawn = (subset, per_class, state.view.batch)
+        if drawn not in self._samples:  # hundreds of conditions draw the same images
+            samples = self.row.samples[subset]
+            self._samples[drawn] = sampled(samples, per_class, state.view.batch)
+        flags: Flags = self._samples[drawn] & np.isnan(known)
         return flags
 
     def _known(self, state: ViewState, subset: str) -> Scores:
@@ -180,7 +186,7 @@ class ViewScores:
             path = prediction_path(self.row.settings.out, self.key(state, subset))
             with contextlib.suppress(HarnessError):
                 kept = read_predictions(path)
-                place = self.row.places(subset)
+                place = self._places[subset]
                 scores[[place[name] for name in kept.ids]] = kept.scores
             state.scores[subset] = scores
         return state.scores[subset]
@@ -289,8 +295,7 @@ class ViewScores:
         """
         found, known = {}, {}
         for subset, base in self.row.sets.items():
-            place = self.row.places(subset)
-            scores = self._known(state, subset)[[place[name] for name in base.ids]]
+            scores = self._known(state, subset)[self._rows[subset]]
             known[subset] = ~np.isnan(scores)
             found[subset] = dataclasses.replace(base, scores=scores).take(known[subset])
         return found, known

@@ -272,9 +272,11 @@ class SubsetScoring:
         for number in wanting:
             if self.shares[number].scorer.reads_pixels:
                 of_view[self.shares[number].view].append(number)
-        scored: dict[tuple[int, Content], float | HarnessError] = {}
+        scored: dict[tuple[int, Content | None], float | HarnessError] = {}
         for views, pixels in self._seen(index, wanting, loaded):
-            images, content = to_tensor(pixels)[None], _content(pixels)
+            images = to_tensor(pixels)[None]
+            # One view has nothing to share, and most runs have one: no hash then.
+            content = _content(pixels) if len(of_view) > 1 else None
             for number in chain.from_iterable(of_view[view] for view in views):
                 scorer = self.shares[number].scorer
                 key = (id(scorer), content)
