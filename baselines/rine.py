@@ -33,6 +33,7 @@ from harness.api import (
     ScoreSpec,
     TorchDetector,
     Weights,
+    five_crops,
 )
 
 DROPOUT = 0.5
@@ -53,14 +54,7 @@ def ten_crops(x: Tensor, side: int) -> Tensor:
     Args:
         x: (N, 3, H, W), neither side shorter than ``side``; crops of one picture are 10 rows.
     """
-    down, right = x.shape[2] - side, x.shape[3] - side
-    middle = round(down / 2), round(right / 2)
-    places = ((0, 0), (0, right), (down, 0), (down, right), middle)
-    crops = [
-        view[:, :, top : top + side, left : left + side]
-        for view in (x, x.flip(3))
-        for top, left in places
-    ]
+    crops = [*five_crops(x, side), *five_crops(x.flip(3), side)]
     return torch.stack(crops, 1).flatten(0, 1)
 
 

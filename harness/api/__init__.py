@@ -30,6 +30,7 @@ from harness.api.network import (
     PooledDetector,
     PooledNetwork,
     TorchDetector,
+    five_crops,
     one_logit,
 )
 from harness.api.specs import (
@@ -77,5 +78,6 @@ __all__ = [
     "TorchDetector",
     "Trainable",
     "Weights",
+    "five_crops",
     "one_logit",
 ]

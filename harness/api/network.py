@@ -18,6 +18,21 @@ Statistic = float | Sequence[float]
 """Of all channels, or of each."""
 
 
+def five_crops(images: Tensor, side: int) -> list[Tensor]:
+    """The four corners, row by row, and the middle as torchvision has it.
+
+    Args:
+        images: (N, 3, H, W), neither side shorter than ``side``.
+        side: of a crop, pixels.
+
+    Returns:
+        Five of (N, 3, side, side).
+    """
+    down, right = images.shape[2] - side, images.shape[3] - side
+    places = ((0, 0), (0, right), (down, 0), (down, right), (round(down / 2), round(right / 2)))
+    return [images[:, :, top : top + side, left : left + side] for top, left in places]
+
+
 class Normalised(nn.Module):
     """A network behind its own input normalisation: [0, 1] RGB in, the network's output out.
 

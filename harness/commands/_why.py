@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from harness.commands import _diff, _flags, _jobs, _matrix, _sources
+from harness.checkpoints.presence import presence, weights_dir
+from harness.commands import _diff, _flags, _matrix, _sources
 from harness.data.own import own_selections
 from harness.data.scores import ScoreColumns
 from harness.data.suite import Selection
@@ -20,8 +21,9 @@ from harness.diagnosis.their_scores import explain_scores
 from harness.diagnosis.theirs import read_theirs
 from harness.diagnosis.wanted import Sameness, of_cells, typed
 from harness.engine.scorer import Job
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.evaluation.plan import Settings
+from harness.metrics.digits import decimals_of
 from harness.registry.suites import all_suites
 from harness.report.against_reference import Known, against_reference
 from harness.report.diff import DiffCell, against_paper
@@ -149,13 +151,9 @@ def _extras(args: argparse.Namespace, row: ScoredRow) -> Extras:
     """What conditions need beside the row."""
     tokens = {}
     for weights in row.job.spec.weights:
-        if weights.name == row.job.weights.label:
-            continue
-        try:
-            _jobs.job(_jobs.Chosen(row.job.spec, weights.name))
-            tokens[weights.name] = ""
-        except HarnessError as error:
-            tokens[weights.name] = f"{error.message}; {error.hint}" if error.hint else error.message
+        if weights.name != row.job.weights.label:
+            found = presence(weights, weights_dir())
+            tokens[weights.name] = "" if found.path else found.state
     return Extras(
         reference=args.reference,
         rows=_other_rows(args, row),
@@ -234,8 +232,8 @@ def _of_reference(
             suite=row.suite.name,
             remarks=(f"No number of this row is off: it agrees with {args.reference}.",),
         )
-    decimals = max(len(f"{cell.reference:.10g}".partition(".")[2]) for cell in cells)
-    given = of_cells(cells, max(1, decimals))
+    printed = [cell.reference for cell in cells if cell.reference is not None]
+    given = of_cells(cells, decimals_of(printed))
     row = scored_row(job, _only(selection, {each.cell.subset for each in given}), settings)
     doubtful = [cell for cell in cells if not cell.comparable]
     reasons = [reason for cell in doubtful for reason in cell.reasons]

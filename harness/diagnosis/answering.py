@@ -19,16 +19,14 @@ from harness.diagnosis.table_outcomes import named
 from harness.diagnosis.tolerance import sampling_interval
 from harness.diagnosis.verdicts import Target, judge
 from harness.diagnosis.view_scores import ViewScores
-from harness.diagnosis.wanted import Sameness, images_of, possible
+from harness.diagnosis.wanted import NAMES, Sameness, images_of, possible
 from harness.report.known_tables import metric_named
 from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
 from harness.results.reservations import reservations
 
 FURTHER = ("acc", "ap", "auc", "real_acc", "fake_acc")
 """Metrics among which the deciding one is looked for."""
-_TITLES = {
-    "acc": "ACC", "ap": "AP", "auc": "AUC", "real_acc": "real ACC", "fake_acc": "fake ACC",
-}  # fmt: skip
+_TITLES = {name: title for title, name in NAMES.items()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,11 +60,9 @@ def explain(
         views: scores of the row under conditions that an earlier question left; None = none.
     """
     wrong_n = possible(row, given)
-    about = about_row(row, extras)
-    conditions, absent = catalogue(about, effort.families)
+    conditions, absent = catalogue(about_row(row, extras), effort.families)
     search = Search(
         row=row,
-        about=about,
         given=given,
         targets=[_target(row, each, sameness) for each in given],
         effort=effort,

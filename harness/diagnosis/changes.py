@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.api import DetectorSpec, InputRule
+from harness.api import DetectorSpec, InputRule, five_crops
 from harness.api.network import Statistic
 from harness.diagnosis.condition import Change
 from harness.engine.plain import Plain
@@ -148,20 +148,13 @@ def crops(
             if min(images.shape[2:]) < side:
                 scores: Tensor = detector.score(images)
                 return scores
-            mirrored = _five(images.flip(3), side) if ten else []
-            views = [*_five(images, side), *mirrored]
+            mirrored = five_crops(images.flip(3), side) if ten else []
+            views = [*five_crops(images, side), *mirrored]
             return mean(torch.stack([detector.score(view.contiguous()) for view in views], 1))
 
         return Plain(detector, name, score, input_rule=InputRule() if pad else None)
 
     return change
-
-
-def _five(images: Tensor, side: int) -> list[Tensor]:
-    """(N, 3, H, W) -> five of (N, 3, side, side): the corners, and the middle as torchvision's."""
-    down, right = images.shape[2] - side, images.shape[3] - side
-    places = ((0, 0), (0, right), (down, 0), (down, right), (round(down / 2), round(right / 2)))
-    return [images[:, :, top : top + side, left : left + side] for top, left in places]
 
 
 def _padded(images: Tensor, side: int) -> Tensor:

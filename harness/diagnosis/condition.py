@@ -9,7 +9,7 @@ a number is always made in this order: view, rows, metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,15 +17,13 @@ import numpy as np
 
 from harness.api import DetectorSpec
 from harness.metrics.digits import Digits
+from harness.report.references import MEAN as MEAN  # the plain mean over the subsets asked for
 
 Family = Literal[
     "as published", "metric", "labels", "images", "geometry", "decoding", "codec",
     "normalisation", "network", "weights", "table",
 ]  # fmt: skip
 Cost = Literal["free", "forward", "weights"]
-
-MEAN = "mean"
-"""In place of a subset: the plain mean over the subsets that are asked for."""
 
 Labels = np.ndarray[Any, np.dtype[np.int8]]
 Scores = np.ndarray[Any, np.dtype[np.float64]]
@@ -105,6 +103,19 @@ class ScoredSubset:
             scores=self.scores[places],
             sha256=tuple(self.sha256[place] for place in places) if self.sha256 else (),
         )
+
+
+def pooled(sets: Iterable[ScoredSubset]) -> ScoredSubset:
+    """All images of several subsets as one set, whose ids begin with the subset."""
+    parts = list(sets)
+    known = all(part.sha256 for part in parts)
+    return ScoredSubset(
+        subset="",
+        ids=tuple(f"{part.subset}/{name}" for part in parts for name in part.ids),
+        labels=np.concatenate([part.labels for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        sha256=tuple(digest for part in parts for digest in part.sha256) if known else (),
+    )
 
 
 Sets = Mapping[str, ScoredSubset]

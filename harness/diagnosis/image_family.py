@@ -14,9 +14,9 @@ from harness.diagnosis.image_faults import faults
 from harness.diagnosis.image_reals import reals
 from harness.diagnosis.image_rows import Places, counted, named, of_each_class
 from harness.diagnosis.listing import base_name, ending, scene, suffix
+from harness.diagnosis.metric_rows import BATCHES
 
 COUNTS = (100, 200, 250, 500, 1000, 2000, 2500, 5000)
-BATCHES = (16, 32, 64, 128, 256)
 PROCESSES = (2, 4, 8)
 SUFFIXES = 8
 SCENES = 40

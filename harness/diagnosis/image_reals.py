@@ -16,8 +16,8 @@ from harness.diagnosis.condition import (
     ScoredSubset,
     ScoreRule,
     Sets,
+    pooled,
 )
-from harness.diagnosis.metric_rows import pooled
 
 _ALL_SEEN = "grip-unina/ClipBased-SyntheticImageDetection: each generator against all reals"
 

@@ -16,13 +16,13 @@ from harness.diagnosis.condition import (
     ScoredSubset,
     ScoreRule,
     Sets,
+    pooled,
 )
 from harness.diagnosis.listing import scene
 from harness.diagnosis.metric_areas import areas
 from harness.diagnosis.metric_rows import (
     MetricRow,
     of_sets,
-    pooled,
 )
 from harness.diagnosis.metric_shares import shares
 from harness.diagnosis.published import mean, of_set

@@ -65,14 +65,3 @@ def right(scored: ScoredSubset, rule: ScoreRule) -> Floats:
     """(N,) whether each image is judged rightly."""
     found: Floats = (scored.scores > rule.threshold) == (scored.labels == FAKE)
     return found
-
-
-def pooled(sets: Iterable[ScoredSubset]) -> ScoredSubset:
-    """The images of all sets as one set; of none, an empty one."""
-    found = list(sets)
-    return ScoredSubset(
-        subset=MEAN,
-        ids=tuple(f"{each.subset}/{name}" for each in found for name in each.ids),
-        labels=np.concatenate([each.labels for each in found]),
-        scores=np.concatenate([each.scores for each in found]),
-    )

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.api import FAKE, REAL
-from harness.diagnosis.condition import MEAN, Given, ScoredSubset, ScoreRule, Sets
+from harness.diagnosis.condition import MEAN, Given, ScoredSubset, ScoreRule, Sets, pooled
 from harness.diagnosis.metric_rows import (
     AT_ONCE,
     BATCHES,
@@ -19,7 +19,6 @@ from harness.diagnosis.metric_rows import (
     Number,
     float32,
     of_sets,
-    pooled,
     printed_as,
     right,
 )

@@ -18,7 +18,7 @@ from harness.report.references import load_references
 from harness.report.spec import load_specs
 from harness.report.table_faults import MEAN, Attempt, Key, Numbers
 from harness.report.table_verdicts import judge
-from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
+from harness.results.answers import VERDICTS, ConditionResult, WantedNumber, WhyAnswer
 from harness.results.paths import REFERENCES, TABLES
 
 COLUMNS = ("suite", "subset", "method", "metric", "value")
@@ -168,8 +168,7 @@ def explain_numbers(
 
 
 def _rank(found: ConditionResult) -> tuple[int, float]:
-    order = ("explains", "possible", "excluded")
-    return order.index(found.verdict), found.accidental or 0.0
+    return VERDICTS.index(found.verdict), found.accidental or 0.0
 
 
 def _beside(

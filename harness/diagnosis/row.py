@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -117,8 +116,3 @@ def _kept(results: Iterable[SubsetResult], settings: Settings) -> dict[str, Scor
         if result.predictions and path.exists():
             found[result.subset] = as_scored(result.subset, read_predictions(path))
     return found
-
-
-def with_job(row: ScoredRow, job: Job) -> ScoredRow:
-    """The row with another checkpoint, or with another network, in place of its own."""
-    return dataclasses.replace(row, job=job)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from harness.diagnosis.condition import Labels
+from harness.diagnosis.listing import natural
 from harness.diagnosis.score_maps import Mask
 
 Order = np.ndarray[Any, np.dtype[np.intp]]
 
-_DIGITS = re.compile(r"(\d+)")
 _MANY = 50
 """Folders, or endings, from which on they are no part that a person would name."""
 
@@ -39,16 +37,16 @@ def readings(ids: Sequence[str], labels: Labels, rows: Sequence[int]) -> Iterato
         rows: (N,) places in the file, which give the order of the file.
     """
     here = np.arange(len(ids))
-    natural = np.array(_natural(tuple(ids), tuple(labels.tolist())), dtype=np.intp)
+    numbers = _natural(ids, labels)
     file = np.argsort(np.asarray(rows))
     fakes_first = np.argsort(1 - labels.astype(np.intp), kind="stable")
-    for name, order in (("", here), (" of the file", file), (" 1, 2, 10", natural)):
+    for name, order in (("", here), (" of the file", file), (" 1, 2, 10", numbers)):
         where = f"in the order{name}" if name else "in the order of the ids"
         if len(ids) > 1:
             yield Reordering(f"shifted by one {where}: the next image's", order[1:], order[:-1])
             yield Reordering(f"shifted by one {where}: the one before's", order[:-1], order[1:])
-    yield Reordering("scored in the order 1, 10, 2, named in the order 1, 2, 10", here, natural)
-    yield Reordering("scored in the order 1, 2, 10, named in the order 1, 10, 2", natural, here)
+    yield Reordering("scored in the order 1, 10, 2, named in the order 1, 2, 10", here, numbers)
+    yield Reordering("scored in the order 1, 2, 10, named in the order 1, 10, 2", numbers, here)
     yield Reordering("in reverse", here, here[::-1])
     yield Reordering("in reverse within each class", here, _reversed_blocks(labels))
     yield Reordering("scored reals first, named fakes first", here, fakes_first)
@@ -65,18 +63,11 @@ def _reversed_blocks(labels: Labels) -> Order:
     return np.concatenate([block[::-1] for block in blocks(labels)])
 
 
-@lru_cache(maxsize=8)  # the same images under hundreds of conditions
-def _natural(ids: tuple[str, ...], labels: tuple[int, ...]) -> tuple[int, ...]:
+def _natural(ids: Sequence[str], labels: Labels) -> Order:
     """Places in the order 1, 2, 10 within each run of one label."""
-
-    def key(place: int) -> list[tuple[bool, int, str]]:
-        parts = _DIGITS.split(ids[place])
-        return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
-
-    found: list[int] = []
-    for block in blocks(np.array(labels, dtype=np.int8)):
-        found += sorted(block.tolist(), key=key)
-    return tuple(found)
+    return np.concatenate(
+        [block[list(natural(tuple(ids[place] for place in block)))] for block in blocks(labels)]
+    )
 
 
 def part(ids: Sequence[str], labels: Labels, fits: Mask, spare: float) -> str:

@@ -21,12 +21,10 @@ from harness.diagnosis.condition import (
     Absent,
     Condition,
     Given,
-    RowFacts,
     ScoredSubset,
     View,
 )
-from harness.diagnosis.estimate import estimate
-from harness.diagnosis.published import mean
+from harness.diagnosis.estimate import estimate, mean
 from harness.diagnosis.row import ScoredRow
 from harness.diagnosis.verdicts import Target, Tried
 from harness.diagnosis.view_scores import BudgetSpentError, ViewScores, ViewState, rounds
@@ -69,7 +67,6 @@ class Search:
 
     Args:
         row: the row.
-        about: as families are asked.
         given: the wanted numbers.
         targets: what counts as a match of each.
         effort: how much is tried.
@@ -78,7 +75,6 @@ class Search:
     """
 
     row: ScoredRow
-    about: RowFacts
     given: Sequence[Given]
     targets: Sequence[Target]
     effort: Effort
@@ -175,7 +171,8 @@ class Search:
 
     def matches(self, numbers: Sequence[Number]) -> bool:
         """Whether all numbers are, or may be, the wanted ones."""
-        return all(map(_may_be, self.targets, numbers))
+        pairs = zip(self.targets, numbers, strict=True)
+        return all(number.may_be(target.low, target.high) for target, number in pairs)
 
     def _matching(self) -> list[str]:
         return [name for name, each in self.tried.items() if self.matches(each.numbers)]
@@ -345,24 +342,10 @@ def _enough(scored: ScoredSubset) -> bool:
     return all(int((scored.labels == label).sum()) >= FEWEST for label in np.unique(scored.labels))
 
 
-def _may_be(target: Target, number: Number) -> bool:
-    if number.value is None:
-        return False
-    low = number.value if number.low is None else number.low
-    high = number.value if number.high is None else number.high
-    return low <= target.high + 1e-9 and high >= target.low - 1e-9
-
-
 def _over(
     given: Given, sets: Mapping[str, object], found: Mapping[tuple[str, str], Number]
 ) -> Number:
     """A given cell's number from those of its subsets."""
     if given.cell.subset != MEAN:
         return found[given.cell.subset, given.cell.metric]
-    parts = [found[name, given.cell.metric] for name in sets]
-    return Number(
-        value=mean(part.value for part in parts),
-        low=mean(part.low if part.low is not None else part.value for part in parts),
-        high=mean(part.high if part.high is not None else part.value for part in parts),
-        images=sum(part.images for part in parts),
-    )
+    return mean([found[name, given.cell.metric] for name in sets])

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 
 from harness.diagnosis.answering import Extras, about_row
 from harness.diagnosis.catalogue import catalogue
-from harness.diagnosis.condition import AS_PUBLISHED, Condition, Sets, View
+from harness.diagnosis.condition import AS_PUBLISHED, Condition, Sets, View, pooled
 from harness.diagnosis.matching import Match, match
 from harness.diagnosis.row import ScoredRow
 from harness.diagnosis.search import NO_TIME, Effort
-from harness.diagnosis.theirs import Theirs, pooled
+from harness.diagnosis.theirs import Theirs
 from harness.diagnosis.view_scores import BudgetSpentError, ViewScores, ViewState
-from harness.results.answers import ConditionResult, Number, WantedNumber, WhyAnswer
+from harness.report import explanations
+from harness.results.answers import VERDICTS, ConditionResult, Number, WantedNumber, WhyAnswer
 
 FIRST = 25
 """Images of each class that decide which conditions get all images."""
 SHARE = "images whose scores fit"
-_ORDER = {"explains": 0, "possible": 1, "excluded": 2}
 
 
 def explain_scores(row: ScoredRow, theirs: Theirs, effort: Effort, extras: Extras) -> WhyAnswer:
@@ -46,7 +46,7 @@ def explain_scores(row: ScoredRow, theirs: Theirs, effort: Effort, extras: Extra
     outcomes = tuple(
         sorted(
             (_outcome(condition, each) for condition, each in found.values()),
-            key=lambda each: (_ORDER[each.verdict], -(each.numbers[SHARE].value or 0.0)),
+            key=lambda each: (VERDICTS.index(each.verdict), -(each.numbers[SHARE].value or 0.0)),
         )
     )
     best = [found[each.name] for each in outcomes if each.verdict != "excluded"]
@@ -55,7 +55,9 @@ def explain_scores(row: ScoredRow, theirs: Theirs, effort: Effort, extras: Extra
         weights=row.job.weights.label,
         suite=row.suite.name,
         wanted=(
-            WantedNumber(name=SHARE, subset="", metric="share", text="100", low=1.0, high=1.0),
+            WantedNumber(
+                name=SHARE, subset="", metric=explanations.SHARE, text="100", low=1.0, high=1.0
+            ),
         ),
         same_images="each row of the file names its image",
         tried=len(found),
@@ -115,7 +117,7 @@ def _compare(
 
 
 def _matched(row: ScoredRow, sets: Sets, theirs: Theirs) -> Match:
-    return match(pooled(sets), theirs, row.rule.kind)
+    return match(pooled(sets.values()), theirs, row.rule.kind)
 
 
 def _outcome(condition: Condition, found: Match) -> ConditionResult:

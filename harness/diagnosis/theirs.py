@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from harness.data.scores import ScoreColumns, read_scores
-from harness.diagnosis.condition import ScoredSubset, Scores, Sets
+from harness.diagnosis.condition import ScoredSubset, Scores
 from harness.errors import UsageError
 
 FINEST = 8
@@ -73,19 +72,6 @@ def half_unit(scores: Scores) -> float:
         if np.allclose(np.round(scores, decimals), scores, rtol=1e-12, atol=1e-15):
             return 0.5 * float(10.0**-decimals)
     return 0.0
-
-
-def pooled(sets: Sets) -> ScoredSubset:
-    """All images of several subsets as one set, whose ids begin with the subset."""
-    parts = list(sets.values())
-    known = all(part.sha256 for part in parts)
-    return ScoredSubset(
-        subset="",
-        ids=tuple(f"{part.subset}/{name}" for part in parts for name in part.ids),
-        labels=np.concatenate([part.labels for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        sha256=tuple(chain.from_iterable(part.sha256 for part in parts)) if known else (),
-    )
 
 
 def common(ours: ScoredSubset, theirs: Theirs) -> Places:

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.diagnosis.chance import FEWEST, distances, expected_matches
 from harness.diagnosis.condition import AS_PUBLISHED
-from harness.results.answers import ConditionResult, Number, Verdict
+from harness.results.answers import VERDICTS, ConditionResult, Number, Verdict
 
 ACCIDENTS = 0.05
 """Fewer expected accidental matches than this: a match *explains*."""
@@ -104,13 +104,12 @@ def judge(targets: Sequence[Target], tried: Sequence[Tried]) -> tuple[ConditionR
         raise ValueError("conditions have names of their own and one number a target")
     field = _Field(targets, tried)
     judged = _Judged(field).verdicts()
-    rank = {"explains": 0, "possible": 1, "excluded": 2}
     near = np.where(np.isnan(field.far), np.inf, field.far)
 
     def order(place: int) -> tuple[float, ...]:
         verdict, _, accidental, _ = judged[place]
         rarity = np.inf if accidental is None else accidental
-        return (rank[verdict], near[place] if verdict == "excluded" else rarity, place)
+        return (VERDICTS.index(verdict), near[place] if verdict == "excluded" else rarity, place)
 
     return tuple(_outcome(targets, tried[i], *judged[i]) for i in sorted(judged, key=order))
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from harness.figures.inline import Plot, Scale, even
 from harness.report.explanations import groups, named, nearest_of, percent
-from harness.results.answers import ConditionResult, WantedNumber, WhyAnswer
+from harness.results.answers import VERDICTS, ConditionResult, WantedNumber, WhyAnswer
 
 SIZE = (640, 150)
 """Width and height, CSS pixels."""
@@ -85,8 +85,7 @@ def _points(answer: WhyAnswer, wanted: WantedNumber) -> list[tuple[float, Condit
         number = each.numbers.get(wanted.name)
         if number is not None and number.value is not None:
             found.append((100 * number.value, each))
-    seen = ["excluded", "possible", "explains"]
-    return sorted(found, key=lambda point: seen.index(point[1].verdict))
+    return sorted(found, key=lambda point: -VERDICTS.index(point[1].verdict))
 
 
 def _axis(wanted: WantedNumber, values: Sequence[float]) -> Scale:

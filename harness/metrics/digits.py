@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 _FLOAT = Fraction(1, 10**12)
 """Digits copied from a program may be off by the rounding of its arithmetic."""
 _NUMBER = re.compile(r"\s*(-?\d+(?:\.(\d*))?)\s*%?\s*", re.ASCII)
+
+
+def decimals_of(values: Iterable[float], most: int = 4) -> int:
+    """How many decimals a source prints, from its numbers in percent: those of the finest, at least
+    1, since a file may hold 52.0 as 52."""
+    shown = (f"{value:.{most}f}".rstrip("0").partition(".")[2] for value in values)
+    return max([1, *map(len, shown)])
 
 
 @dataclass(frozen=True)

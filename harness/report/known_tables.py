@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.metrics.digits import decimals_of
 from harness.report.paper_faults import PRINTS, SUMMARY_OVER
 from harness.report.printed import Paper
 from harness.report.references import METRICS, PAPER, Reference, ReferenceValue, alike
@@ -120,7 +121,7 @@ def _of_reference(reference: Reference) -> Iterator[KnownTable]:
         grouped.setdefault((value.suite, value.source, value.weights), []).append(value)
     for (suite, source, _), values in grouped.items():
         ours = reference.subsets.get(suite, {})
-        decimals = max(len(f"{value.value:.4f}".rstrip("0").partition(".")[2]) for value in values)
+        decimals = decimals_of(value.value for value in values)
         yield KnownTable(
             reference=reference.name,
             source=source,
@@ -128,5 +129,5 @@ def _of_reference(reference: Reference) -> Iterator[KnownTable]:
             rows={value.method: reference.methods.get(value.method, "") for value in values},
             columns={value.subset: ours.get(value.subset, "") for value in values},
             numbers={(v.method, v.subset, v.metric): v.value for v in values},
-            half=0.5 * 10.0 ** -max(decimals, 1),
+            half=0.5 * 10.0**-decimals,
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 from harness.metrics.digits import Digits
+from harness.report.references import MEAN as MEAN
 
 Key = tuple[str, str, str]
 """(row, column, metric); metrics as printed: ``ACC``, ``AP``."""
@@ -21,7 +22,6 @@ Numbers = Mapping[Key, float]
 Over = Mapping[str, Mapping[str, float]]
 """What a mean is over, ``38 subsets`` -> column -> its weight; the usual rule is the first."""
 FAMILY = "table"
-MEAN = "mean"
 PAIR = ("ACC", "AP")
 _PAPER = "LFM paper (BMVC 2025), table e"
 _TINY = 1e-9

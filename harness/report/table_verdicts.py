@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 from harness.metrics.digits import Digits
 from harness.report.table_faults import Attempt, Key
-from harness.results.answers import Verdict
+from harness.results.answers import VERDICTS, Verdict
 
 DECIDED = 0.05
 """Expected accidental matches below which an attempt explains."""
 _NEAR = 5.0
 _PLAIN = (0.0, 50.0, 100.0)
-_ORDER: tuple[Verdict, ...] = ("explains", "possible", "excluded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ def judge(
     tried = [each for each in attempts if wanted & set(each.numbers)]
     chance = _Chance(given, tried)
     found = [_judged(each, given, wanted, chance) for each in tried]
-    found.sort(key=lambda each: (_ORDER.index(each.verdict), each.accidental or 0.0))
+    found.sort(key=lambda each: (VERDICTS.index(each.verdict), each.accidental or 0.0))
     best: dict[tuple[str, ...], Judged] = {}
     for each in found:  # one fault may show in several ways: in its cells, and in their mean
         numbers = each.attempt.numbers

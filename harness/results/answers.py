@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from harness.errors import SchemaError
 from harness.results.paths import place_name
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FOLDER = "why"
+_ROUNDING = 1e-9
 
 Verdict = Literal["explains", "possible", "excluded"]
 """``explains``: all given numbers match, and fewer than 0.05 accidental matches are expected.
 ``possible``: it matches as far as that is known, and nothing decides. ``excluded``: it does not."""
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+"""The surest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,19 @@ class Number:
     low: float | None = None
     high: float | None = None
     images: int = 0
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Where it lies: a number of all images at one place. None where it is not defined."""
+        if self.value is None:
+            return None
+        low, high = (self.value if end is None else end for end in (self.low, self.high))
+        return low, high
+
+    def may_be(self, low: float, high: float) -> bool:
+        """Whether it lies, or as far as a sample says may lie, between two fractions."""
+        ends = self.ends
+        return ends is not None and ends[0] <= high + _ROUNDING and ends[1] >= low - _ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,12 +179,10 @@ class WhyAnswer:
 
 
 def _percent(number: Number, wanted: WantedNumber) -> dict[str, object]:
-    low, high = (number.value if edge is None else edge for edge in (number.low, number.high))
-    matches = low is not None and high is not None
-    matches = matches and low <= wanted.high + 1e-9 and high >= wanted.low - 1e-9  # type: ignore[operator]
+    low, high = number.ends or (None, None)
     edges = {"value": number.value, "low": low, "high": high}
     shown = {name: None if edge is None else 100 * edge for name, edge in edges.items()}
-    return {**shown, "matches": matches}
+    return {**shown, "matches": number.may_be(wanted.low, wanted.high)}
 
 
 def answer_path(out: Path, answer: WhyAnswer) -> Path:

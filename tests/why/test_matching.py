@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness.data.scores import ScoreColumns
-from harness.diagnosis.condition import ScoredSubset, Scores
+from harness.diagnosis.condition import ScoredSubset, Scores, pooled
 from harness.diagnosis.matching import MISFITS, Match, match
-from harness.diagnosis.theirs import Theirs, common, half_unit, pooled, read_theirs
+from harness.diagnosis.theirs import Theirs, common, half_unit, read_theirs
 from harness.errors import UsageError
 
 
@@ -286,7 +286,7 @@ def test_a_row_about_an_absent_image_is_not_given_to_another_of_its_name() -> No
 
 def test_several_subsets_pooled() -> None:
     sets = {"began": OURS, "cramer": images(subset="cramer", seed=1)}
-    both = pooled(sets)
+    both = pooled(sets.values())
     assert both.ids[0] == f"began/{OURS.ids[0]}"
     file = Theirs(ids=both.ids[::-1], scores=both.scores[::-1])
     same = match(both, file, "logit")
