@@ -33,7 +33,7 @@ from harness.report.explanations import with_answers
 from harness.report.references import load_reference
 from harness.results.answers import load_answers
 from harness.results.paths import REFERENCES
-from harness.results.records import RunRecord
+from harness.results.records import RunRecord, row_name
 from harness.results.store import canonical_json, load_records
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -65,7 +65,7 @@ def _hint(cells: Sequence[DiffCell], args: argparse.Namespace) -> str:
     if not open_:
         return ""
     first = open_[0]
-    method = f"{first.detector}:{first.weights}" if first.weights else first.detector
+    method = row_name(first.detector, first.weights)
     command = f"why --method {method} --suite {first.suite} --reference {args.reference}"
     return f"which condition makes the numbers that are off: python -m harness {command}"
 

@@ -37,7 +37,7 @@ from harness.explain.observer import (
 )
 from harness.figures.svg import FORMS
 from harness.registry.suites import parse_selection
-from harness.report.separability import name_of
+from harness.results.records import row_name
 from harness.results.store import canonical_json, write_atomic
 
 RESAMPLES = 1000
@@ -164,7 +164,7 @@ def _observers(args: argparse.Namespace) -> tuple[list[Observer], dict[str, Harn
             job = _jobs.job(chosen, args.preprocess)
             observers.append(Observer(job=job, detector=ready(job, device), layer=args.layer))
         except HarnessError as error:
-            refused[name_of(chosen.spec.name, chosen.token)] = error
+            refused[row_name(chosen.spec.name, chosen.token)] = error
     if not observers:
         raise next(iter(refused.values()))
     return observers, refused
@@ -219,7 +219,7 @@ def _report(folder: Path, found: Findings) -> None:
     print(_text.table(header, _lines(found.panels), left=4))
     header = ["detector", "map", "pictures", "n", "mean focus %", "95 %"]
     lines = [
-        _estimate(name_of(m.detector, m.weights), m, f"{m.pictures} of {m.out_of}") for m in means
+        _estimate(row_name(m.detector, m.weights), m, f"{m.pictures} of {m.out_of}") for m in means
     ]
     print("\n" + _text.table(header, lines, left=3))
     if differences:
@@ -236,7 +236,7 @@ def _lines(panels: Sequence[dict[str, Any]]) -> list[list[str]]:
     return [
         [
             panel["picture"],
-            name_of(row["detector"], row["weights"]),
+            row_name(row["detector"], row["weights"]),
             NAMES[row["kind"]],
             row["decision"],
             f"{row['score']:.2f}",

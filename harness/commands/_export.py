@@ -10,7 +10,7 @@ from harness.commands import _report, _sources
 from harness.errors import UsageError, unknown_name
 from harness.report import croissant, tidy
 from harness.report.measured import is_scored
-from harness.results.records import RunRecord, SubsetResult
+from harness.results.records import RunRecord, SubsetResult, row_name
 from harness.results.rows import weights_kind
 from harness.results.store import canonical_json, load_records, write_atomic
 from harness.site import board_file
@@ -62,8 +62,8 @@ def select(
     for name, label in rows:
         found = [record for record in records if _is_row(record, name, label)]
         if not found:
-            known = {f"{r.detector}:{r.weights.label}".rstrip(":") for r in records}
-            raise unknown_name("row", f"{name}:{label}".rstrip(":"), known)
+            known = {row_name(r.detector, r.weights.label) for r in records}
+            raise unknown_name("row", row_name(name, label), known)
     chosen = []
     for record in records:
         if rows and not any(_is_row(record, *row) for row in rows):

@@ -8,7 +8,7 @@ from harness.commands import _contenders, _text
 from harness.errors import UsageError, unknown_name
 from harness.metrics.meanings import MEANINGS
 from harness.results import MEAN
-from harness.results.records import Metric, RunRecord
+from harness.results.records import Metric, RunRecord, row_name
 from harness.results.reservations import Reservation, of_mean, reservations
 from harness.results.store import load_records
 
@@ -18,8 +18,8 @@ def run(args: argparse.Namespace) -> int:
     if args.suite not in rows:
         raise UsageError(f"{args.row} was not run on {args.suite!r}, but on {', '.join(rows)}")
     for record in rows[args.suite].records:
-        label = f":{record.weights.label}" if record.weights.label else ""
-        print(f"{record.detector}{label} on {args.suite}, {args.subset}; {_resampled(record)}")
+        row = row_name(record.detector, record.weights.label)
+        print(f"{row} on {args.suite}, {args.subset}; {_resampled(record)}")
         print(_table(_metrics(record, args.subset), record))
         print("".join(f"  note: {each.text}\n" for each in _said(record, args.subset)))
     return 0

@@ -15,7 +15,7 @@ from harness.evaluation.shards import Shard
 from harness.evaluation.twins import twins
 from harness.report.words import say_rate
 from harness.results.rates import mean_rate, one_class_rate
-from harness.results.records import Metric, RunRecord
+from harness.results.records import Metric, RunRecord, row_name
 from harness.results.reservations import OF_RUNS, Reservation, of_mean, reservations
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ Remarks = dict[str, dict[str, None]]
 
 def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]:
     results = {result.subset: result for result in record.subsets}
-    label = f":{record.weights.label}" if record.weights.label else ""
+    row = row_name(record.detector, record.weights.label)
     cells = []
     for name in names:
         result = results[name]
@@ -99,14 +99,14 @@ def _row(record: RunRecord, names: Sequence[str], remarks: Remarks) -> list[str]
         cells.append(shown + _marks(name, said, remarks))
     said = [each.text for each in of_mean(record) if each.kind in OF_RUNS]
     said += _undefined(record.mean) + _averaged(record)
-    marks = _marks(f"mean of {record.detector}{label}", said, remarks)
+    marks = _marks(f"mean of {row}", said, remarks)
     hits = mean_rate(record.mean)
     if hits:
         edges = _text.between(hits.low, hits.high) or "-"
         mean = f"{hits.name} {_text.percent(hits.value)}"
     else:
         mean, edges = _pair(record.mean), _interval(record.mean)
-    return [f"{record.detector}{label}", *cells, mean + marks, edges]
+    return [row, *cells, mean + marks, edges]
 
 
 def _spoken(found: Iterable[Reservation]) -> list[Reservation]:

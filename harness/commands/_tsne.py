@@ -25,6 +25,7 @@ from harness.figures.embedding import LegendEntry, Plane, embedding, shown
 from harness.metrics.probe import Probe, difference, probe
 from harness.registry.suites import parse_selection
 from harness.report import separability
+from harness.results.records import row_name
 from harness.results.store import canonical_json, write_atomic
 
 log = logging.getLogger(__name__)
@@ -225,8 +226,8 @@ def _differences(kinds: Sequence[Sequence[Embedded]]) -> list[dict[str, Any]]:
     first = kinds[0]
     return [
         {
-            "first": separability.name_of(*first[0].kind),
-            "second": separability.name_of(*other[0].kind),
+            "first": row_name(*first[0].kind),
+            "second": row_name(*other[0].kind),
             **_flat(difference([row.probe for row in first], [row.probe for row in other])),
         }
         for other in kinds[1:]

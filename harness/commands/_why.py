@@ -31,6 +31,7 @@ from harness.report.measured import newest
 from harness.report.references import PAPER, load_reference
 from harness.results.answers import WhyAnswer, save_answer
 from harness.results.paths import REFERENCES
+from harness.results.records import row_name
 from harness.results.reservations import SURE
 from harness.results.store import load_records
 
@@ -170,7 +171,7 @@ def _other_rows(args: argparse.Namespace, row: ScoredRow) -> dict[str, dict[Metr
         if record.suite != row.suite.name or record.detector == row.job.spec.name:
             continue
         places = [(each.subset, each.metrics) for each in record.subsets]
-        found[f"{record.detector}:{record.weights.label}".rstrip(":")] = {
+        found[row_name(record.detector, record.weights.label)] = {
             MetricCell(subset, name): metric.value
             for subset, metrics in [*places, (MEAN, record.mean)]
             for name, metric in metrics.items()

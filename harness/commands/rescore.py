@@ -29,12 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from harness.evaluation.rescore import rescore
+    from harness.results.records import row_name
 
     rescored = rescore(
         args.out, _flags.resampling(args), args.calibrate_on, shared=args.calibrate_shared
     )
     for record in rescored:
-        label = f":{record.weights.label}" if record.weights.label else ""
+        row = row_name(record.detector, record.weights.label)
         scored = sum(bool(result.predictions) for result in record.subsets)
-        print(f"{record.suite}  {record.detector}{label}  {scored} subsets rescored")
+        print(f"{record.suite}  {row}  {scored} subsets rescored")
     return 0

@@ -15,6 +15,7 @@ from harness.report.explanations import (
     shortened,
 )
 from harness.results.answers import ConditionResult, Verdict, WantedNumber, WhyAnswer
+from harness.results.records import row_name
 from harness.results.store import canonical_json
 
 SHOWN = 8
@@ -98,7 +99,7 @@ def _in_percent(fraction: float | None) -> float | None:
 def _heading(answer: WhyAnswer) -> str:
     if not answer.suite:
         return "why: numbers alone"
-    row = f"{answer.detector}:{answer.weights}" if answer.weights else answer.detector
+    row = row_name(answer.detector, answer.weights)
     subsets = list(answer.keys)
     only = f":{subsets[0]}" if len(subsets) == 1 else ""
     return f"why: {row} on {answer.suite}{only}"

@@ -28,7 +28,7 @@ from harness.engine.plain import Plain
 from harness.engine.towers import Towers
 from harness.errors import BadImageError, CannotScoreError, DetectorError, WeightsMissingError
 from harness.registry import detectors as registry
-from harness.results.records import WeightsRef
+from harness.results.records import WeightsRef, row_name
 
 CPU = torch.device("cpu")
 
@@ -117,7 +117,7 @@ class Scorer:
                 spec, input_rule=self._plain.input_rule or spec.input_rule
             )
         if towers is not None:
-            towers.adopt(detector, ":".join(filter(None, (spec.name, loaded.ref.label))))
+            towers.adopt(detector, row_name(spec.name, loaded.ref.label))
         self.function: Accelerated | None = None
         self._headers = detector if isinstance(detector, HeaderDetector) else None
         self._files = detector if isinstance(detector, FileDetector) else None
@@ -268,7 +268,7 @@ class Job:
     @property
     def label(self) -> str:
         """``lfm:released``: how logs and tables call it."""
-        return f"{self.spec.name}:{self.weights.label}" if self.weights.label else self.spec.name
+        return row_name(self.spec.name, self.weights.label)
 
 
 def make_job(spec: DetectorSpec, token: str, variant: str = "") -> Job:

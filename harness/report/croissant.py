@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.tidy import FIELDS, Chosen
+from harness.results.records import row_name
 
 VERSION = "http://mlcommons.org/croissant/1.0"
 ABOUT = ("license", "url", "creator", "datePublished", "citeAs", "version")
@@ -105,11 +106,8 @@ def _runs(chosen: Chosen) -> Sequence[str]:
     """What each detector's scores are, once for all of its sets."""
     found: dict[str, list[str]] = {}
     for record, results in chosen:
-        label = f":{record.weights.label}" if record.weights.label else ""
+        row = row_name(record.detector, record.weights.label)
         origin = f", from {record.origin.place}" if record.origin else ""
-        text = (
-            f"{record.detector}{label}: {record.score_kind}, fake above "
-            f"{record.threshold!r}{origin}"
-        )
+        text = f"{row}: {record.score_kind}, fake above {record.threshold!r}{origin}"
         found.setdefault(text, []).append(f"{record.suite} ({len(results)} subsets)")
     return [f"{text}; on {', '.join(dict.fromkeys(on))}." for text, on in found.items()]

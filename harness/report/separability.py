@@ -6,17 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.results.records import row_name
+
 READING = (
     "A plane by t-SNE shows no distances: read the number beside it. The probe is a logistic "
     "regression on all features. It is fitted on four fifths of the photographs and judged on the "
     "rest, five times. 50 % is chance, and both classes count the same. Brackets: 95 % interval "
     "over resampled photographs."
 )
-
-
-def name_of(detector: str, weights: str) -> str:
-    """As typed after ``--method``."""
-    return f"{detector}:{weights}" if weights else detector
 
 
 def markdown(facts: Mapping[str, Any]) -> str:
@@ -40,7 +37,7 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         ["detector", "images", "features", "probe (%)"],
         *(
             [
-                name_of(row["detector"], row["weights"]),
+                row_name(row["detector"], row["weights"]),
                 str(row["images"]),
                 str(row["dims"]),
                 shown(row),
@@ -63,7 +60,7 @@ def statements(facts: Mapping[str, Any]) -> list[str]:
     """Means over seeds and differences in words, and why a probe is missing."""
     lines = []
     for mean in facts["means"]:
-        who = name_of(mean["detector"], mean["weights"])
+        who = row_name(mean["detector"], mean["weights"])
         probe = f"{100 * mean['probe']['mean']:.1f} (sd {100 * mean['probe']['sd']:.1f})"
         lines.append(f"{who}, mean of {mean['seeds']} seeds: probe (%) {probe}")
     for gap in facts["differences"]:

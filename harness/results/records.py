@@ -28,6 +28,11 @@ NOT_KNOWN = "not known"
 Status = Literal["ok", "partial", "failed", "missing"]
 
 
+def row_name(detector: str, weights: str) -> str:
+    """``lfm:released``, as typed after ``--method``: a detector with its weights' label, if any."""
+    return f"{detector}:{weights}" if weights else detector
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """One number: value, 95 % interval where one was computed, and why it is not defined."""

@@ -10,7 +10,7 @@ from harness.figures.cost import CostPanel, cost_plots, family_colours
 from harness.report.diff import VERDICTS, DiffCell, compared
 from harness.report.inconsistencies import findings
 from harness.report.layout import lay_out, signed
-from harness.results.records import RunRecord
+from harness.results.records import RunRecord, row_name
 from harness.site.board import BoardRow, Leaderboard, Material
 from harness.site.costs import cost_grid
 from harness.site.entries import NOT_RUN
@@ -182,7 +182,7 @@ def empty(found: Sequence[RunVerdict]) -> Mapping[tuple[str, str], Sequence[str]
     for each in found:
         if each.is_empty:
             reason = each.reasons[0][0] if each.reasons else ""
-            name = f"{each.detector}:{each.weights}" if each.weights else each.detector
+            name = row_name(each.detector, each.weights)
             rows.setdefault((reason, each.suite), []).append(name)
     return rows
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import SchemaError
 from harness.report import separability
 from harness.report.layout import HOLE, between, signed
+from harness.results.records import row_name
 from harness.site.grid import Entry, Grid, counted, said
 from harness.site.renderer import data_uri
 
@@ -245,7 +246,7 @@ def _explained(folder: Path) -> Section:
 def _focus(means: Sequence[Mapping[str, Any]]) -> Grid:
     rows = [
         _focus_row(
-            separability.name_of(mean["detector"], mean["weights"]),
+            row_name(mean["detector"], mean["weights"]),
             mean,
             f"{mean['pictures']} of {mean['out_of']}",
         )
